@@ -1,0 +1,42 @@
+"""AS numbers and BGP Identifiers: numbers that must not be swapped.
+
+RFC 6793 (four-octet AS numbers), RFC 5396 (their text), RFC 6286 (BGP Identifier). Both are host-order integers.
+"""
+
+from typing import Final, NewType
+
+Asn = NewType("Asn", int)
+BgpIdentifier = NewType("BgpIdentifier", int)
+
+AS_TRANS: Final = Asn(23456)
+MAX_ASN: Final = 0xFFFF_FFFF
+
+
+def parse_asn(text: str) -> Asn:
+    """Return the AS number of ``65010`` or ``1.10``; RFC 5396 asplain and asdot. Raises ValueError; 0 is refused."""
+    high, dot, low = text.strip().partition(".")
+    parts = (high, low) if dot else (high,)
+    if not all(part.isascii() and part.isdigit() for part in parts):
+        raise ValueError(f"not an AS number: {text!r}")
+    if dot and max(int(high), int(low)) > 0xFFFF:
+        raise ValueError(f"each half of a dotted AS number is at most 65535: {text!r}")
+    value = int(high) * 65536 + int(low) if dot else int(high)
+    if not 1 <= value <= MAX_ASN:
+        raise ValueError(f"an AS number is between 1 and {MAX_ASN}: {text!r}")
+    return Asn(value)
+
+
+def parse_identifier(text: str) -> BgpIdentifier:
+    """Return the BGP Identifier written like an IPv4 address. Raises ValueError; 0.0.0.0 is refused (RFC 6286 2.1)."""
+    parts = text.strip().split(".")
+    if len(parts) != 4 or not all(p.isascii() and p.isdigit() and len(p) <= 3 and int(p) < 256 for p in parts):
+        raise ValueError(f"not a BGP Identifier (four decimal octets): {text!r}")
+    value = int.from_bytes(bytes(map(int, parts)))
+    if value == 0:
+        raise ValueError("a BGP Identifier is not 0.0.0.0")
+    return BgpIdentifier(value)
+
+
+def format_identifier(identifier: BgpIdentifier) -> str:
+    """Return the identifier as four decimal octets."""
+    return ".".join(map(str, identifier.to_bytes(4)))

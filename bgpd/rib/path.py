@@ -1,0 +1,110 @@
+"""A path: attributes from one source, shared by every prefix that carries them.
+
+RFC 4271 1.1 and 9.1. A path is interned by its owner, so two prefixes with the same attributes from the same source
+hold the same object and are compared with ``is``. All that the decision process, policy and export need of it is
+worked out once.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+
+from bgpd.families import Family
+from bgpd.identity import Asn, BgpIdentifier
+from bgpd.messages.attributes.model import Attributes
+
+
+class SourceKind(Enum):
+    """Where a path came from."""
+
+    NETWORK = "network"
+    KERNEL = "kernel"
+    PEER = "peer"
+
+
+class PeerType(Enum):
+    """What a peer's AS is to ours (RFC 4271 1.1, RFC 5065)."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+    CONFEDERATION = "confederation"
+
+
+class Preference(IntEnum):
+    """Which kind of source wins before BGP's own rules: higher first. Ours before theirs, as in the kernel."""
+
+    NETWORK = 200
+    KERNEL = 150
+    PEER = 100
+
+
+@dataclass(eq=False, slots=True)
+class Source:
+    """One origin of paths: our networks, the kernel, or a peer's session (one for each received path identifier).
+
+    name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the peer's BGP
+    Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 = none. peer: an
+    opaque token that is the same object for all sources of one session: split horizon compares it with ``is``.
+    """
+
+    kind: SourceKind
+    name: str
+    preference: int
+    asn: Asn
+    identifier: BgpIdentifier
+    address: bytes = b""
+    peer_type: PeerType | None = None
+    is_client: bool = False
+    path_id: int = 0
+    peer: object = None
+
+
+class NextHop:
+    """An address that paths point to, and how we reach it (RFC 4271 5.1.3 and 9.1.2.1).
+
+    address: 4 or 16 octets; empty = the route is our own. link_local: 16 octets or empty. interface: index the peer
+    is on, 0 = not known; only used with a link-local address. Set by the next-hop table: is_reachable, metric (of the route to it,
+    0 = connected), gateway (octets; empty = on the link), device (interface index, 0 = none), why (for people, when not
+    reachable).
+    """
+
+    __slots__ = ("address", "device", "gateway", "interface", "is_reachable", "link_local", "metric", "why")
+
+    def __init__(self, address: bytes, link_local: bytes = b"", interface: int = 0) -> None:
+        self.address = address
+        self.link_local = link_local
+        self.interface = interface
+        self.is_reachable = True
+        self.metric = 0
+        self.gateway = b""
+        self.device = 0
+        self.why = ""
+
+
+class Path:
+    """Attributes from one source.
+
+    family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 = none).
+    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. group: what MED is compared
+    within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared
+    after it; lower is better; filled by ``decision.rank``. alone: the 1-tuple of this path, shared by all
+    prefixes that have no other.
+    """
+
+    __slots__ = (
+        "alone", "attributes", "family", "group", "interface", "is_stale", "med", "next_hop", "rank", "rejected", "source",
+        "tail",
+    )  # fmt: skip
+
+    def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
+        self.source = source
+        self.family = family
+        self.attributes = attributes
+        self.next_hop = next_hop
+        self.interface = 0
+        self.rejected = ""
+        self.is_stale = False
+        self.group = 0
+        self.rank: tuple[int, ...] = ()
+        self.med = 0
+        self.tail: tuple[int | bytes, ...] = ()
+        self.alone: tuple[Path, ...] = (self,)
