@@ -7,6 +7,7 @@ worked out once.
 
 from dataclasses import dataclass
 from enum import Enum, IntEnum
+from typing import Final
 
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier
@@ -44,6 +45,7 @@ class Source:
     name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the peer's BGP
     Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 = none. peer: an
     opaque token that is the same object for all sources of one session: split horizon compares it with ``is``.
+    accepted: prefixes in the Loc-RIB that have a path from here.
     """
 
     kind: SourceKind
@@ -56,43 +58,45 @@ class Source:
     is_client: bool = False
     path_id: int = 0
     peer: object = None
+    accepted: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class NextHop:
-    """An address that paths point to, and how we reach it (RFC 4271 5.1.3 and 9.1.2.1).
+    """An address that paths point to, and how we reached it when it was last resolved (RFC 4271 5.1.3, 9.1.2.1).
 
-    address: 4 or 16 octets; empty = the route is our own. link_local: 16 octets or empty. interface: index the peer
-    is on, 0 = not known; only used with a link-local address. Set by the next-hop table: is_reachable, metric (of the route to it,
-    0 = connected), gateway (octets; empty = on the link), device (interface index, 0 = none), why (for people, when not
-    reachable).
+    address: 4 or 16 octets; empty = the route is our own. link_local: 16 octets or empty (RFC 2545 section 3).
+    interface: index of the link the peer is on, 0 = not known; only used with a link-local address. metric: of the
+    route to it, 0 = connected. gateway: octets; empty = it is on the link. device: interface index, 0 = none. why:
+    for people, when it is not reachable. A change of any of these makes a new object.
     """
 
-    __slots__ = ("address", "device", "gateway", "interface", "is_reachable", "link_local", "metric", "why")
+    address: bytes
+    link_local: bytes = b""
+    interface: int = 0
+    is_reachable: bool = True
+    metric: int = 0
+    gateway: bytes = b""
+    device: int = 0
+    why: str = ""
 
-    def __init__(self, address: bytes, link_local: bytes = b"", interface: int = 0) -> None:
-        self.address = address
-        self.link_local = link_local
-        self.interface = interface
-        self.is_reachable = True
-        self.metric = 0
-        self.gateway = b""
-        self.device = 0
-        self.why = ""
+
+OWN: Final = NextHop(b"")
 
 
 class Path:
-    """Attributes from one source.
+    """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
 
     family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 = none).
-    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. group: what MED is compared
+    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. imported: the path that the
+    Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what MED is compared
     within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared
-    after it; lower is better; filled by ``decision.rank``. alone: the 1-tuple of this path, shared by all
-    prefixes that have no other.
+    after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
     """
 
     __slots__ = (
-        "alone", "attributes", "family", "group", "interface", "is_stale", "med", "next_hop", "rank", "rejected", "source",
-        "tail",
+        "alone", "attributes", "family", "group", "imported", "interface", "is_stale", "med", "next_hop", "rank",
+        "rejected", "source", "tail",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -102,9 +106,14 @@ class Path:
         self.next_hop = next_hop
         self.interface = 0
         self.rejected = ""
+        self.imported: Path | None = self
         self.is_stale = False
         self.group = 0
         self.rank: tuple[int, ...] = ()
         self.med = 0
         self.tail: tuple[int | bytes, ...] = ()
         self.alone: tuple[Path, ...] = (self,)
+
+
+Candidates = tuple[Path, ...]
+"""The usable paths of one prefix, best first; never empty."""

@@ -1,0 +1,251 @@
+"""Adj-RIB-In: what one peer announced in one family, as it came and as policy let it in.
+
+RFC 4271 3.2 and 9.1; RFC 7606 section 2 (treat-as-withdraw); RFC 7911 (path identifiers); RFC 4724 section 4.2 (stale
+routes). Hot: the table is filled by ``dict.update`` with one shared path for all prefixes of a message; an attribute
+block is parsed, checked, judged and ranked once, then found again by its octets.
+
+Keys are canonical wire octets, with the four octets of the path identifier before them where the session has
+identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from itertools import islice
+from typing import Final, Protocol
+
+from bgpd.families import Family
+from bgpd.messages.attributes.block import TreatAsWithdraw, parse
+from bgpd.messages.negotiated import Negotiated
+from bgpd.rib.decision import rank
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.path import NextHop, Path, Source
+
+SLICE: Final = 10_000  # prefixes a slice
+_PATH_ID: Final = 4  # octets
+
+
+class Importer(Protocol):
+    """What decides which received paths may be used (admission rules, then import policy)."""
+
+    @property
+    def judges_prefixes(self) -> bool:
+        """Does policy have to look at each prefix?"""
+
+    def admit(self, path: Path) -> None:
+        """Set ``rejected`` and ``imported`` of a new path; without ``judges_prefixes`` that settles all its prefixes."""
+
+    def judge(self, path: Path, prefix: bytes) -> Path | None:
+        """Return the path that this prefix gets, None = policy rejects it."""
+
+    def refused(self, fault: TreatAsWithdraw) -> None:
+        """Hear of an attribute block whose prefixes are taken as withdrawn."""
+
+
+class AdjRibIn:
+    """The routes of one family from one peer.
+
+    table: prefix (with its path identifier, if any) → path as received. stale: keys that the peer's new session has not
+    confirmed yet; they go at ``end_of_stale``.
+    """
+
+    __slots__ = (
+        "_churn", "_importer", "_interface", "_loc_rib", "_make_source", "_negotiated", "_next_hops", "_paths",
+        "family", "has_path_ids", "sources", "stale", "table",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        family: Family,
+        loc_rib: LocRib,
+        next_hops: NextHopTable,
+        importer: Importer,
+        make_source: Callable[[int], Source],
+        negotiated: Negotiated,
+        interface: int = 0,
+    ) -> None:
+        self.family = family
+        self.table: dict[bytes, Path] = {}
+        self.stale: set[bytes] = set()
+        self.sources: dict[int, Source] = {}
+        self._loc_rib = loc_rib
+        self._next_hops = next_hops
+        self._importer = importer
+        self._make_source = make_source
+        self._interface = interface
+        self._paths: dict[Hashable, Path] = {}  # by attribute block, with next hop and path identifier if any
+        self._churn = 0  # prefixes that left a path since the paths were last swept
+        self._negotiated = negotiated
+        self.has_path_ids = family in negotiated.add_path_receive
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def accepted(self) -> int:
+        """How many routes the Loc-RIB took."""
+        return sum(source.accepted for source in self.sources.values())
+
+    def renegotiate(self, negotiated: Negotiated) -> None:
+        """Go on with the table of a former session (graceful restart); the new one must agree on path identifiers."""
+        self._negotiated = negotiated
+        self._paths = {path: path for path in set(self.table.values())}  # the same octets may mean something else now
+
+    def announce(self, attributes: bytes, next_hop: bytes | None, keys: list[bytes]) -> None:
+        """Take the routes of one UPDATE; next_hop: octets from MP_REACH_NLRI, None = the block has NEXT_HOP.
+
+        Raises UpdateError for what RFC 7606 still answers with a session reset.
+        """
+        if self.has_path_ids:
+            self._announce_with_ids(attributes, next_hop, keys)
+            return
+        interned = attributes if next_hop is None else (next_hop, attributes)
+        path = self._paths.get(interned)
+        if path is None:
+            try:
+                path = self._intern(interned, attributes, next_hop, 0)
+            except TreatAsWithdraw as fault:
+                self._importer.refused(fault)
+                self.withdraw(keys)
+                return
+        self._store(path, keys, keys)
+
+    def withdraw(self, keys: list[bytes]) -> None:
+        """Forget these routes; unknown ones are no fault (RFC 4271 3.1)."""
+        table, pop = self.table, self.table.pop
+        before = len(table)
+        for key in keys:
+            pop(key, None)
+        self._churn += before - len(table)
+        if self.stale:
+            self.stale.difference_update(keys)
+        if self.has_path_ids:
+            for path_id, prefixes in _by_path_id(keys).items():
+                if path_id in self.sources:
+                    self._loc_rib.withdraw(prefixes, self.sources[path_id])
+        elif self.sources:
+            self._loc_rib.withdraw(keys, self.sources[0])
+
+    def mark_stale(self) -> None:
+        """Keep all routes, but as stale (RFC 4724 4.2)."""
+        self.stale = set(self.table)
+
+    def end_of_stale(self) -> int:
+        """Withdraw what is still stale; return how many routes that were."""
+        gone = [key for key in self.stale if key in self.table]
+        self.stale = set()
+        self.withdraw(gone)
+        return len(gone)
+
+    def clear(self) -> Iterator[None]:
+        """Withdraw everything, slice by slice; the table itself is empty at once."""
+        keys = iter(list(self.table))
+        self.table = {}
+        self._paths = {}
+        self.stale = set()
+        while chunk := list(islice(keys, SLICE)):
+            if self.has_path_ids:
+                for path_id, prefixes in _by_path_id(chunk).items():
+                    self._loc_rib.withdraw(prefixes, self.sources[path_id])
+            elif self.sources:
+                self._loc_rib.withdraw(chunk, self.sources[0])
+            yield
+
+    def resolve_again(self, changed: Mapping[NextHop, NextHop]) -> Iterator[None]:
+        """Move the paths whose next hop changed over to its new state."""
+        stale_paths = {path for path in self._paths.values() if path.next_hop in changed}
+        if not stale_paths:
+            return
+        yield from self._replace({path: self._renewed(path, changed[path.next_hop]) for path in stale_paths})
+
+    def evaluate_again(self, importer: Importer) -> Iterator[None]:
+        """Put every path through a changed policy; the peer need not send anything again."""
+        self._importer = importer
+        yield from self._replace({path: self._renewed(path, path.next_hop) for path in set(self._paths.values())})
+
+    def _store(self, path: Path, keys: list[bytes], prefixes: list[bytes]) -> None:
+        table = self.table
+        before = len(table)
+        table.update(dict.fromkeys(keys, path))
+        self._churn += len(keys) - len(table) + before
+        if self.stale:
+            self.stale.difference_update(keys)
+        self._hand_over(path, prefixes)
+        if self._churn > len(self._paths) > SLICE:
+            self._sweep()
+
+    def _hand_over(self, path: Path, prefixes: list[bytes]) -> None:
+        """Tell the Loc-RIB which path these prefixes have from here now."""
+        loc_rib = self._loc_rib
+        imported = path.imported
+        if path.rejected or imported is None:
+            loc_rib.withdraw(prefixes, path.source)
+        elif not self._importer.judges_prefixes:
+            loc_rib.announce(prefixes, imported)
+        else:
+            judge = self._importer.judge
+            for prefix in prefixes:
+                verdict = judge(path, prefix)
+                if verdict is None:
+                    loc_rib.withdraw((prefix,), path.source)
+                else:
+                    loc_rib.announce((prefix,), verdict)
+
+    def _announce_with_ids(self, attributes: bytes, next_hop: bytes | None, keys: list[bytes]) -> None:
+        for path_id, prefixes in _by_path_id(keys).items():
+            wire_keys = [path_id.to_bytes(_PATH_ID) + prefix for prefix in prefixes]
+            interned = (path_id, next_hop, attributes)
+            path = self._paths.get(interned)
+            if path is None:
+                try:
+                    path = self._intern(interned, attributes, next_hop, path_id)
+                except TreatAsWithdraw as fault:
+                    self._importer.refused(fault)
+                    self.withdraw(keys)
+                    return
+            self._store(path, wire_keys, prefixes)
+
+    def _intern(self, interned: Hashable, attributes: bytes, next_hop: bytes | None, path_id: int) -> Path:
+        parsed = parse(attributes, self._negotiated, next_hop)
+        source = self.sources.get(path_id)
+        if source is None:
+            source = self.sources[path_id] = self._make_source(path_id)
+        path = Path(source, self.family, parsed, self._next_hops.get(parsed.next_hop, self._interface))
+        rank(path)
+        self._importer.admit(path)
+        self._paths[interned] = path
+        return path
+
+    def _renewed(self, old: Path, next_hop: NextHop) -> Path:
+        path = Path(old.source, self.family, old.attributes, next_hop)
+        path.is_stale = old.is_stale
+        rank(path)
+        self._importer.admit(path)
+        return path
+
+    def _replace(self, replacements: Mapping[Path, Path]) -> Iterator[None]:
+        self._paths = {key: replacements.get(path, path) for key, path in self._paths.items()}
+        table, skip = self.table, _PATH_ID if self.has_path_ids else 0
+        keys = iter(list(table))
+        while chunk := list(islice(keys, SLICE)):
+            moved: dict[Path, list[bytes]] = {}
+            for key in chunk:
+                new = replacements.get(table[key]) if key in table else None
+                if new is not None:
+                    table[key] = new
+                    moved.setdefault(new, []).append(key)
+            for path, members in moved.items():
+                self._hand_over(path, [key[skip:] for key in members] if skip else members)
+            yield
+
+    def _sweep(self) -> None:
+        """Forget the paths that no route holds any more."""
+        live = set(self.table.values())
+        self._paths = {key: path for key, path in self._paths.items() if path in live}
+        self._churn = 0
+
+
+def _by_path_id(keys: list[bytes]) -> dict[int, list[bytes]]:
+    found: dict[int, list[bytes]] = {}
+    for key in keys:
+        found.setdefault(int.from_bytes(key[:_PATH_ID]), []).append(key[_PATH_ID:])
+    return found

@@ -1,0 +1,182 @@
+"""Adj-RIB-Out of an update group: what its members have been told, as a function of the Loc-RIB.
+
+RFC 4271 3.2, 9.1.3 and 9.2. Hot. Nothing is stored for a prefix: paths never change, so what a group was told of a prefix is the
+export of the path that was best at the last flush, and what it has to be told is the export of the one that is best
+now. Only the counts are kept.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from bgpd.rib.changes import Batch
+from bgpd.rib.export import Exported, ExportRule
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.packing import Packed, announced, withdrawn
+from bgpd.rib.path import Path
+
+
+class Exporter(Protocol):
+    """What decides which paths a group is told, and how: export rules, then export policy."""
+
+    @property
+    def judges_prefixes(self) -> bool:
+        """Does the verdict depend on the prefix?"""
+
+    def permits(self, path: Path) -> bool:
+        """May the path go out? Only asked without ``judges_prefixes``; always the same answer for the same path."""
+
+    def export(self, path: Path) -> Exported:
+        """Return a permitted path as members are told it."""
+
+    def judge(self, path: Path, prefix: bytes) -> Exported | None:
+        """Return the path as members are told it for this prefix, None = not at all; equal verdicts are one object."""
+
+    def refusal(self, path: Path, prefix: bytes) -> str:
+        """Return why the path does not go out for this prefix, for people; empty = it does."""
+
+
+class AdjRibOut:
+    """What the members of a group hold. total: prefixes exported, whoever they came from."""
+
+    __slots__ = ("_by_peer", "exporter", "loc_rib", "rule", "total")
+
+    def __init__(self, rule: ExportRule, exporter: Exporter, loc_rib: LocRib) -> None:
+        self.rule = rule
+        self.exporter = exporter
+        self.loc_rib = loc_rib
+        self.total = 0
+        self._by_peer: dict[object, int] = {}
+        self._recount()
+
+    def advertised(self, peer: object) -> int:
+        """Return how many prefixes the member with this token holds from us: all but its own."""
+        return self.total - self._by_peer.get(peer, 0)
+
+    def changes(self, batch: Batch) -> list[Packed]:
+        """Return the messages that bring members which were up to date up to date again."""
+        return self._changes_by_prefix(batch) if self.exporter.judges_prefixes else self._changes_by_path(batch)
+
+    def state(self, owed: Mapping[bytes, bool]) -> list[Packed]:
+        """Return the messages that tell members these prefixes as they are now.
+
+        owed: prefix → may a member still hold something for it that has to be withdrawn if there is nothing to tell?
+        """
+        table = self.loc_rib.table
+        judge, by_prefix, verdicts = self._judge, self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        told: dict[tuple[Exported, object], list[bytes]] = {}
+        untold: list[bytes] = []
+        withheld: dict[object, list[bytes]] = {}
+        for prefix, was_told in owed.items():
+            candidates = table.get(prefix)
+            exported = None
+            if candidates is not None:
+                path = candidates[0]
+                if by_prefix:
+                    exported = self.exporter.judge(path, prefix)
+                elif path in verdicts:
+                    exported = verdicts[path]
+                else:
+                    exported = verdicts[path] = judge(path)
+                if exported is not None:
+                    peer = path.source.peer
+                    told.setdefault((exported, peer), []).append(prefix)
+                    if was_told and peer is not None:
+                        withheld.setdefault(peer, []).append(prefix)
+            if exported is None and was_told:
+                untold.append(prefix)
+        family, limit = self.rule.family, self.rule.max_message
+        packed = [announced(family, exported, keys, peer, limit) for (exported, peer), keys in told.items()]
+        packed += [withdrawn(family, keys, limit, only=peer) for peer, keys in withheld.items()]
+        if untold:
+            packed.append(withdrawn(family, untold, limit))
+        return packed
+
+    def routes(self, peer: object) -> Iterator[tuple[bytes, Path, Exported]]:
+        """Yield what the member with this token holds, as of now."""
+        by_prefix, verdicts = self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        for prefix, candidates in self.loc_rib.table.items():
+            path = candidates[0]
+            if path.source.peer is peer and peer is not None:
+                continue
+            if by_prefix:
+                exported = self.exporter.judge(path, prefix)
+            elif path in verdicts:
+                exported = verdicts[path]
+            else:
+                exported = verdicts[path] = self._judge(path)
+            if exported is not None:
+                yield prefix, path, exported
+
+    def _judge(self, path: Path) -> Exported | None:
+        return self.exporter.export(path) if self.exporter.permits(path) else None
+
+    def _changes_by_path(self, batch: Batch) -> list[Packed]:
+        family, limit = self.rule.family, self.rule.max_message
+        verdicts: dict[Path, bool] = {}
+        packed: list[Packed] = []
+        untold: dict[object, list[bytes]] = {}
+        permits, export, by_peer = self.exporter.permits, self.exporter.export, self._by_peer
+        for was, count in batch.lost.items():
+            verdict = verdicts[was] = permits(was)
+            if verdict:
+                self.total -= count
+                by_peer[was.source.peer] -= count
+        for path, prefixes in batch.gained.items():
+            verdict = permits(path)
+            if verdict:
+                peer = path.source.peer
+                packed.append(announced(family, export(path), prefixes, peer, limit))
+                self.total += len(prefixes)
+                by_peer[peer] = by_peer.get(peer, 0) + len(prefixes)
+                continue
+            before = batch.before
+            for prefix in prefixes:
+                old = before[prefix]
+                if old is not None and verdicts[old[0]]:
+                    untold.setdefault(old[0].source.peer, []).append(prefix)
+        for was, prefixes in batch.gone.items():
+            if verdicts[was]:
+                untold.setdefault(was.source.peer, []).extend(prefixes)
+        for (was, peer), prefixes in batch.moved.items():
+            if peer is not None and verdicts[was]:
+                packed.append(withdrawn(family, prefixes, limit, only=peer))
+        packed += [withdrawn(family, prefixes, limit, skip=peer) for peer, prefixes in untold.items()]
+        return packed
+
+    def _changes_by_prefix(self, batch: Batch) -> list[Packed]:
+        family, limit, judge = self.rule.family, self.rule.max_message, self.exporter.judge
+        table, by_peer = self.loc_rib.table, self._by_peer
+        told: dict[tuple[Exported, object], list[bytes]] = {}
+        untold: dict[object, list[bytes]] = {}
+        withheld: dict[object, list[bytes]] = {}
+        for prefix, old in batch.before.items():
+            candidates = table.get(prefix)
+            best = candidates[0] if candidates else None
+            was = old[0] if old else None
+            if best is was:
+                continue
+            held = judge(was, prefix) if was is not None else None
+            exported = judge(best, prefix) if best is not None else None
+            if was is not None and held is not None:
+                self.total -= 1
+                by_peer[was.source.peer] -= 1
+            if best is not None and exported is not None:
+                peer = best.source.peer
+                self.total += 1
+                by_peer[peer] = by_peer.get(peer, 0) + 1
+                told.setdefault((exported, peer), []).append(prefix)
+                if held is not None and was is not None and peer is not None and was.source.peer is not peer:
+                    withheld.setdefault(peer, []).append(prefix)
+            elif was is not None and held is not None:
+                untold.setdefault(was.source.peer, []).append(prefix)
+        packed = [announced(family, exported, keys, peer, limit) for (exported, peer), keys in told.items()]
+        packed += [withdrawn(family, keys, limit, only=peer) for peer, keys in withheld.items()]
+        packed += [withdrawn(family, keys, limit, skip=peer) for peer, keys in untold.items()]
+        return packed
+
+    def _recount(self) -> None:
+        for prefix, path, _ in self.routes(None):
+            del prefix
+            peer = path.source.peer
+            self.total += 1
+            self._by_peer[peer] = self._by_peer.get(peer, 0) + 1

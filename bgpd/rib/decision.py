@@ -1,0 +1,130 @@
+"""The decision process: which of a prefix's paths is best, and by which step.
+
+RFC 4271 9.1.2, RFC 4456 section 9 (ORIGINATOR_ID, CLUSTER_LIST length), RFC 5065 5.3 (confederations). MED is
+compared within one neighbouring AS only and in a way that does not depend on the order of arrival: the paths of
+each neighbouring AS are put in order first, then the heads of these lists are compared without MED.
+Ranks are tuples in which lower is better; they are filled once for a path, not for a prefix.
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Final
+
+from bgpd.rib.path import Candidates, Path, PeerType, SourceKind
+
+DEFAULT_LOCAL_PREF: Final = 100
+
+
+class Step(Enum):
+    """The step of the decision process that set two paths apart; the value is for people."""
+
+    ONLY = "only path"
+    PREFERENCE = "our own route before a peer's"
+    STALE = "fresh before long-lived stale"
+    LOCAL_PREF = "higher LOCAL_PREF"
+    AS_PATH = "shorter AS_PATH"
+    ORIGIN = "lower ORIGIN"
+    MED = "lower MED from the same neighbouring AS"
+    PEER_TYPE = "eBGP before iBGP"
+    IGP_METRIC = "nearer next hop"
+    IDENTIFIER = "lower BGP Identifier or ORIGINATOR_ID"
+    CLUSTER_LIST = "shorter CLUSTER_LIST"
+    ADDRESS = "lower peer address"
+    PATH_ID = "lower path identifier"
+
+
+_RANK_STEPS: Final = (Step.PREFERENCE, Step.STALE, Step.LOCAL_PREF, Step.AS_PATH, Step.ORIGIN)
+_TAIL_STEPS: Final = (
+    Step.PEER_TYPE, Step.IGP_METRIC, Step.IDENTIFIER, Step.CLUSTER_LIST, Step.ADDRESS, Step.PATH_ID,
+)  # fmt: skip
+_EQUAL_COST: Final = 2  # how many elements of the tail two paths of an ECMP set share
+
+
+def rank(path: Path) -> None:
+    """Fill what the path is compared by. Its attributes, source and next hop must be in place."""
+    attributes, source = path.attributes, path.source
+    local_pref = attributes.local_pref
+    path.rank = (
+        -source.preference,
+        path.is_stale,
+        -(DEFAULT_LOCAL_PREF if local_pref is None else local_pref),
+        attributes.as_path.length,
+        attributes.origin,
+    )
+    path.group = attributes.as_path.neighbour
+    path.med = attributes.med or 0  # 9.1.2.2 c: absent is the lowest value
+    originator = attributes.originator_id
+    path.tail = (
+        source.kind is SourceKind.PEER and source.peer_type is not PeerType.EXTERNAL,
+        path.next_hop.metric,
+        source.identifier if originator is None else originator,
+        len(attributes.cluster_list),
+        source.address,
+        source.path_id,
+    )
+
+
+def order(paths: Iterable[Path]) -> Candidates:
+    """Return the paths best first; the result depends on the paths alone, not on their order."""
+    lists: dict[int, list[Path]] = {}
+    for path in paths:
+        lists.setdefault(path.group, []).append(path)
+    for members in lists.values():
+        members.sort(key=_within_group)
+    if len(lists) == 1:
+        return tuple(next(iter(lists.values())))
+    heads = [members[::-1] for members in lists.values()]  # best last, so that it can be popped
+    ordered: list[Path] = []
+    while heads:
+        nearest = min(heads, key=_across_groups)
+        ordered.append(nearest.pop())
+        if not nearest:
+            heads.remove(nearest)
+    return tuple(ordered)
+
+
+def equal_cost(candidates: Candidates, limit: int) -> Candidates:
+    """Return the paths that may share traffic with the best: equal down to the IGP metric; at most ``limit``.
+
+    A second path by the same gateway adds nothing and is left out. Only paths from peers are put together.
+    """
+    best = candidates[0]
+    if len(candidates) == 1 or limit == 1 or best.source.kind is not SourceKind.PEER:
+        return best.alone
+    chosen = [best]
+    seen = {best.next_hop.address or best.next_hop.link_local}
+    for path in candidates[1:]:
+        address = path.next_hop.address or path.next_hop.link_local
+        if (
+            path.rank == best.rank
+            and path.tail[:_EQUAL_COST] == best.tail[:_EQUAL_COST]
+            and (path.med == best.med or path.group != best.group)
+            and address not in seen
+        ):
+            seen.add(address)
+            chosen.append(path)
+            if len(chosen) == limit:
+                break
+    return tuple(chosen)
+
+
+def why(winner: Path, loser: Path) -> Step:
+    """Return the step that put the winner before the loser, both heads of what ``order`` compared."""
+    for step, ours, theirs in zip(_RANK_STEPS, winner.rank, loser.rank, strict=True):
+        if ours != theirs:
+            return step
+    if winner.group == loser.group and winner.med != loser.med:
+        return Step.MED
+    for tail_step, left, right in zip(_TAIL_STEPS, winner.tail, loser.tail, strict=True):
+        if left != right:
+            return tail_step
+    return Step.ONLY
+
+
+def _within_group(path: Path) -> tuple[tuple[int, ...], int, tuple[int | bytes, ...]]:
+    return path.rank, path.med, path.tail
+
+
+def _across_groups(members: list[Path]) -> tuple[tuple[int, ...], tuple[int | bytes, ...]]:
+    head = members[-1]
+    return head.rank, head.tail

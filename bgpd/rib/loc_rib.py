@@ -1,0 +1,107 @@
+"""The Loc-RIB: the usable paths of every prefix of one family, best first, and which prefixes changed.
+
+RFC 4271 3.2 and 9.1. Hot: about two dictionary operations for each prefix. The key is the prefix's canonical wire
+octets, the value a tuple of paths; a prefix with one path holds that path's own 1-tuple, so nothing is allocated for it.
+
+Whoever has to hear of changes (update groups, the FIB) compares what a prefix had when they last looked, which
+``take_changes`` hands out, with what it has now. Paths never change, so both sides can be judged at any later time.
+"""
+
+from collections.abc import Callable, Iterable
+
+from bgpd.families import Family
+from bgpd.rib.decision import order
+from bgpd.rib.path import Candidates, Path, Source
+
+
+class LocRib:
+    """The paths of one family.
+
+    on_change: called when the first prefix changes after ``take_changes``.
+    """
+
+    __slots__ = ("_changed", "_merged", "_on_change", "family", "table", "version")
+
+    def __init__(self, family: Family, on_change: Callable[[], None]) -> None:
+        self.family = family
+        self.table: dict[bytes, Candidates] = {}
+        self.version = 0  # grows with each batch of changes
+        self._changed: dict[bytes, Candidates | None] = {}
+        self._merged: dict[tuple[Candidates, Path], Candidates] = {}
+        self._on_change = on_change
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def has_changes(self) -> bool:
+        """Is there something that ``take_changes`` would return?"""
+        return bool(self._changed)
+
+    def announce(self, prefixes: Iterable[bytes], path: Path) -> None:
+        """Give each prefix this path, in place of any it had from the same source."""
+        table, changed = self.table, self._changed
+        get, alone, source = table.get, path.alone, path.source
+        was_quiet = not changed
+        fresh = 0
+        for prefix in prefixes:
+            old = get(prefix)
+            if old is alone:
+                continue
+            if old is None:
+                table[prefix] = alone
+                fresh += 1
+            elif len(old) == 1 and old[0].source is source:
+                table[prefix] = alone
+            else:
+                new = self._merge(old, path)
+                fresh += len(new) > len(old)
+                table[prefix] = new
+            if prefix not in changed:
+                changed[prefix] = old
+        source.accepted += fresh
+        if was_quiet and changed:
+            self._on_change()
+
+    def withdraw(self, prefixes: Iterable[bytes], source: Source) -> None:
+        """Take the source's path, if there is one, from each prefix."""
+        table, changed = self.table, self._changed
+        get = table.get
+        was_quiet = not changed
+        gone = 0
+        for prefix in prefixes:
+            old = get(prefix)
+            if old is None:
+                continue
+            if len(old) == 1:
+                if old[0].source is not source:
+                    continue
+                del table[prefix]
+            else:
+                rest = tuple([path for path in old if path.source is not source])
+                if len(rest) == len(old):
+                    continue
+                table[prefix] = rest[0].alone if len(rest) == 1 else order(rest)
+            gone += 1
+            if prefix not in changed:
+                changed[prefix] = old
+        source.accepted -= gone
+        if was_quiet and changed:
+            self._on_change()
+
+    def take_changes(self) -> dict[bytes, Candidates | None]:
+        """Return what each prefix that changed had before (None = nothing), and start afresh."""
+        changed = self._changed
+        self._changed = {}
+        self._merged = {}
+        self.version += 1
+        return changed
+
+    def _merge(self, old: Candidates, path: Path) -> Candidates:
+        """Return the candidates with the path added; prefixes that had the same ones share the result."""
+        key = (old, path)
+        new = self._merged.get(key)
+        if new is None:
+            source = path.source
+            new = self._merged[key] = order([p for p in old if p.source is not source] + [path])
+        return new

@@ -1,0 +1,39 @@
+"""Packing: what changed for a group of peers, as framed UPDATE messages that all of its members can be sent.
+
+RFC 4271 9.2 and section 4.3. Hot. Each message carries prefixes of one path, so it has one source; ``skip`` names the peer that must not
+get it (who sent us the path: split horizon) and ``only`` the one peer that it is for.
+"""
+
+from typing import NamedTuple
+
+from bgpd.families import Family
+from bgpd.messages import update
+from bgpd.rib.export import Exported
+
+
+class Packed(NamedTuple):
+    """Framed UPDATE messages for the members of a group. count: how many messages the octets are."""
+
+    octets: bytes
+    count: int
+    skip: object = None
+    only: object = None
+
+
+def announced(
+    family: Family, exported: Exported, prefixes: list[bytes], skip: object, max_message: int
+) -> Packed:
+    """Return the messages that announce the prefixes with the path's exported attributes.
+
+    Raises ValueError if the attributes leave no room for a prefix.
+    """
+    messages = update.announce(family, exported.octets, exported.next_hop, prefixes, max_message)
+    return Packed(messages[0] if len(messages) == 1 else b"".join(messages), len(messages), skip)
+
+
+def withdrawn(
+    family: Family, prefixes: list[bytes], max_message: int, *, skip: object = None, only: object = None
+) -> Packed:
+    """Return the messages that withdraw the prefixes."""
+    messages = update.withdraw(family, prefixes, max_message)
+    return Packed(b"".join(messages), len(messages), skip, only)
