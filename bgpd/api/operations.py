@@ -1,0 +1,75 @@
+"""What the API asks of the daemon: views to show, commands to carry out.
+
+A long table is given in slices, so that the event loop turns between two of them: a slice is the rows found among a
+bounded number of prefixes, and the position at which to go on.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Generic, Protocol, TypeVar
+
+from bgpd.api.health import Health
+from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, RouteRow, StatusRow
+from bgpd.api.statistics import Statistics
+from bgpd.families import Family
+
+SLICE: Final = 1000  # prefixes looked at between two turns of the event loop
+
+Row = TypeVar("Row")
+
+
+class Refused(Exception):
+    """A request that cannot be carried out. status: of HTTP. hint: what to do about it."""
+
+    def __init__(self, status: int, why: str, hint: str = "") -> None:
+        super().__init__(why)
+        self.status = status
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class RouteQuery:
+    """Which rows of a table are asked for.
+
+    family: None = all. prefix: canonical octets, None = all; needs the family. is_address: an address was asked for:
+    the most specific prefix that covers it is meant. longer: more specific prefixes as well. peer: where the best
+    path came from, empty = anywhere. start: position in the table, from an earlier answer. limit: rows, 0 = all.
+    """
+
+    family: Family | None = None
+    prefix: bytes | None = None
+    is_address: bool = False
+    longer: bool = False
+    peer: str = ""
+    start: int = 0
+    limit: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Slice(Generic[Row]):
+    """Rows found in one go. next: where to go on, None = the table is at its end."""
+
+    rows: list[Row]
+    next: int | None
+
+
+class Operations(Protocol):
+    """The daemon as the API sees it. All runs on the event loop, and only what is ``async`` waits. Raises Refused."""
+
+    def status(self) -> StatusRow: ...
+    def peers(self) -> list[PeerRow]: ...
+    def peer(self, name: str) -> PeerDetail: ...
+    def routes(self, query: RouteQuery) -> Iterator[Slice[RouteRow]]: ...
+    def routes_in(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]: ...
+    def routes_out(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]: ...
+    def fib(self, query: RouteQuery) -> Iterator[Slice[FibRow]]: ...
+    def explain(self, family: Family, prefix: bytes) -> Explanation: ...
+    def statistics(self) -> Statistics: ...
+    def health(self) -> Health: ...
+
+    async def reload(self) -> Outcome: ...
+    async def drain(self) -> Outcome: ...
+    def reset(self, peer: str) -> Outcome: ...
+    def enable(self, peer: str) -> Outcome: ...
+    def disable(self, peer: str) -> Outcome: ...
+    def set_log_level(self, level: str) -> Outcome: ...

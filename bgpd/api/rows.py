@@ -1,0 +1,182 @@
+"""What the API answers: one struct for each kind of row, the same for JSON and for the tables of ``bgpctl``.
+
+Addresses, prefixes and AS paths are text. Times are seconds; a ``since`` or ``at`` is Unix time. Empty text means
+"nothing"; ``None`` means that there is no value.
+"""
+
+from msgspec import Struct
+
+
+class Failure(Struct, frozen=True):
+    """Why a request was refused. hint: what to do about it; may be empty."""
+
+    error: str
+    hint: str = ""
+
+
+class MessageCount(Struct, frozen=True):
+    """Messages of one type on one session since the daemon started."""
+
+    type: str
+    received: int
+    sent: int
+
+
+class FamilyCount(Struct, frozen=True):
+    """Routes of one peer in one family. owed: prefixes that a slow peer has not been sent yet."""
+
+    family: str
+    received: int
+    accepted: int
+    sent: int
+    owed: int = 0
+
+
+class PeerRow(Struct, frozen=True):
+    """One peer, as a line.
+
+    node: host name that the peer announced, or its name in the cluster. type: ``ibgp``, ``ebgp`` or ``client``.
+    state: the RFC's name of the FSM state. is_expected: it should be up; a disabled peer should not. received,
+    accepted, sent: routes, over all families.
+    """
+
+    name: str
+    address: str
+    node: str
+    type: str
+    asn: int | None
+    state: str
+    since: float
+    received: int
+    accepted: int
+    sent: int
+    last_error: str
+    is_expected: bool = True
+    is_up: bool = False
+    origin: str = "config"
+
+
+class PeerDetail(Struct, frozen=True):
+    """All about one peer. negotiated: what both OPENs allow, by name; empty while the session is down."""
+
+    row: PeerRow
+    port: int
+    local_address: str
+    local_asn: int
+    is_passive: bool
+    is_enabled: bool
+    held_down: str
+    imports: tuple[str, ...]
+    exports: tuple[str, ...]
+    flaps: int
+    last_error_at: float | None
+    unsent: int
+    is_congested: bool
+    families: tuple[FamilyCount, ...]
+    messages: tuple[MessageCount, ...]
+    octets_received: int
+    octets_sent: int
+    negotiated: dict[str, str]
+    settings: dict[str, str]
+
+
+class RouteRow(Struct, frozen=True, omit_defaults=True):
+    """One prefix with one path. why: the decision step at which it won or lost, or why it was rejected."""
+
+    prefix: str
+    next_hop: str
+    peer: str
+    as_path: str
+    origin: str
+    local_pref: int | None = None
+    med: int | None = None
+    communities: tuple[str, ...] = ()
+    is_best: bool = False
+    is_multipath: bool = False
+    is_stale: bool = False
+    rejected: str = ""
+    path_id: int = 0
+    originator: str = ""
+    cluster_list: tuple[str, ...] = ()
+
+
+class FibLeg(Struct, frozen=True, omit_defaults=True):
+    """One way that a FIB route leaves by. gateway: empty = on the link."""
+
+    gateway: str
+    device: str
+    is_onlink: bool = False
+    weight: int = 1
+
+
+class FibRow(Struct, frozen=True, omit_defaults=True):
+    """One route that we wrote or want to write.
+
+    state: ``installed``, ``queued`` or ``failed``. error: the kernel's text. peer: where its best path came from.
+    """
+
+    prefix: str
+    kind: str
+    legs: tuple[FibLeg, ...]
+    state: str
+    error: str = ""
+    peer: str = ""
+
+
+class Candidate(Struct, frozen=True):
+    """One path of the prefix being explained.
+
+    verdict: ``best``, ``multipath``, ``lost`` or ``rejected``. why: the decision step against the best path, or the
+    reason of the rejection. resolution: how the next hop is reached, or why it is not.
+    """
+
+    route: RouteRow
+    verdict: str
+    why: str
+    resolution: str
+
+
+class Export(Struct, frozen=True):
+    """Whether one peer is sent the prefix, and why or why not."""
+
+    peer: str
+    is_sent: bool
+    why: str
+
+
+class Explanation(Struct, frozen=True):
+    """Why a prefix is where it is. fib: the row, or None with fib_why saying why nothing is written."""
+
+    prefix: str
+    candidates: tuple[Candidate, ...]
+    exports: tuple[Export, ...]
+    fib: FibRow | None
+    fib_why: str = ""
+
+
+class StatusRow(Struct, frozen=True):
+    """The daemon at a glance. state: ``ok``, ``degraded``, ``starting`` or ``draining``; problems: what is wrong."""
+
+    version: str
+    node: str
+    asn: int
+    identifier: str
+    state: str
+    started: float
+    reloaded: float | None
+    peers_expected: int
+    peers_up: int
+    routes: dict[str, int]
+    fib_installed: int
+    fib_queued: int
+    fib_failed: int
+    unknown_peers: int
+    loop_lag: float
+    problems: tuple[str, ...] = ()
+    cluster_id: str = ""
+
+
+class Outcome(Struct, frozen=True):
+    """What a command did, line by line; empty = nothing had to change."""
+
+    done: tuple[str, ...]
