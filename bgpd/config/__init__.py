@@ -1,0 +1,43 @@
+"""bgp.toml: its model, its reader and checks, what it resolves to, and what two of them differ in."""
+
+from bgpd.config.model import Config
+from bgpd.config.problems import ConfigError, Problem
+from bgpd.config.resolve import resolve
+from bgpd.config.resolved import (
+    Resolved,
+    ResolvedControl,
+    ResolvedEtcd,
+    ResolvedHttp,
+    ResolvedKernel,
+    ResolvedLearn,
+    ResolvedLog,
+    ResolvedMesh,
+    ResolvedNetwork,
+    ResolvedNode,
+    ResolvedPeer,
+    ResolvedPool,
+    ResolvedRange,
+)
+from bgpd.config.toml import load, parse
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Problem",
+    "Resolved",
+    "ResolvedControl",
+    "ResolvedEtcd",
+    "ResolvedHttp",
+    "ResolvedKernel",
+    "ResolvedLearn",
+    "ResolvedLog",
+    "ResolvedMesh",
+    "ResolvedNetwork",
+    "ResolvedNode",
+    "ResolvedPeer",
+    "ResolvedPool",
+    "ResolvedRange",
+    "load",
+    "parse",
+    "resolve",
+]

@@ -1,0 +1,303 @@
+"""Faults across keys: what no single value shows.
+
+Works on a configuration whose single values are well written; a required key that is not there is found here too.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from bgpd.addresses import covers, parse_address, parse_prefix
+from bgpd.config import syntax
+from bgpd.config.inheritance import first, remote_asn
+from bgpd.config.model import (
+    DEFAULT_SESSION,
+    Config,
+    EtcdTable,
+    FamilyName,
+    IdleHoldTable,
+    IpipMode,
+    NextHopMode,
+    NodeTable,
+    PeerOptions,
+    PolicyTable,
+    RuleAction,
+    RuleTable,
+    SessionTable,
+)
+from bgpd.config.problems import Finding
+from bgpd.config.reader import expected, join, unwrap
+from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, IPV4_UNICAST, IPV6_UNICAST, Family
+from bgpd.identity import Asn
+
+K = TypeVar("K", bound=Hashable)
+
+
+def check(config: Config) -> list[Finding]:
+    """Return every fault across keys, in the order of the file's tables."""
+    return [
+        *_required(config, ""),
+        *_node(config.node),
+        *_session(config.session, "session"),
+        *_idle_hold(config.session, config.session, "session"),
+        *_peers(config),
+        *_ranges(config),
+        *_networks(config),
+        *_policies(config.policy),
+        *_pools(config),
+        *_kernel(config),
+        *(() if config.etcd is None else _etcd(config.etcd)),
+    ]
+
+
+def _required(table: msgspec.Struct, key: str) -> Iterator[Finding]:
+    """Yield the required keys that are not there, in this table and those inside."""
+    for field in msgspec.structs.fields(table):
+        path = join(key, field.encode_name)
+        value = getattr(table, field.name)
+        _, metas = unwrap(field.type)
+        if value in ("", None, ()) and any((meta.extra or {}).get("required") for meta in metas):
+            yield Finding(path, f"is missing; expected {expected(field.type)}")
+        elif isinstance(value, msgspec.Struct):
+            yield from _required(value, path)
+        elif isinstance(value, tuple):
+            for index, one in enumerate(value):
+                if isinstance(one, msgspec.Struct):
+                    yield from _required(one, f"{path}[{index}]")
+
+
+def _node(node: NodeTable) -> Iterator[Finding]:
+    if node.router_id is None and not any(family is IPV4_UNICAST for family in _node_families(node)):
+        message = "is missing; expected four decimal octets, as node.addresses has no IPv4 address to take it from"
+        yield Finding("node.router_id", message, ("node.addresses",))
+    addresses = [syntax.address_and_length(text)[0] for text in node.addresses]
+    yield from _twice(addresses, node.addresses, "node.addresses")
+    listen = [parse_address(text) for text in node.listen]
+    yield from _twice(listen, node.listen, "node.listen")
+
+
+def _session(session: SessionTable, key: str) -> Iterator[Finding]:
+    """Yield the faults inside one table of session keys."""
+    if session.multihop_ttl is not None and session.ttl_security is not None:
+        yield Finding(f"{key}.ttl_security", "expected either multihop_ttl or ttl_security, found both")
+    yield from _twice(session.families or (), session.families or (), f"{key}.families")
+
+
+def _idle_hold(session: SessionTable, peer: SessionTable, key: str) -> Iterator[Finding]:
+    least = first(peer.idle_hold.first, session.idle_hold.first, DEFAULT_SESSION.idle_hold.first)
+    most = first(peer.idle_hold.max, session.idle_hold.max, DEFAULT_SESSION.idle_hold.max)
+    if least > most:
+        message = f"expected first to be at most max, found {least:g} and {most:g}"
+        yield Finding(f"{key}.idle_hold", message, ("session.idle_hold",))
+
+
+def _peers(config: Config) -> Iterator[Finding]:
+    ours = {syntax.address_and_length(text)[0] for text in config.node.addresses}
+    seen: dict[tuple[bytes, str, int], str] = {}
+    names: dict[str, str] = {}
+    for index, peer in enumerate(config.peer):
+        key = f"peer[{index}]"
+        yield from _options(peer, key, config)
+        if not peer.address:
+            continue
+        address, interface = syntax.address_and_interface(peer.address)
+        family = FAMILY_BY_ADDRESS_SIZE[len(address)]
+        yield from _next_hops(peer, key, config, family)
+        twice = list(_again(seen, (address, interface, peer.port), f"{key}.address", f'"{peer.address}", {peer.port}'))
+        yield from twice
+        if not twice:
+            yield from _again(names, peer.name or peer.address, f"{key}.name", f'"{peer.name or peer.address}"')
+        if address in ours and peer.port == config.node.port:
+            message = f'expected the address of another router, found "{peer.address}", which is in node.addresses'
+            yield Finding(f"{key}.address", message, ("node.addresses", "node.port", f"{key}.port"))
+        if peer.local_address is None:
+            continue
+        if FAMILY_BY_ADDRESS_SIZE[len(parse_address(peer.local_address))] is not family:
+            wanted = f"an {syntax.family_of(address)} address, as {key}.address is one"
+            message = f'expected {wanted}; found "{peer.local_address}"'
+            yield Finding(f"{key}.local_address", message, (f"{key}.address",))
+
+
+def _ranges(config: Config) -> Iterator[Finding]:
+    seen: dict[tuple[Family, bytes], str] = {}
+    names: dict[str, str] = {}
+    for index, one in enumerate(config.peer_range):
+        key = f"peer_range[{index}]"
+        yield from _options(one, key, config)
+        if not one.prefix:
+            continue
+        family, prefix = parse_prefix(one.prefix)
+        yield from _next_hops(one, key, config, family)
+        yield from _again(seen, (family, prefix), f"{key}.prefix", f'"{one.prefix}"')
+        yield from _again(names, one.name or one.prefix, f"{key}.name", f'"{one.name or one.prefix}"')
+
+
+def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
+    """Yield the faults of what a peer and a peer range have in common."""
+    yield from _session(peer, key)
+    if peer.idle_hold != IdleHoldTable():
+        yield from _idle_hold(config.session, peer, key)
+    if peer.password is not None and peer.password_file is not None:
+        yield Finding(f"{key}.password_file", "expected either password or password_file, found both")
+    known = {policy.name for policy in config.policy}
+    for name, policies in (("import", peer.imports), ("export", peer.exports)):
+        for policy in policies:
+            if policy not in known:
+                listed = ", ".join(sorted(f'"{one}"' for one in known if one)) or "none"
+                message = f'expected the name of a [[policy]], found "{policy}"; there are: {listed}'
+                yield Finding(f"{key}.{name}", message)
+    if not peer.reflector_client:
+        return
+    if config.node.cluster_id is None:
+        message = "expected node.cluster_id to be set, as only a route reflector has clients"
+        yield Finding(f"{key}.reflector_client", message, ("node.cluster_id",))
+    if _peer_type(peer, config.node) == "external":
+        message = f"expected an internal peer, as only those can be clients; found asn {peer.asn}"
+        yield Finding(f"{key}.reflector_client", message, ("node.asn", f"{key}.asn", f"{key}.local_asn"))
+
+
+def _next_hops(peer: PeerOptions, key: str, config: Config, family: Family) -> Iterator[Finding]:
+    """Yield a fault where IPv6 routes go over an IPv4 session and we have no IPv6 address to name as next hop."""
+    families = peer.families or config.session.families or ()
+    if family is not IPV4_UNICAST or FamilyName.IPV6_UNICAST not in families:
+        return
+    is_reflected = config.node.cluster_id is not None and _peer_type(peer, config.node) == "internal"
+    if peer.next_hop is NextHopMode.KEEP or (is_reflected and peer.next_hop is NextHopMode.AUTO):
+        return
+    if IPV6_UNICAST not in _node_families(config.node):
+        message = "expected an IPv6 address in node.addresses, as the next hop of ipv6-unicast over this IPv4 session"
+        reads = ("node.addresses", "node.cluster_id", "session.families", f"{key}.next_hop", f"{key}.asn")
+        yield Finding(f"{key}.families", message, reads)
+
+
+def _networks(config: Config) -> Iterator[Finding]:
+    seen: dict[tuple[Family, bytes], str] = {}
+    for index, network in enumerate(config.network):
+        if network.prefix:
+            key = f"network[{index}].prefix"
+            yield from _again(seen, parse_prefix(network.prefix), key, f'"{network.prefix}"')
+
+
+def _policies(policies: tuple[PolicyTable, ...]) -> Iterator[Finding]:
+    names: dict[str, str] = {}
+    for index, policy in enumerate(policies):
+        if policy.name:
+            yield from _again(names, policy.name, f"policy[{index}].name", f'"{policy.name}"')
+        for position, rule in enumerate(policy.rules):
+            yield from _rule(rule, f"policy[{index}].rules[{position}]")
+
+
+def _rule(rule: RuleTable, key: str) -> Iterator[Finding]:
+    written = rule.prefixes or (() if rule.prefix is None else (rule.prefix,))
+    families = {parse_prefix(text)[0] for text in written}
+    if rule.prefix is not None and rule.prefixes is not None:
+        yield Finding(f"{key}.prefixes", "expected either prefix or prefixes, found both")
+    if rule.match is not None and not written:
+        message = "expected a prefix or prefixes to match with, found neither"
+        yield Finding(f"{key}.match", message, (f"{key}.prefix", f"{key}.prefixes"))
+    if rule.community_match is not None and not rule.communities:
+        message = "expected communities to match with, found none"
+        yield Finding(f"{key}.community_match", message, (f"{key}.communities",))
+    if rule.family is not None:
+        for text in written:
+            if parse_prefix(text)[0] is not FAMILY_BY_NAME[rule.family]:
+                yield Finding(f"{key}.family", f'expected the family of prefix "{text}", found "{rule.family}"')
+    for name, span, most in (
+        ("length", rule.length, max((family.bits for family in families), default=128)),
+        ("med", rule.med, None),
+        ("local_pref", rule.local_pref, None),
+        ("as_path.length", rule.as_path.length, None),
+    ):
+        yield from _span(span, f"{key}.{name}", most)
+    if rule.action is RuleAction.REJECT:
+        for name in _changes(rule):
+            yield Finding(f"{key}.{name}", 'expected no change in a rule with action = "reject"')
+
+
+def _changes(rule: RuleTable) -> list[str]:
+    """Return the keys of the rule that change a route."""
+    written = {
+        "delete_communities": bool(rule.delete_communities),
+        "set_communities": rule.set_communities is not None,
+        "add_communities": bool(rule.add_communities),
+        "prepend": bool(rule.prepend),
+        "set_local_pref": rule.set_local_pref is not None,
+        "set_med": rule.set_med is not None,
+        "set_next_hop": rule.set_next_hop is not None,
+        "set_origin": rule.set_origin is not None,
+    }
+    return [name for name, is_written in written.items() if is_written]
+
+
+def _span(span: tuple[int, int] | None, key: str, most: int | None) -> Iterator[Finding]:
+    if span is None:
+        return
+    if span[0] > span[1]:
+        yield Finding(key, f"expected [least, most], found [{span[0]}, {span[1]}]")
+    elif most is not None and not 0 <= span[0] <= span[1] <= most:
+        yield Finding(key, f"expected prefix lengths from 0 to {most}, found [{span[0]}, {span[1]}]")
+
+
+def _pools(config: Config) -> Iterator[Finding]:
+    seen: list[tuple[Family, bytes, str]] = []
+    for index, pool in enumerate(config.pool):
+        if not pool.cidr:
+            continue
+        key = f"pool[{index}]"
+        family, prefix = parse_prefix(pool.cidr)
+        if family is not IPV4_UNICAST and pool.ipip is not IpipMode.NEVER:
+            yield Finding(
+                f"{key}.ipip", f'expected "never", as IPIP carries IPv4 only; found "{pool.ipip}"', (f"{key}.cidr",)
+            )
+        for other_family, other, other_key in seen:
+            if family is other_family and (covers(prefix, other) or covers(other, prefix)):
+                message = f'expected pools that do not overlap, found "{pool.cidr}" and {other_key}'
+                yield Finding(f"{key}.cidr", message)
+        seen.append((family, prefix, f"{key}.cidr"))
+
+
+def _kernel(config: Config) -> Iterator[Finding]:
+    for index, rule in enumerate(config.kernel.learn):
+        for protocol in rule.protocols:
+            if syntax.route_protocol(protocol) == config.kernel.protocol:
+                key = f"kernel.learn[{index}].protocols"
+                message = f"expected another protocol than our own (kernel.protocol), found {protocol}"
+                yield Finding(key, message, ("kernel.protocol",))
+
+
+def _etcd(etcd: EtcdTable) -> Iterator[Finding]:
+    for one, other in (("cert_file", "key_file"), ("username", "password_file")):
+        for here, there in ((one, other), (other, one)):
+            if getattr(etcd, here) and not getattr(etcd, there):
+                yield Finding(f"etcd.{there}", f"is missing; expected it together with etcd.{here}")
+
+
+def _again(seen: dict[K, str], value: K, key: str, words: str) -> Iterator[Finding]:
+    """Yield a fault if the value has been seen, else remember it."""
+    if value in seen:
+        yield Finding(key, f"expected each only once, found {words} as in {seen[value]}")
+    else:
+        seen[value] = key
+
+
+def _twice(values: Iterable[object], written: tuple[str, ...], key: str) -> Iterator[Finding]:
+    """Yield a fault for each value of a list that stands there twice."""
+    seen: set[object] = set()
+    for index, value in enumerate(values):
+        if value in seen:
+            yield Finding(key, f'expected each value once, found "{written[index]}" again')
+        seen.add(value)
+
+
+def _peer_type(peer: PeerOptions, node: NodeTable) -> str:
+    """Return whether a peer is internal or external; empty if an AS number is missing."""
+    written = node.asn if peer.local_asn is None else peer.local_asn
+    if not written or not peer.asn:
+        return ""
+    local_asn: Asn = syntax.asn_value(written)
+    return remote_asn(peer.asn, local_asn)[1]
+
+
+def _node_families(node: NodeTable) -> set[Family]:
+    return {FAMILY_BY_ADDRESS_SIZE[len(syntax.address_and_length(text)[0])] for text in node.addresses}

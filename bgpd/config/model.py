@@ -1,0 +1,530 @@
+"""bgp.toml as it is written: one Struct for each table, one field for each key.
+
+A field carries its type, range, default and description; the TOML reader checks with them and the reference table in
+``docs/configuration.md`` is made of them. Times are seconds. ``None`` is a key that is not there: what that means is in
+the description or in ``resolve``. A text default of ``""`` with ``required`` means that the key must be there.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from bgpd.config import syntax
+from bgpd.config.syntax import Syntax
+
+
+def _key(description: str, *, default: str = "", written: Syntax | None = None, required: bool = False) -> Meta:
+    """Return a key's description, and what the reader needs to know beside its type.
+
+    default: in words, where the field's own default does not say it.
+    """
+    return Meta(description=description, extra={"default": default, "syntax": written, "required": required})
+
+
+def _written(written: Syntax) -> Meta:
+    return Meta(extra={"syntax": written})
+
+
+class FamilyName(StrEnum):
+    """An address family by its name."""
+
+    IPV4_UNICAST = "ipv4-unicast"
+    IPV6_UNICAST = "ipv6-unicast"
+
+
+class AddPathDirection(StrEnum):
+    """Which way several paths for one prefix go (RFC 7911)."""
+
+    NONE = "none"
+    RECEIVE = "receive"
+    SEND = "send"
+    BOTH = "both"
+
+
+class NextHopMode(StrEnum):
+    """What next hop a peer is told: BGP's own rules, always ours, never changed."""
+
+    AUTO = "auto"
+    SELF = "self"
+    KEEP = "keep"
+
+
+class MaxPrefixAction(StrEnum):
+    """What happens above the limit."""
+
+    WARN = "warn"
+    CLOSE = "close"
+
+
+class IpipMode(StrEnum):
+    """When routes of a pool go through the IPIP tunnel device."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    CROSS_SUBNET = "cross-subnet"
+
+
+class LogLevel(StrEnum):
+    """The least severity that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How log lines look: auto = text on a terminal, else JSON."""
+
+    AUTO = "auto"
+    TEXT = "text"
+    JSON = "json"
+
+
+class Match(StrEnum):
+    """How a route's prefix is compared with a rule's."""
+
+    IN = "in"
+    NOT_IN = "not-in"
+    EQUAL = "equal"
+    NOT_EQUAL = "not-equal"
+
+
+class CommunityMatch(StrEnum):
+    """How many of a rule's communities a route must carry."""
+
+    ANY = "any"
+    ALL = "all"
+    NONE = "none"
+
+
+class RouteSource(StrEnum):
+    """Where a route came from; local = network or kernel, remote-peers is Calico's word for peer."""
+
+    LOCAL = "local"
+    NETWORK = "network"
+    KERNEL = "kernel"
+    PEER = "peer"
+    REMOTE_PEERS = "remote-peers"
+
+
+class RulePeerType(StrEnum):
+    """What the peer's AS is to ours."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+
+
+class OriginName(StrEnum):
+    """ORIGIN by name."""
+
+    IGP = "igp"
+    EGP = "egp"
+    INCOMPLETE = "incomplete"
+
+
+class RuleAction(StrEnum):
+    """What a matching rule does: next = change the route and go on."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    NEXT = "next"
+
+
+AsnText = Annotated[int | str, _written(syntax.ASN)]
+AddressText = Annotated[str, _written(syntax.ADDRESS)]
+PrefixText = Annotated[str, _written(syntax.PREFIX)]
+CommunityText = Annotated[str, _written(syntax.COMMUNITY)]
+CommunityPatternText = Annotated[str, _written(syntax.COMMUNITY_PATTERN)]
+InterfaceGlob = Annotated[str, _written(syntax.INTERFACE_GLOB)]
+Name = Annotated[str, Meta(min_length=1)]
+U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Seconds = Annotated[float, Meta(gt=0, le=86400)]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Any table of the file."""
+
+
+class NodeTable(Table, frozen=True, kw_only=True):
+    """This node."""
+
+    name: Annotated[Name | None, _key("Name of this node.", default="host name")] = None
+    asn: Annotated[AsnText, _key("Our AS number.", required=True)] = ""
+    router_id: Annotated[
+        str | None,
+        _key("Our BGP Identifier.", default="first IPv4 address of `addresses`", written=syntax.IDENTIFIER),
+    ] = None
+    addresses: Annotated[
+        tuple[Annotated[str, _written(syntax.NODE_ADDRESS)], ...],
+        _key("Our addresses, with mask; also our next hop for a family that a session is not in."),
+    ] = ()
+    listen: Annotated[
+        tuple[Annotated[str, _written(syntax.LISTEN_ADDRESS)], ...],
+        _key("Addresses to accept connections on; `[]` = do not listen."),
+    ] = ("0.0.0.0", "::")
+    port: Annotated[Port, _key("TCP port to listen on.")] = 179
+    cluster_id: Annotated[
+        str | None,
+        _key(
+            "Present: this node is a route reflector of that cluster.",
+            default="no reflector",
+            written=syntax.IDENTIFIER,
+        ),
+    ] = None
+
+
+class IdleHoldTable(Table, frozen=True, kw_only=True):
+    """How long a peer is left alone after an error; inbound connections are accepted meanwhile."""
+
+    first: Annotated[Seconds | None, _key("Seconds after the first error; doubles with each further one.")] = None
+    max: Annotated[Seconds | None, _key("Seconds, the most.")] = None
+
+
+class GracefulRestartTable(Table, frozen=True, kw_only=True):
+    """Graceful restart (RFC 4724)."""
+
+    enabled: Annotated[bool | None, _key("Announce graceful restart, and keep a restarting peer's routes.")] = None
+    restart_time: Annotated[
+        Annotated[int, Meta(ge=0, le=4095)] | None,
+        _key("Seconds that peers should wait for us to come back."),
+    ] = None
+
+
+class LongLivedGracefulRestartTable(Table, frozen=True, kw_only=True):
+    """Long-lived graceful restart (RFC 9494)."""
+
+    stale_time: Annotated[
+        Annotated[int, Meta(ge=0, le=0xFF_FFFF)] | None,
+        _key("Seconds that stale routes are kept beyond the restart time; 0 = off."),
+    ] = None
+
+
+class MaxPrefixesTable(Table, frozen=True, kw_only=True):
+    """How many prefixes a peer may send, in each family."""
+
+    limit: Annotated[U32 | None, _key("Prefixes; 0 = no limit.")] = None
+    action: Annotated[MaxPrefixAction | None, _key("What to do above the limit.")] = None
+    restart_after: Annotated[
+        Annotated[int, Meta(ge=0, le=86400)] | None,
+        _key("Seconds that a closed session stays down; 0 = until the peer is reset or its configuration changes."),
+    ] = None
+
+
+class SessionTable(Table, frozen=True, kw_only=True):
+    """Defaults of every peer; a peer or peer range may override each, also single keys of the inner tables."""
+
+    hold_time: Annotated[
+        int | None,
+        _key("Seconds without a message that end the session; 0 = never, and no keepalives.", written=syntax.HOLD_TIME),
+    ] = None
+    connect_retry_time: Annotated[Seconds | None, _key("Seconds between attempts to connect.")] = None
+    idle_hold: IdleHoldTable = IdleHoldTable()
+    enforce_first_as: Annotated[
+        bool | None,
+        _key("Refuse a route of an external peer whose AS path does not start with the peer's AS."),
+    ] = None
+    families: Annotated[
+        Annotated[tuple[FamilyName, ...], Meta(min_length=1)] | None,
+        _key("Address families to exchange.", default="family of the session's address"),
+    ] = None
+    graceful_restart: GracefulRestartTable = GracefulRestartTable()
+    long_lived_graceful_restart: LongLivedGracefulRestartTable = LongLivedGracefulRestartTable()
+    add_path: Annotated[AddPathDirection | None, _key("Several paths for one prefix.")] = None
+    max_prefixes: MaxPrefixesTable = MaxPrefixesTable()
+    multihop_ttl: Annotated[
+        Annotated[int, Meta(ge=1, le=255)] | None,
+        _key("TTL of packets to the peer; not together with `ttl_security`."),
+    ] = None
+    ttl_security: Annotated[
+        Annotated[int, Meta(ge=1, le=254)] | None,
+        _key("Accept packets from at most that many hops away (GTSM, RFC 5082).", default="off"),
+    ] = None
+    ebgp_requires_policy: Annotated[
+        bool | None,
+        _key("Without a policy nothing is imported from and exported to an external peer (RFC 8212)."),
+    ] = None
+
+
+DEFAULT_SESSION: Final = SessionTable(
+    hold_time=90,
+    connect_retry_time=5,
+    idle_hold=IdleHoldTable(first=1, max=30),
+    enforce_first_as=True,
+    graceful_restart=GracefulRestartTable(enabled=True, restart_time=120),
+    long_lived_graceful_restart=LongLivedGracefulRestartTable(stale_time=0),
+    add_path=AddPathDirection.NONE,
+    max_prefixes=MaxPrefixesTable(limit=0, action=MaxPrefixAction.CLOSE, restart_after=300),
+    multihop_ttl=64,
+    ebgp_requires_policy=True,
+)
+
+
+class PeerOptions(SessionTable, frozen=True, kw_only=True):
+    """What a peer and a peer range have in common."""
+
+    asn: Annotated[
+        int | str,
+        _key(
+            "The peer's AS number; `internal` = ours, `external` = any other.", written=syntax.PEER_ASN, required=True
+        ),
+    ] = ""
+    local_asn: Annotated[AsnText | None, _key("Our AS number on this session.", default="`node.asn`")] = None
+    reflector_client: Annotated[
+        bool, _key("The peer is our route reflector client; needs `node.cluster_id` and an internal peer.")
+    ] = False
+    next_hop: Annotated[
+        NextHopMode,
+        _key("Next hop of routes sent to the peer: BGP's rules, always ourselves, or as received."),
+    ] = NextHopMode.AUTO
+    password: Annotated[str | None, _key("TCP-MD5 password.", default="none", written=syntax.PASSWORD)] = None
+    password_file: Annotated[
+        Name | None,
+        _key(
+            "File with the TCP-MD5 password; relative to this file. Missing or empty: the session is held down.",
+            default="none",
+        ),
+    ] = None
+    allow_own_as: Annotated[
+        Annotated[int, Meta(ge=0, le=255)], _key("How often our AS may stand in a received AS path.")
+    ] = 0
+    imports: Annotated[tuple[Name, ...], _key("Policies for received routes, in order.")] = msgspec.field(
+        name="import", default=()
+    )
+    exports: Annotated[tuple[Name, ...], _key("Policies for sent routes, in order.")] = msgspec.field(
+        name="export", default=()
+    )
+    enabled: Annotated[bool, _key("`false` keeps the session down.")] = True
+
+
+class PeerTable(PeerOptions, frozen=True, kw_only=True):
+    """A peer. All keys of `[session]` may stand here too."""
+
+    name: Annotated[Name | None, _key("Name of the peer.", default="`address`")] = None
+    address: Annotated[
+        str, _key("The peer's address; link-local as `fe80::1%eth0`.", written=syntax.PEER_ADDRESS, required=True)
+    ] = ""
+    port: Annotated[Port, _key("TCP port to connect to.")] = 179
+    local_address: Annotated[
+        AddressText | None, _key("Address to connect from.", default="what the kernel chooses")
+    ] = None
+    passive: Annotated[bool, _key("Never connect, wait for the peer.")] = False
+
+
+class PeerRangeTable(PeerOptions, frozen=True, kw_only=True):
+    """Peers that connect to us from a network. All keys of `[session]` may stand here too."""
+
+    name: Annotated[Name | None, _key("Name of the range.", default="`prefix`")] = None
+    prefix: Annotated[str, _key("Network that the peers connect from.", written=syntax.PREFIX, required=True)] = ""
+    limit: Annotated[Annotated[int, Meta(ge=1, le=65535)], _key("Most sessions at a time.")] = 1000
+
+
+class NetworkTable(Table, frozen=True, kw_only=True):
+    """A prefix that we originate."""
+
+    prefix: Annotated[str, _key("The prefix.", written=syntax.PREFIX, required=True)] = ""
+    blackhole: Annotated[bool, _key("Also write a black hole route for it.")] = False
+    communities: Annotated[tuple[CommunityText, ...], _key("Communities of any kind to send with it.")] = ()
+
+
+class AsPathTable(Table, frozen=True, kw_only=True):
+    """Conditions on the AS path; all that are given must hold."""
+
+    contains: Annotated[tuple[AsnText, ...] | None, _key("One of these AS numbers is in the path.", default="any")] = (
+        None
+    )
+    origin: Annotated[tuple[AsnText, ...] | None, _key("One of these is the last AS of the path.", default="any")] = (
+        None
+    )
+    neighbour: Annotated[
+        tuple[AsnText, ...] | None, _key("One of these is the first AS of the path.", default="any")
+    ] = None
+    starts_with: Annotated[tuple[AsnText, ...] | None, _key("The path starts with all of these.", default="any")] = None
+    matches: Annotated[
+        str | None,
+        _key(
+            "Found in the path's text, AS numbers with a space between and sets in braces.",
+            default="any",
+            written=syntax.REGEX,
+        ),
+    ] = None
+    length: Annotated[
+        tuple[U32, U32] | None, _key("Least and most length of the path; a set counts as one.", default="any")
+    ] = None
+
+
+class RuleTable(Table, frozen=True, kw_only=True):
+    """A rule of a policy: conditions, all of which must hold, then changes, then the action."""
+
+    name: Annotated[Name | None, _key("Name in explanations.", default="its place: `rule 1`")] = None
+    family: Annotated[FamilyName | None, _key("Family of the route.", default="any")] = None
+    prefix: Annotated[PrefixText | None, _key("The route's prefix is compared with this one.", default="any")] = None
+    prefixes: Annotated[
+        Annotated[tuple[PrefixText, ...], Meta(min_length=1)] | None,
+        _key("As `prefix`, any of several.", default="any"),
+    ] = None
+    match: Annotated[
+        Match | None,
+        _key("`in` = equal or more specific, `equal` = the same, and their opposites.", default='"in"'),
+    ] = None
+    length: Annotated[tuple[int, int] | None, _key("Least and most prefix length, in bits.", default="any")] = None
+    source: Annotated[RouteSource | None, _key("Where the route came from.", default="any")] = None
+    peer_type: Annotated[
+        RulePeerType | None, _key("Kind of the peer that the policy is applied to.", default="any")
+    ] = None
+    interface: Annotated[
+        InterfaceGlob | None,
+        _key("Interface that the route leaves by; a route without one does not match.", default="any"),
+    ] = None
+    next_hop: Annotated[
+        tuple[PrefixText, ...] | None, _key("The next hop is in one of these prefixes.", default="any")
+    ] = None
+    as_path: AsPathTable = AsPathTable()
+    communities: Annotated[
+        tuple[CommunityPatternText, ...] | None, _key("Communities of any kind, `*` for any number.", default="any")
+    ] = None
+    community_match: Annotated[
+        CommunityMatch | None, _key("Whether any, all or none of `communities` must be there.", default='"any"')
+    ] = None
+    med: Annotated[tuple[U32, U32] | None, _key("Least and most MED; absent counts as 0.", default="any")] = None
+    local_pref: Annotated[
+        tuple[U32, U32] | None, _key("Least and most LOCAL_PREF; absent counts as 100.", default="any")
+    ] = None
+    origin: Annotated[OriginName | None, _key("ORIGIN of the route.", default="any")] = None
+    action: Annotated[
+        RuleAction | None,
+        _key("`accept` and `reject` end the whole decision, `next` goes on.", required=True),
+    ] = None
+    delete_communities: Annotated[
+        tuple[CommunityPatternText, ...], _key("Communities to remove, `*` for any number.")
+    ] = ()
+    set_communities: Annotated[
+        tuple[CommunityText, ...] | None,
+        _key("Communities of all kinds are replaced by these; `[]` removes all.", default="unchanged"),
+    ] = None
+    add_communities: Annotated[tuple[CommunityText, ...], _key("Communities to add.")] = ()
+    prepend: Annotated[tuple[AsnText, ...], _key("AS numbers to put before the AS path, in this order.")] = ()
+    set_local_pref: Annotated[U32 | None, _key("LOCAL_PREF to set.", default="unchanged")] = None
+    set_med: Annotated[U32 | None, _key("MED to set.", default="unchanged")] = None
+    set_next_hop: Annotated[
+        AddressText | None, _key("Next hop to set, on routes of the address's own family.", default="unchanged")
+    ] = None
+    set_origin: Annotated[OriginName | None, _key("ORIGIN to set.", default="unchanged")] = None
+
+
+class PolicyTable(Table, frozen=True, kw_only=True):
+    """A named list of rules for `import` and `export` of peers; see `docs/policy.md`."""
+
+    name: Annotated[str, _key("Name of the policy.", required=True)] = ""
+    rules: tuple[RuleTable, ...] = ()
+    default: Annotated[
+        RuleAction, _key("What happens to a route that no rule decided; `next` = the next policy, at last accept.")
+    ] = RuleAction.NEXT
+
+
+class PoolTable(Table, frozen=True, kw_only=True):
+    """A pool of container addresses."""
+
+    cidr: Annotated[str, _key("The pool.", written=syntax.PREFIX, required=True)] = ""
+    ipip: Annotated[IpipMode, _key("When its routes go through the tunnel device (IPv4 only).")] = IpipMode.NEVER
+    export: Annotated[bool, _key("`false` = routes inside are not sent to peers.")] = True
+
+
+class LearnTable(Table, frozen=True, kw_only=True):
+    """Kernel routes of others that we announce; a route must match all of a rule's keys."""
+
+    protocols: Annotated[
+        tuple[Annotated[int | str, _written(syntax.ROUTE_PROTOCOL)], ...],
+        _key("Route protocols; `[]` = any but the kernel's own and ours."),
+    ] = ()
+    devices: Annotated[
+        tuple[InterfaceGlob, ...], _key("Interfaces, `*` for any characters; `[]` = any, also none (black holes).")
+    ] = ()
+    gateway: Annotated[bool, _key("Also routes that lead through a gateway.")] = False
+    table: Annotated[U32, _key("Routing table; 0 = `kernel.table`.")] = 0
+
+
+DEFAULT_LEARN: Final = (LearnTable(protocols=("boot", "static"), devices=("cali*",)),)
+
+
+class KernelTable(Table, frozen=True, kw_only=True):
+    """The kernel's routing table."""
+
+    enabled: Annotated[bool, _key("`false` = no netlink at all; every next hop counts as reachable.")] = True
+    table: Annotated[Annotated[int, Meta(ge=1, le=0xFFFF_FFFF)], _key("Routing table to write to.")] = 254
+    protocol: Annotated[
+        int, _key("Route protocol number that marks our routes (Calico's BIRD: 12).", written=syntax.OWN_PROTOCOL)
+    ] = 186
+    metric: Annotated[U32, _key("Metric of our routes; 0 = leave unset.")] = 0
+    tunnel_device: Annotated[str, _key("IPIP device.", written=syntax.INTERFACE)] = "tunl0"
+    ecmp: Annotated[Annotated[int, Meta(ge=1, le=256)], _key("Most next hops of a route.")] = 16
+    learn: tuple[LearnTable, ...] = DEFAULT_LEARN
+    import_default_route: Annotated[bool, _key("Accept a default route from peers.")] = False
+
+
+class MeshTable(Table, frozen=True, kw_only=True):
+    """Who peers with whom when a datastore lists the nodes."""
+
+    enabled: Annotated[bool, _key("Peer with every other node.")] = True
+
+
+class EtcdTable(Table, frozen=True, kw_only=True):
+    """Cluster state from etcd; without this table there is none."""
+
+    endpoints: Annotated[
+        Annotated[tuple[Annotated[str, _written(syntax.ENDPOINT)], ...], Meta(min_length=1)],
+        _key("URLs of the cluster's members.", required=True),
+    ] = ()
+    ca_file: Annotated[str, _key("Certificate authority, PEM.", default="the system's")] = ""
+    cert_file: Annotated[str, _key("Our certificate, PEM; together with `key_file`.", default="none")] = ""
+    key_file: Annotated[str, _key("Our private key, PEM.", default="none")] = ""
+    username: Annotated[str, _key("User name; together with `password_file`.", default="none")] = ""
+    password_file: Annotated[str, _key("File with the password.", default="none")] = ""
+    prefix: Annotated[Name, _key("Where the keys start.")] = "/calico"
+
+
+class HttpTable(Table, frozen=True, kw_only=True):
+    """Metrics, health, read-only API and the page over TCP."""
+
+    listen: Annotated[str, _key('Address and port; `""` = off.', written=syntax.HTTP_LISTEN)] = "127.0.0.1:9179"
+
+
+class ControlTable(Table, frozen=True, kw_only=True):
+    """The API's Unix sockets."""
+
+    socket: Annotated[
+        str,
+        _key(
+            "Path of the socket, full API for its group; a second, read-only one has suffix `.ro`.",
+            written=syntax.SOCKET_PATH,
+        ),
+    ] = "/run/bgpd/bgpd.sock"
+    group: Annotated[str, _key("Group that owns the socket.", default="the daemon's")] = ""
+
+
+class LogTable(Table, frozen=True, kw_only=True):
+    """Log lines on standard error."""
+
+    level: Annotated[LogLevel, _key("Least severity.")] = LogLevel.INFO
+    format: Annotated[LogFormat, _key("`auto` = text on a terminal, else JSON.")] = LogFormat.AUTO
+
+
+class Config(Table, frozen=True, kw_only=True):
+    """The whole file."""
+
+    node: NodeTable = NodeTable()
+    session: SessionTable = SessionTable()
+    peer: tuple[PeerTable, ...] = ()
+    peer_range: tuple[PeerRangeTable, ...] = ()
+    network: tuple[NetworkTable, ...] = ()
+    policy: tuple[PolicyTable, ...] = ()
+    pool: tuple[PoolTable, ...] = ()
+    kernel: KernelTable = KernelTable()
+    mesh: MeshTable = MeshTable()
+    etcd: EtcdTable | None = None
+    http: HttpTable = HttpTable()
+    control: ControlTable = ControlTable()
+    log: LogTable = LogTable()

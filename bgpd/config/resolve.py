@@ -1,0 +1,312 @@
+"""From what is written to what is meant: defaults, inheritance from ``[session]``, parsed addresses, passwords read.
+
+Expects a configuration whose single values are well written, as ``load`` returns it, and checks it across keys.
+"""
+
+from collections.abc import Callable
+
+from bgpd.addresses import parse_address, parse_prefix
+from bgpd.communities import parse_communities, parse_pattern
+from bgpd.config import syntax
+from bgpd.config.checks import check
+from bgpd.config.inheritance import first, remote_asn
+from bgpd.config.model import (
+    DEFAULT_SESSION,
+    Config,
+    LearnTable,
+    OriginName,
+    PeerOptions,
+    PeerRangeTable,
+    PeerTable,
+    PolicyTable,
+    RouteSource,
+    RuleTable,
+    SessionTable,
+)
+from bgpd.config.problems import ConfigError, Problem
+from bgpd.config.resolved import (
+    Resolved,
+    ResolvedControl,
+    ResolvedEtcd,
+    ResolvedHttp,
+    ResolvedKernel,
+    ResolvedLearn,
+    ResolvedLog,
+    ResolvedMesh,
+    ResolvedNetwork,
+    ResolvedNode,
+    ResolvedPeer,
+    ResolvedPool,
+    ResolvedRange,
+)
+from bgpd.config.toml import host_name, read_password
+from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, Family
+from bgpd.identity import Asn, parse_identifier, PeerType
+from bgpd.messages.attributes.model import Origin
+from bgpd.policy.rules import (
+    Action,
+    AsPathCondition,
+    Changes,
+    Comparison,
+    Conditions,
+    Policy,
+    Quantifier,
+    Rule,
+)
+from bgpd.rib.path import SourceKind
+
+PasswordReader = Callable[[str], tuple[str | None, str]]
+
+_SOURCES = {
+    RouteSource.LOCAL: (SourceKind.NETWORK, SourceKind.KERNEL),
+    RouteSource.NETWORK: (SourceKind.NETWORK,),
+    RouteSource.KERNEL: (SourceKind.KERNEL,),
+    RouteSource.PEER: (SourceKind.PEER,),
+    RouteSource.REMOTE_PEERS: (SourceKind.PEER,),
+}
+_ORIGINS = {OriginName.IGP: Origin.IGP, OriginName.EGP: Origin.EGP, OriginName.INCOMPLETE: Origin.INCOMPLETE}
+
+
+def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_password) -> Resolved:
+    """Return the configuration with everything defaulted, merged and parsed.
+
+    file: for messages. passwords: returns the password in a file, or None and why there is none.
+    Raises ConfigError for faults across keys; a password that cannot be had is none, it holds the session down.
+    """
+    findings = check(config)
+    if findings:
+        raise ConfigError(tuple(Problem(file, finding.key, finding.message) for finding in findings))
+    node = _node(config)
+    http = syntax.host_and_port(config.http.listen) if config.http.listen else None
+    return Resolved(
+        node=node,
+        peers=tuple(_peer(peer, config.session, node, passwords) for peer in config.peer),
+        ranges=tuple(_range(one, config.session, node, passwords) for one in config.peer_range),
+        networks=tuple(
+            ResolvedNetwork(*parse_prefix(one.prefix), one.blackhole, parse_communities(one.communities))
+            for one in config.network
+        ),
+        policies=tuple(map(_policy, config.policy)),
+        pools=tuple(ResolvedPool(*parse_prefix(one.cidr), one.ipip, one.export) for one in config.pool),
+        kernel=_kernel(config),
+        mesh=ResolvedMesh(config.mesh.enabled),
+        etcd=_etcd(config),
+        http=None if http is None else ResolvedHttp(*http),
+        control=ResolvedControl(config.control.socket, config.control.group),
+        log=ResolvedLog(config.log.level, config.log.format),
+    )
+
+
+def _node(config: Config) -> ResolvedNode:
+    node = config.node
+    addresses = tuple(map(syntax.address_and_length, node.addresses))
+    first = next((written.partition("/")[0] for written in node.addresses if ":" not in written), "")
+    return ResolvedNode(
+        name=node.name or host_name(),
+        asn=syntax.asn_value(node.asn),
+        identifier=parse_identifier(node.router_id or first),
+        addresses=addresses,
+        listen=tuple(map(parse_address, node.listen)),
+        port=node.port,
+        cluster_id=None if node.cluster_id is None else parse_identifier(node.cluster_id),
+    )
+
+
+def _peer(peer: PeerTable, session: SessionTable, node: ResolvedNode, passwords: PasswordReader) -> ResolvedPeer:
+    address, interface = syntax.address_and_interface(peer.address)
+    return _options(
+        peer,
+        session,
+        node,
+        passwords,
+        name=peer.name or peer.address,
+        address=address,
+        interface=interface,
+        family=FAMILY_BY_ADDRESS_SIZE[len(address)],
+        port=peer.port,
+        local_address=None if peer.local_address is None else parse_address(peer.local_address),
+        passive=peer.passive,
+    )
+
+
+def _range(one: PeerRangeTable, session: SessionTable, node: ResolvedNode, passwords: PasswordReader) -> ResolvedRange:
+    family, prefix = parse_prefix(one.prefix)
+    name = one.name or one.prefix
+    template = _options(
+        one,
+        session,
+        node,
+        passwords,
+        name=name,
+        address=b"",
+        interface="",
+        family=family,
+        port=179,
+        local_address=None,
+        passive=True,
+    )
+    return ResolvedRange(name, family, prefix, one.limit, template)
+
+
+def _options(
+    peer: PeerOptions,
+    session: SessionTable,
+    node: ResolvedNode,
+    passwords: PasswordReader,
+    *,
+    name: str,
+    address: bytes,
+    interface: str,
+    family: Family,
+    port: int,
+    local_address: bytes | None,
+    passive: bool,
+) -> ResolvedPeer:
+    """Return a peer: its own keys before those of ``[session]`` before the defaults."""
+    local_asn = node.asn if peer.local_asn is None else syntax.asn_value(peer.local_asn)
+    asn, peer_type = remote_asn(peer.asn, local_asn)
+    password, held_down = (peer.password, "")
+    if peer.password_file is not None:
+        password, held_down = passwords(peer.password_file)
+    families = peer.families or session.families
+    multihop_ttl, ttl_security = _ttl(peer, session)
+    last = DEFAULT_SESSION
+    return ResolvedPeer(
+        name=name,
+        address=address,
+        interface=interface,
+        port=port,
+        asn=asn,
+        peer_type=peer_type,
+        local_asn=local_asn,
+        local_address=local_address,
+        passive=passive,
+        reflector_client=peer.reflector_client,
+        next_hop=peer.next_hop,
+        password=password,
+        held_down=held_down,
+        allow_own_as=peer.allow_own_as,
+        imports=peer.imports,
+        exports=peer.exports,
+        enabled=peer.enabled,
+        hold_time=first(peer.hold_time, session.hold_time, last.hold_time),
+        connect_retry_time=first(peer.connect_retry_time, session.connect_retry_time, last.connect_retry_time),
+        idle_hold_first=first(peer.idle_hold.first, session.idle_hold.first, last.idle_hold.first),
+        idle_hold_max=first(peer.idle_hold.max, session.idle_hold.max, last.idle_hold.max),
+        enforce_first_as=first(peer.enforce_first_as, session.enforce_first_as, last.enforce_first_as),
+        families=tuple(FAMILY_BY_NAME[one] for one in families) if families else (family,),
+        graceful_restart=first(
+            peer.graceful_restart.enabled, session.graceful_restart.enabled, last.graceful_restart.enabled
+        ),
+        restart_time=first(
+            peer.graceful_restart.restart_time,
+            session.graceful_restart.restart_time,
+            last.graceful_restart.restart_time,
+        ),
+        stale_time=first(
+            peer.long_lived_graceful_restart.stale_time,
+            session.long_lived_graceful_restart.stale_time,
+            last.long_lived_graceful_restart.stale_time,
+        ),
+        add_path=first(peer.add_path, session.add_path, last.add_path),
+        max_prefix_limit=first(peer.max_prefixes.limit, session.max_prefixes.limit, last.max_prefixes.limit),
+        max_prefix_action=first(peer.max_prefixes.action, session.max_prefixes.action, last.max_prefixes.action),
+        max_prefix_restart_after=first(
+            peer.max_prefixes.restart_after, session.max_prefixes.restart_after, last.max_prefixes.restart_after
+        ),
+        multihop_ttl=multihop_ttl,
+        ttl_security=ttl_security,
+        ebgp_requires_policy=first(peer.ebgp_requires_policy, session.ebgp_requires_policy, last.ebgp_requires_policy),
+    )
+
+
+def _ttl(peer: SessionTable, session: SessionTable) -> tuple[int, int]:
+    """Return (multihop_ttl, ttl_security); whichever of the two the innermost table sets puts the other one off."""
+    for table in (peer, session):
+        if table.ttl_security is not None:
+            return 0, table.ttl_security
+        if table.multihop_ttl is not None:
+            return table.multihop_ttl, 0
+    return first(DEFAULT_SESSION.multihop_ttl), 0
+
+
+def _policy(policy: PolicyTable) -> Policy:
+    return Policy(
+        name=policy.name,
+        rules=tuple(_rule(rule, number) for number, rule in enumerate(policy.rules, 1)),
+        default=Action(policy.default),
+    )
+
+
+def _rule(rule: RuleTable, number: int) -> Rule:
+    path = rule.as_path
+    prefixes = rule.prefixes or (() if rule.prefix is None else (rule.prefix,))
+    return Rule(
+        name=rule.name or f"rule {number}",
+        action=Action(rule.action),
+        conditions=Conditions(
+            family=None if rule.family is None else FAMILY_BY_NAME[rule.family],
+            prefixes=tuple(map(parse_prefix, prefixes)),
+            comparison=Comparison.IN if rule.match is None else Comparison(rule.match),
+            length=rule.length,
+            sources=() if rule.source is None else _SOURCES[rule.source],
+            peer_type=None if rule.peer_type is None else PeerType(rule.peer_type),
+            interface=rule.interface or "",
+            next_hops=tuple(map(parse_prefix, rule.next_hop or ())),
+            as_path=AsPathCondition(
+                contains=_asns(path.contains),
+                origins=_asns(path.origin),
+                neighbours=_asns(path.neighbour),
+                starts_with=_asns(path.starts_with),
+                pattern=path.matches or "",
+                length=path.length,
+            ),
+            communities=tuple(map(parse_pattern, rule.communities or ())),
+            community_quantifier=Quantifier.ANY if rule.community_match is None else Quantifier(rule.community_match),
+            med=rule.med,
+            local_pref=rule.local_pref,
+            origin=None if rule.origin is None else _ORIGINS[rule.origin],
+        ),
+        changes=Changes(
+            delete_communities=tuple(map(parse_pattern, rule.delete_communities)),
+            set_communities=None if rule.set_communities is None else parse_communities(rule.set_communities),
+            add_communities=parse_communities(rule.add_communities),
+            prepend=_asns(rule.prepend),
+            local_pref=rule.set_local_pref,
+            med=rule.set_med,
+            next_hop=b"" if rule.set_next_hop is None else parse_address(rule.set_next_hop),
+            origin=None if rule.set_origin is None else _ORIGINS[rule.set_origin],
+        ),
+    )
+
+
+def _asns(written: tuple[int | str, ...] | None) -> tuple[Asn, ...]:
+    return tuple(map(syntax.asn_value, written or ()))
+
+
+def _kernel(config: Config) -> ResolvedKernel:
+    kernel = config.kernel
+    return ResolvedKernel(
+        enabled=kernel.enabled,
+        table=kernel.table,
+        protocol=kernel.protocol,
+        metric=kernel.metric,
+        tunnel_device=kernel.tunnel_device,
+        ecmp=kernel.ecmp,
+        learn=tuple(map(_learn, kernel.learn)),
+        import_default_route=kernel.import_default_route,
+    )
+
+
+def _learn(rule: LearnTable) -> ResolvedLearn:
+    protocols = frozenset(map(syntax.route_protocol, rule.protocols))
+    return ResolvedLearn(protocols, rule.devices, rule.gateway, rule.table)
+
+
+def _etcd(config: Config) -> ResolvedEtcd | None:
+    etcd = config.etcd
+    if etcd is None:
+        return None
+    return ResolvedEtcd(
+        etcd.endpoints, etcd.ca_file, etcd.cert_file, etcd.key_file, etcd.username, etcd.password_file, etcd.prefix
+    )

@@ -1,0 +1,206 @@
+"""The configuration with everything defaulted, merged and parsed: what the speaker builds itself from.
+
+All records are frozen and compare by value; ``diff`` compares an old one with a new one. Addresses are 4 or 16 octets
+in network order, prefixes canonical wire octets, times seconds.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from bgpd.addresses import format_address
+from bgpd.communities import Communities
+from bgpd.config.model import (
+    AddPathDirection,
+    IpipMode,
+    LogFormat,
+    LogLevel,
+    MaxPrefixAction,
+    NextHopMode,
+)
+from bgpd.families import Family
+from bgpd.identity import Asn, BgpIdentifier
+from bgpd.policy.rules import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedNode:
+    """This node. addresses: (octets, mask length in bits). listen: empty = do not. cluster_id: None = no reflector."""
+
+    name: str
+    asn: Asn
+    identifier: BgpIdentifier
+    addresses: tuple[tuple[bytes, int], ...]
+    listen: tuple[bytes, ...]
+    port: int
+    cluster_id: BgpIdentifier | None
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPeer:
+    """A peer, with the session defaults merged in.
+
+    address: empty in a range's template. interface: of a link-local address, else empty. asn: None = any external one.
+    held_down: why the session must not come up, empty = nothing against it. max_prefix_limit: 0 = none.
+    max_prefix_restart_after: 0 = stays down. multihop_ttl: 0 with ttl_security. ttl_security: hops, 0 = off.
+    stale_time: 0 = no long-lived graceful restart.
+    """
+
+    name: str
+    address: bytes
+    interface: str
+    port: int
+    asn: Asn | None
+    peer_type: Literal["internal", "external"]
+    local_asn: Asn
+    local_address: bytes | None
+    passive: bool
+    reflector_client: bool
+    next_hop: NextHopMode
+    password: str | None = field(repr=False)
+    held_down: str
+    allow_own_as: int
+    imports: tuple[str, ...]
+    exports: tuple[str, ...]
+    enabled: bool
+    hold_time: int
+    connect_retry_time: float
+    idle_hold_first: float
+    idle_hold_max: float
+    enforce_first_as: bool
+    families: tuple[Family, ...]
+    graceful_restart: bool
+    restart_time: int
+    stale_time: int
+    add_path: AddPathDirection
+    max_prefix_limit: int
+    max_prefix_action: MaxPrefixAction
+    max_prefix_restart_after: int
+    multihop_ttl: int
+    ttl_security: int
+    ebgp_requires_policy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRange:
+    """Peers that connect from a network. template: such a peer without its address. limit: most sessions."""
+
+    name: str
+    family: Family
+    prefix: bytes
+    limit: int
+    template: ResolvedPeer
+
+    def peer(self, address: bytes, interface: str = "") -> ResolvedPeer:
+        """Return the peer of this range that connects from an address; its name is the address."""
+        text = format_address(address)
+        name = f"{text}%{interface}" if interface else text
+        return replace(self.template, name=name, address=address, interface=interface)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedNetwork:
+    """A prefix that we originate. blackhole: also write a black hole route for it."""
+
+    family: Family
+    prefix: bytes
+    blackhole: bool
+    communities: Communities
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPool:
+    """A pool of container addresses. export: routes inside may be sent to peers."""
+
+    family: Family
+    prefix: bytes
+    ipip: IpipMode
+    export: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedLearn:
+    """Which kernel routes of others we announce.
+
+    protocols: numbers, empty = any but the kernel's own and ours. devices: globs, empty = any or none. table: 0 = ours.
+    """
+
+    protocols: frozenset[int]
+    devices: tuple[str, ...]
+    gateway: bool
+    table: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedKernel:
+    """The kernel's routing table. metric: 0 = leave unset. ecmp: most next hops of a route."""
+
+    enabled: bool
+    table: int
+    protocol: int
+    metric: int
+    tunnel_device: str
+    ecmp: int
+    learn: tuple[ResolvedLearn, ...]
+    import_default_route: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedMesh:
+    """Whether nodes that a datastore lists peer with each other."""
+
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedEtcd:
+    """Where cluster state comes from. Empty texts = not given."""
+
+    endpoints: tuple[str, ...]
+    ca_file: str
+    cert_file: str
+    key_file: str
+    username: str
+    password_file: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedHttp:
+    """Where the API listens on TCP."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedControl:
+    """The API's Unix socket. group: that owns it, empty = the daemon's."""
+
+    socket: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedLog:
+    """What is logged and how."""
+
+    level: LogLevel
+    format: LogFormat
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The whole configuration. http: None = off. etcd: None = no datastore."""
+
+    node: ResolvedNode
+    peers: tuple[ResolvedPeer, ...]
+    ranges: tuple[ResolvedRange, ...]
+    networks: tuple[ResolvedNetwork, ...]
+    policies: tuple[Policy, ...]
+    pools: tuple[ResolvedPool, ...]
+    kernel: ResolvedKernel
+    mesh: ResolvedMesh
+    etcd: ResolvedEtcd | None
+    http: ResolvedHttp | None
+    control: ResolvedControl
+    log: ResolvedLog

@@ -1,0 +1,107 @@
+"""The edge of the package: the TOML file, the password files beside it, and the host's name.
+
+Everything else in ``config`` works on values.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from bgpd.config.checks import check
+from bgpd.config.model import Config
+from bgpd.config.positions import line_of, positions
+from bgpd.config.problems import ConfigError, Finding, Problem
+from bgpd.config.reader import read
+from bgpd.config.syntax import MAX_PASSWORD
+
+_MAX_PASSWORD_FILE: Final = 4096  # octets that are read before a file counts as no password
+
+
+def load(path: str | Path) -> Config:
+    """Return the configuration in a file. Raises ConfigError with every problem that it has.
+
+    Relative paths of password files are taken from the file's directory.
+    """
+    file = str(path)
+    try:
+        octets = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError((Problem(file, "", f"cannot be read: {error.strerror}"),)) from error
+    try:
+        text = octets.decode()
+    except UnicodeDecodeError as error:
+        line = octets[: error.start].count(b"\n") + 1
+        raise ConfigError((Problem(file, "", "expected UTF-8 text", line),)) from error
+    return parse(text, file)
+
+
+def parse(text: str, file: str) -> Config:
+    """Return the configuration in a TOML text; file: its path, for messages and relative paths. Raises ConfigError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError((Problem(file, "", f"not TOML: {error}"),)) from error
+    clean, findings = read(document, Config)
+    config = msgspec.convert(_with_absolute_paths(clean, Path(file).parent), Config)
+    findings += _independent(check(config), findings)
+    if findings:
+        lines = positions(text)
+        problems = [Problem(file, one.key, one.message, line_of(one.key, lines)) for one in findings]
+        raise ConfigError(tuple(sorted(problems, key=lambda problem: problem.line)))
+    return config
+
+
+def read_password(path: str) -> tuple[str | None, str]:
+    """Return the password in a file and "", or None and why it cannot be used. Line ends behind it do not count."""
+    try:
+        with open(path, "rb") as file:
+            octets = file.read(_MAX_PASSWORD_FILE).rstrip(b"\r\n")
+    except OSError as error:
+        return None, f"password file {path}: {error.strerror}"
+    if not octets:
+        return None, f"password file {path}: empty"
+    if len(octets) > MAX_PASSWORD:
+        return None, f"password file {path}: longer than the {MAX_PASSWORD} octets that TCP-MD5 takes"
+    try:
+        return octets.decode(), ""
+    except UnicodeDecodeError:
+        return None, f"password file {path}: not UTF-8 text"
+
+
+def host_name() -> str:
+    """Return the host's name."""
+    return os.uname().nodename
+
+
+def _with_absolute_paths(document: Mapping[str, object], directory: Path) -> dict[str, object]:
+    """Return the document with the password files of peers made absolute."""
+    made = dict(document)
+    for name in ("peer", "peer_range"):
+        tables = made.get(name)
+        if isinstance(tables, list):
+            made[name] = [_with_absolute_path(table, directory) for table in tables]
+    return made
+
+
+def _with_absolute_path(table: dict[str, object], directory: Path) -> dict[str, object]:
+    written = table.get("password_file")
+    return {**table, "password_file": str(directory / written)} if isinstance(written, str) else table
+
+
+def _independent(later: list[Finding], earlier: list[Finding]) -> list[Finding]:
+    """Return the later findings that do not merely follow from an earlier one."""
+    faulty = tuple(finding.key for finding in earlier)
+    return [
+        one
+        for one in later
+        if not any(_is_at_or_in(one.key, fault) for fault in faulty)
+        and not any(_is_at_or_in(key, fault) or _is_at_or_in(fault, key) for key in one.reads for fault in faulty)
+    ]
+
+
+def _is_at_or_in(key: str, outer: str) -> bool:
+    return key == outer or key.startswith((f"{outer}.", f"{outer}["))
