@@ -1,0 +1,126 @@
+"""Which of others' kernel routes are ours to announce: learning by ownership, never "everything alien".
+
+A route is learned if a rule names it (protocol, device, gateway, table). Never learned: routes of protocol unspec,
+redirect and kernel, our own, those with a TOS, clones, throw and local routes, and link-local, multicast and loopback
+destinations. Among several routes of a prefix the lowest metric wins; at the same metric, the earlier rule.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import translate
+from types import MappingProxyType
+from typing import Final
+
+from bgpd.addresses import covers, parse_prefix
+from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
+from bgpd.kernel.links import Link
+from bgpd.kernel.mirror import Bodies
+from bgpd.kernel.routes import RouteBody
+from bgpd.kernel.rtnetlink import (
+    RTM_F_CLONED,
+    RTN_BLACKHOLE,
+    RTN_PROHIBIT,
+    RTN_UNICAST,
+    RTN_UNREACHABLE,
+    RTPROT_KERNEL,
+    RTPROT_REDIRECT,
+    RTPROT_UNSPEC,
+)
+from bgpd.kernel.settings import LearnRule
+
+_NEVER: Final = frozenset({RTPROT_UNSPEC, RTPROT_REDIRECT, RTPROT_KERNEL})
+_KINDS: Final = frozenset({RTN_UNICAST, RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT})
+_SPECIAL: Final[Mapping[Family, tuple[bytes, ...]]] = MappingProxyType(
+    {
+        IPV4_UNICAST: tuple(parse_prefix(text)[1] for text in ("127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4")),
+        IPV6_UNICAST: tuple(parse_prefix(text)[1] for text in ("::/127", "fe80::/10", "ff00::/8")),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRoute:
+    """A kernel route that a rule selects; one object serves all prefixes that are alike.
+
+    device: interface index, 0 = none (a black hole). gateway: octets, empty = on the link. metric: 0 = none. protocol:
+    of the kernel route. rule: position of the learn rule, from 0.
+    """
+
+    device: int
+    device_name: str
+    gateway: bytes
+    metric: int
+    protocol: int
+    rule: int
+
+
+def is_special(family: Family, prefix: bytes) -> bool:
+    """Is it a destination that no rule may announce (loopback, link-local, multicast)?"""
+    return any(covers(special, prefix) for special in _SPECIAL[family])
+
+
+class Learner:
+    """Applies learn rules; remembers its verdict on each route body."""
+
+    def __init__(self, rules: tuple[LearnRule, ...], table: int, own_protocol: int) -> None:
+        self._rules = tuple((rule, rule.table or table, _pattern(rule.devices)) for rule in rules)
+        self._own_protocol = own_protocol
+        self._verdicts: dict[RouteBody, LocalRoute | None] = {}
+        self._routes: dict[LocalRoute, LocalRoute] = {}
+        self.tables = frozenset(table for _, table, _ in self._rules)
+
+    def forget(self) -> None:
+        """Judge all routes anew: the names of interfaces have changed."""
+        self._verdicts.clear()
+        self._routes.clear()
+
+    def select(
+        self, family: Family, prefix: bytes, candidates: Iterable[Bodies], links: Mapping[int, Link]
+    ) -> LocalRoute | None:
+        """Return what is learned for a prefix from the kernel's routes for it, in any of the tables."""
+        best: LocalRoute | None = None
+        for bodies in candidates:
+            for body in bodies:
+                route = self._verdicts[body] if body in self._verdicts else self._judge(body, links)
+                if route is not None and (best is None or (route.metric, route.rule) < (best.metric, best.rule)):
+                    best = route
+        return None if best is None or is_special(family, prefix) else best
+
+    def _judge(self, body: RouteBody, links: Mapping[int, Link]) -> LocalRoute | None:
+        if len(self._verdicts) > 1 << 17:
+            self.forget()
+        route = self._match(body, links)
+        if route is not None:
+            route = self._routes.setdefault(route, route)
+        self._verdicts[body] = route
+        return route
+
+    def _match(self, body: RouteBody, links: Mapping[int, Link]) -> LocalRoute | None:
+        if body.protocol in _NEVER or body.protocol == self._own_protocol:
+            return None
+        if body.tos or body.flags & RTM_F_CLONED or body.kind not in _KINDS:
+            return None
+        names = [links[leg.device].name if leg.device in links else "" for leg in body.legs]
+        has_gateway = any(leg.gateway for leg in body.legs)
+        for position, (rule, table, pattern) in enumerate(self._rules):
+            if table != body.table or (rule.protocols and body.protocol not in rule.protocols):
+                continue
+            if has_gateway and not rule.gateway:
+                continue
+            if pattern is not None and not (names and all(pattern.match(name) for name in names)):
+                continue
+            first = body.legs[0] if body.legs else None
+            return LocalRoute(
+                first.device if first else 0,
+                names[0] if names else "",
+                first.gateway if first else b"",
+                body.metric,
+                body.protocol,
+                position,
+            )
+        return None
+
+
+def _pattern(globs: tuple[str, ...]) -> re.Pattern[str] | None:
+    return re.compile("|".join(translate(glob) for glob in globs)) if globs else None

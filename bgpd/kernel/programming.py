@@ -1,0 +1,108 @@
+"""What is written to the kernel for the best paths of a prefix: pools, IPIP, cross-subnet, ECMP.
+
+A pool says how its prefixes are reached: plainly, through the IPIP device always, or only if the BGP next hop is
+outside our own subnets. Through the tunnel the gateway is the BGP next hop itself, on-link, on each leg of a multipath
+route too. Without a tunnel device the route is plain. IPIP carries IPv4 only.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from bgpd.addresses import covers, host_prefix, truncate
+from bgpd.families import IPV4_UNICAST, Family
+from bgpd.kernel.routes import FibRoute, Leg, RouteKind
+
+
+class Ipip(Enum):
+    """When a pool's prefixes go through the IPIP device."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    CROSS_SUBNET = "cross-subnet"
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A range of container addresses. is_programmed: write its routes at all (False: another agent does)."""
+
+    family: Family
+    prefix: bytes
+    ipip: Ipip = Ipip.NEVER
+    is_programmed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A resolved next hop. address: the BGP next hop. gateway: that leads to it, empty = it is on the device's link."""
+
+    address: bytes
+    gateway: bytes
+    device: int
+
+
+class Programmer:
+    """Turns best paths into routes; the same hops give the same FibRoute object.
+
+    subnets: connected prefixes of our own node addresses. tunnel: index of the IPIP device, 0 = there is none. metric:
+    0 = unset.
+    """
+
+    def __init__(
+        self, pools: Sequence[Pool], subnets: Sequence[tuple[Family, bytes]], *, tunnel: int, ecmp: int, metric: int
+    ) -> None:
+        self._subnets = tuple(prefix for family, prefix in subnets if family is IPV4_UNICAST)
+        self._tunnel = tunnel
+        self._ecmp = max(1, ecmp)
+        self._metric = metric or None
+        self._pools: dict[Family, dict[bytes, Pool]] = {}
+        for pool in pools:
+            self._pools.setdefault(pool.family, {})[pool.prefix] = pool
+        self._lengths = {
+            family: tuple(sorted({prefix[0] for prefix in pools}, reverse=True))
+            for family, pools in self._pools.items()
+        }
+        self._routes: dict[tuple[Ipip, tuple[Hop, ...]], FibRoute] = {}
+        self._black_hole = FibRoute((), RouteKind.BLACKHOLE, metric=self._metric)
+
+    def pool(self, family: Family, prefix: bytes) -> Pool | None:
+        """Return the most specific pool that the prefix is in."""
+        for length in self._lengths.get(family, ()):
+            if length <= prefix[0]:
+                pool = self._pools[family].get(truncate(prefix, length))
+                if pool is not None:
+                    return pool
+        return None
+
+    def route(self, family: Family, prefix: bytes, hops: tuple[Hop, ...]) -> FibRoute | None:
+        """Return what to write for a prefix with these equal next hops; None: nothing."""
+        pool = self.pool(family, prefix) if family in self._lengths else None
+        if pool is not None and not pool.is_programmed:
+            return None
+        mode = pool.ipip if pool is not None and family is IPV4_UNICAST else Ipip.NEVER
+        route = self._routes.get((mode, hops))
+        if route is None and hops:
+            route = self._routes[mode, hops] = self._build(mode, hops)
+        return route
+
+    def black_hole(self, family: Family, prefix: bytes) -> FibRoute | None:
+        """Return what to write for a network of our own; None: its pool is another agent's business."""
+        pool = self.pool(family, prefix)
+        return None if pool is not None and not pool.is_programmed else self._black_hole
+
+    def _build(self, mode: Ipip, hops: tuple[Hop, ...]) -> FibRoute:
+        legs = dict.fromkeys(self._leg(mode, hop) for hop in hops)
+        return FibRoute(tuple(legs)[: self._ecmp], metric=self._metric)
+
+    def _leg(self, mode: Ipip, hop: Hop) -> Leg:
+        if self._is_tunnelled(mode, hop.address):
+            return Leg(hop.address, self._tunnel, is_onlink=True)
+        return Leg(hop.gateway or hop.address, hop.device)
+
+    def _is_tunnelled(self, mode: Ipip, address: bytes) -> bool:
+        if mode is Ipip.NEVER or not self._tunnel or len(address) != IPV4_UNICAST.octets:
+            return False
+        if mode is Ipip.ALWAYS:
+            return True
+        host = host_prefix(address)
+        return not any(covers(subnet, host) for subnet in self._subnets)

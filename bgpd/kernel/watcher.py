@@ -1,0 +1,470 @@
+"""Follows the kernel's links, addresses and routes by events, and tells of what matters, coalesced.
+
+Events are multicast by the kernel (rtnetlink(7)); if it has to drop some (ENOBUFS), all is read again and the
+differences are told. Events that our own writing causes are filtered out inside the kernel.
+"""
+
+import asyncio
+from asyncio import AbstractEventLoop, Task, TimerHandle
+from collections.abc import Iterable, Mapping, Sequence
+from errno import EAFNOSUPPORT, ENOENT, EOPNOTSUPP, ESRCH
+from itertools import islice
+from struct import Struct
+from typing import Final, Protocol
+
+import structlog
+
+from bgpd.addresses import network_of
+from bgpd.families import FAMILIES, IPV4_UNICAST, Family
+from bgpd.kernel.learning import Learner, LocalRoute
+from bgpd.kernel.links import InterfaceAddress, Link, LinkEvent, addresses_request, links_request
+from bgpd.kernel.links import read as read_links
+from bgpd.kernel.lookup import Resolution, resolve
+from bgpd.kernel.mirror import Mirror, RouteKey
+from bgpd.kernel.netlink import NetlinkSocket, Overrun
+from bgpd.kernel.routes import RouteMessage, RouteReader, dump_request
+from bgpd.kernel.rtnetlink import (
+    NLM_F_REPLACE,
+    RT_TABLE_MAIN,
+    RTM_DELROUTE,
+    RTM_NEWROUTE,
+    RTNLGRP_IPV4_IFADDR,
+    RTNLGRP_IPV4_ROUTE,
+    RTNLGRP_IPV6_IFADDR,
+    RTNLGRP_IPV6_ROUTE,
+    RTNLGRP_LINK,
+)
+from bgpd.kernel.settings import KernelSettings
+
+_GROUPS: Final = (RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE)
+_COALESCE: Final = 0.005  # seconds from an event to the callbacks
+_READS: Final = 256  # events a tick
+_CHANGES: Final = 2000  # learned routes a tick
+_SLICE: Final = 2000  # dumped routes a tick
+_MOST_ASKED: Final = 1 << 16
+_DUMP_ATTEMPTS: Final = 3
+_RETRY: Final = 1.0  # seconds after a failed resynchronisation
+_NOTHING_THERE: Final = frozenset({ENOENT, ESRCH, EAFNOSUPPORT, EOPNOTSUPP})  # no such table, no such family
+
+_TYPE: Final = Struct("=H")
+
+_log = structlog.get_logger(__name__)
+
+
+class KernelUser(Protocol):
+    """Who is told of changes; called on the loop, must not block."""
+
+    def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
+        """These prefixes are learned anew or differently; None: no longer."""
+
+    def topology_changed(self) -> None:
+        """Links, addresses or routes that answers of ``lookup`` rest on have changed."""
+
+
+class OwnRoutes(Protocol):
+    """What the watcher tells the FIB writer about routes of our protocol."""
+
+    def pause(self) -> None:
+        """Do not write: the kernel's routes are being read."""
+
+    async def resynchronised(self, found: Sequence[RouteMessage]) -> None:
+        """These are all of our routes that the kernel has; writing may go on."""
+
+    def seen(self, message: RouteMessage) -> None:
+        """Somebody else added or deleted a route of our protocol."""
+
+    def place_taken(self, family: Family, prefix: bytes, metric: int) -> None:
+        """A foreign route has replaced what had that prefix and metric."""
+
+    def place_freed(self, family: Family, prefix: bytes) -> None:
+        """A foreign route of that prefix has gone."""
+
+    def device_lost(self, family: Family, device: int) -> None:
+        """The kernel has silently removed the family's routes that had no other device than this."""
+
+    def source_lost(self, family: Family, address: bytes) -> None:
+        """The kernel has silently removed routes with this preferred source."""
+
+    def links_changed(self) -> None:
+        """What failed before may succeed now."""
+
+
+class Watcher:
+    """Keeps the mirror. Counters: events, resyncs."""
+
+    def __init__(self, settings: KernelSettings, user: KernelUser, own: OwnRoutes, loop: AbstractEventLoop) -> None:
+        self.links: dict[int, Link] = {}
+        self.addresses: dict[int, frozenset[InterfaceAddress]] = {}
+        self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
+        self.events = 0
+        self.resyncs = 0
+        self.mirror = Mirror()
+        self._settings = settings
+        self._user = user
+        self._own = own
+        self._loop = loop
+        self._tables = settings.tables()
+        self._lookup_tables = tuple({settings.table: None, RT_TABLE_MAIN: None})
+        self._learner = Learner(settings.learn, settings.table, settings.protocol)
+        self._reader = RouteReader(self._tables)
+        self._local_addresses: frozenset[bytes] = frozenset()
+        self._asked: set[bytes] = set()
+        self._asked_prefixes: dict[tuple[Family, int], set[bytes]] = {}
+        self._changed: dict[tuple[Family, bytes], None] = {}
+        self._is_topology_changed = False
+        self._notification: TimerHandle | None = None
+        self._resync: Task[None] | None = None
+        self._retry: TimerHandle | None = None
+        self._is_resync_due = False
+        self._sequence = 0
+        self._events: NetlinkSocket | None = None
+        self._queries: NetlinkSocket | None = None
+
+    # ------------------------------------------------------------ life
+
+    async def start(self, own_port: int) -> None:
+        """Subscribe, read everything, then follow; own_port: of the socket that writes. Raises KernelError, OSError."""
+        self._events = NetlinkSocket(_GROUPS)
+        self._events.ignore_routes_of(own_port)
+        self._queries = NetlinkSocket()
+        await self._synchronise()
+        while self._changed:
+            self._tell_learned()
+            await asyncio.sleep(0)
+        self._is_topology_changed = False
+
+    async def close(self) -> None:
+        """Stop following."""
+        for handle in (self._notification, self._retry):
+            if handle is not None:
+                handle.cancel()
+        if self._resync is not None:
+            self._resync.cancel()
+            await asyncio.gather(self._resync, return_exceptions=True)
+        if self._events is not None:
+            self._loop.remove_reader(self._events.fileno())
+            self._events.close()
+        if self._queries is not None:
+            self._queries.close()
+        self._events = self._queries = None
+
+    def apply_settings(self, settings: KernelSettings) -> None:
+        """Use other learn rules; table and protocol must be what they were."""
+        self._settings = settings
+        self._learner = Learner(settings.learn, settings.table, settings.protocol)
+        if settings.tables() != self._tables:
+            self._tables = settings.tables()
+            self._reader = RouteReader(self._tables)
+            self.resynchronise("tables to follow have changed")
+        self._judge_everything()
+
+    # ------------------------------------------------------------ questions
+
+    def lookup(self, address: bytes, interface: int) -> Resolution:
+        """Return how an address is reached; ``topology_changed`` is called when the answer may be another one."""
+        if address not in self._asked:
+            if len(self._asked) >= _MOST_ASKED:
+                self._asked.clear()
+                self._topology_changed()
+            self._asked.add(address)
+            self._asked_prefixes.clear()
+        return resolve(address, interface, self.mirror, self._lookup_tables, self.links, self._local_addresses)
+
+    def interface_index(self, name: str) -> int | None:
+        """Return the index of the interface with that name."""
+        return next((link.index for link in self.links.values() if link.name == name), None)
+
+    # ------------------------------------------------------------ what the FIB writer asks
+
+    def has_foreign(self, family: Family, prefix: bytes, metric: int) -> bool:
+        """Is there a route of somebody else in that place of our table?"""
+        return self.mirror.has_route(self._settings.table, family, prefix, metric)
+
+    def is_up(self, device: int) -> bool:
+        """Is the interface there and up?"""
+        link = self.links.get(device)
+        return link is not None and link.is_up
+
+    def why_down(self, device: int) -> str:
+        """Return a sentence on an interface that is not up."""
+        link = self.links.get(device)
+        return f"interface {link.name} is down" if link is not None else f"there is no interface with index {device}"
+
+    def catch_up(self) -> None:
+        """Take in what has happened in the kernel so far."""
+        self.read_events()
+
+    # ------------------------------------------------------------ events
+
+    def read_events(self) -> None:
+        """Take in what has happened so far, as much as fits a tick."""
+        if self._events is None or self._resync is not None:
+            return
+        try:
+            for _ in range(_READS):
+                buffer = self._events.receive()
+                if buffer is None:
+                    return
+                self.events += 1
+                self._take(buffer)
+        except Overrun:
+            self.resynchronise("the kernel dropped events, the receive buffer was full")
+
+    def _take(self, buffer: bytes) -> None:
+        if _TYPE.unpack_from(buffer, 4)[0] in (RTM_NEWROUTE, RTM_DELROUTE):
+            for message in self._reader.read(buffer):
+                self._take_route(message)
+        else:
+            for event in read_links(buffer):
+                self._take_link(event)
+
+    def _take_route(self, message: RouteMessage) -> None:
+        kind, flags, prefix, body = message
+        if body.protocol == self._settings.protocol:
+            if body.table == self._settings.table:
+                self._own.seen(message)
+            return
+        key = self.mirror.apply(message)
+        if key is None:
+            return
+        self._route_changed(key)
+        if body.table == self._settings.table and not body.tos:
+            if kind == RTM_DELROUTE:
+                self._own.place_freed(body.family, prefix)
+            elif flags & NLM_F_REPLACE:
+                self._own.place_taken(body.family, prefix, body.metric)
+                self._own.place_freed(body.family, prefix)
+
+    def _route_changed(self, key: RouteKey) -> None:
+        table, family, prefix = key
+        if table in self._learner.tables:
+            self._changed[family, prefix] = None
+            self._schedule()
+        if table in self._lookup_tables and prefix in self._asked_of_length(family, prefix[0]):
+            self._topology_changed()
+
+    def _asked_of_length(self, family: Family, length: int) -> set[bytes]:
+        """Return the prefixes of that length which addresses that were looked up are in."""
+        asked = self._asked_prefixes.get((family, length))
+        if asked is None:
+            asked = {network_of(address, length) for address in self._asked if len(address) == family.octets}
+            self._asked_prefixes[family, length] = asked
+        return asked
+
+    def _take_link(self, event: LinkEvent) -> None:
+        is_there, subject = event
+        if isinstance(subject, Link):
+            self._take_interface(subject, is_there=is_there)
+        else:
+            self._take_address(subject, is_there=is_there)
+
+    def _take_interface(self, link: Link, *, is_there: bool) -> None:
+        before = self.links.get(link.index)
+        if is_there:
+            self.links[link.index] = link
+        else:
+            self.links.pop(link.index, None)
+            self.addresses.pop(link.index, None)
+            self._addresses_changed()
+        if before == self.links.get(link.index):
+            return
+        if before is not None and (not is_there or before.name != link.name):
+            self._learner.forget()
+            if is_there:
+                self._judge_everything()
+        if before is not None and before.is_up and not (is_there and link.is_up):
+            for family in FAMILIES.values():
+                self._lose_device(family, link.index)
+        if is_there and link.is_up:
+            self._own.links_changed()
+        self._topology_changed()
+
+    def _lose_device(self, family: Family, device: int) -> None:
+        def is_dead(owner: Family, index: int) -> bool:
+            return owner is family and (index == device or not self.is_up(index))
+
+        for key in self.mirror.drop_dead(device, is_dead):
+            self._route_changed(key)
+            if key[0] == self._settings.table:
+                self._own.place_freed(key[1], key[2])
+        self._own.device_lost(family, device)
+
+    def _take_address(self, address: InterfaceAddress, *, is_there: bool) -> None:
+        before = self.addresses.get(address.index, frozenset())
+        after = before | {address} if is_there else before - {address}
+        if before == after:
+            return
+        self.addresses[address.index] = after
+        self._addresses_changed()
+        if not is_there:
+            self._lose_address(address)
+        self._own.links_changed()
+        self._topology_changed()
+
+    def _lose_address(self, address: InterfaceAddress) -> None:
+        if address.address in self._local_addresses:
+            return  # another interface has it too
+        for key in self.mirror.drop_source(address.family, address.address):
+            self._route_changed(key)
+        self._own.source_lost(address.family, address.address)
+        remaining = self.addresses[address.index]
+        if address.family is IPV4_UNICAST and not any(other.family is IPV4_UNICAST for other in remaining):
+            self._lose_device(IPV4_UNICAST, address.index)  # its last address takes all IPv4 routes of a device along
+
+    def _addresses_changed(self) -> None:
+        self._local_addresses = frozenset(a.address for addresses in self.addresses.values() for a in addresses)
+
+    # ------------------------------------------------------------ telling
+
+    def _topology_changed(self) -> None:
+        self._is_topology_changed = True
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._notification is None:
+            self._notification = self._loop.call_later(_COALESCE, self._notify)
+
+    def _notify(self) -> None:
+        self._notification = None
+        if self._is_topology_changed:
+            self._is_topology_changed = False
+            self._user.topology_changed()
+        self._tell_learned()
+        if self._changed:
+            self._notification = self._loop.call_later(0, self._notify)
+
+    def _tell_learned(self) -> None:
+        changes: dict[tuple[Family, bytes], LocalRoute | None] = {}
+        bodies, learned, tables = self.mirror.bodies, self.learned, self._learner.tables
+        for key in tuple(islice(self._changed, _CHANGES)):
+            del self._changed[key]
+            family, prefix = key
+            route = self._learner.select(
+                family, prefix, [bodies(table, family, prefix) for table in tables], self.links
+            )
+            if route == learned.get(key):
+                continue
+            if route is None:
+                del learned[key]
+            else:
+                learned[key] = route
+            changes[key] = route
+        if changes:
+            self._user.learned_changed(changes)
+
+    def _judge_everything(self) -> None:
+        for table, family in self.mirror.tables:
+            if table in self._learner.tables:
+                self._changed.update(dict.fromkeys((family, prefix) for prefix in self.mirror.tables[table, family]))
+        self._changed.update(dict.fromkeys(self.learned))
+        self._schedule()
+
+    # ------------------------------------------------------------ reading everything
+
+    def resynchronise(self, why: str) -> None:
+        """Read everything again; told differences are like those of events."""
+        self._is_resync_due = True
+        if self._resync is None and self._retry is None and self._events is not None:
+            _log.warning("reading the kernel's routes again", why=why)
+            self.resyncs += 1
+            self._resync = self._loop.create_task(self._resynchronise())
+
+    async def _resynchronise(self) -> None:
+        try:
+            await self._synchronise()
+        except (Overrun, OSError) as error:
+            _log.error("cannot read the kernel's routes, trying again", why=str(error), after=_RETRY)
+            self._retry = self._loop.call_later(_RETRY, self._retry_resync)
+        finally:
+            self._resync = None
+        if self._is_resync_due and self._retry is None:
+            self.resynchronise("the kernel dropped events while they were read")
+
+    def _retry_resync(self) -> None:
+        self._retry = None
+        self.resynchronise("the last attempt failed")
+
+    async def _synchronise(self) -> None:
+        assert self._events is not None
+        self._is_resync_due = False
+        self._own.pause()
+        self._loop.remove_reader(self._events.fileno())
+        self._discard_events()
+        links, addresses = await self._dump_links()
+        routes = await self._dump_routes()
+        protocol, table = self._settings.protocol, self._settings.table
+        own = [message for message in routes if message[3].protocol == protocol and message[3].table == table]
+        mirror = await self._build_mirror(message for message in routes if message[3].protocol != protocol)
+        self._learner.forget()
+        self.links = links
+        self.addresses = addresses
+        self._addresses_changed()
+        for key in self.mirror.replace(mirror):
+            if key[0] in self._learner.tables:
+                self._changed[key[1], key[2]] = None
+        await self._own.resynchronised(own)
+        self._own.links_changed()
+        self._topology_changed()
+        self._loop.add_reader(self._events.fileno(), self.read_events)
+
+    def _discard_events(self) -> None:
+        assert self._events is not None
+        while True:
+            try:
+                if self._events.receive() is None:
+                    return
+            except Overrun:
+                continue
+
+    async def _dump_links(self) -> tuple[dict[int, Link], dict[int, frozenset[InterfaceAddress]]]:
+        links: dict[int, Link] = {}
+        addresses: dict[int, frozenset[InterfaceAddress]] = {}
+
+        def take(buffer: bytes) -> None:
+            for _, subject in read_links(buffer):
+                if isinstance(subject, Link):
+                    links[subject.index] = subject
+                else:
+                    addresses[subject.index] = addresses.get(subject.index, frozenset()) | {subject}
+
+        assert self._queries is not None
+        await self._queries.dump(self._loop, links_request(self._next_sequence()), take)
+        await self._queries.dump(self._loop, addresses_request(self._next_sequence()), take)
+        return links, addresses
+
+    async def _dump_routes(self) -> list[RouteMessage]:
+        routes: list[RouteMessage] = []
+        for family in FAMILIES.values():
+            for table in sorted(self._tables):
+                routes += await self._dump_table(family, table)
+        return routes
+
+    async def _dump_table(self, family: Family, table: int) -> list[RouteMessage]:
+        assert self._queries is not None
+        found: list[RouteMessage] = []
+
+        def take(buffer: bytes) -> None:
+            found.extend(m for m in self._reader.read(buffer) if m[3].table == table and m[3].family is family)
+
+        for _ in range(_DUMP_ATTEMPTS):
+            found.clear()
+            try:
+                if await self._queries.dump(self._loop, dump_request(family, table, self._next_sequence()), take):
+                    break
+            except OSError as error:
+                if error.errno not in _NOTHING_THERE:
+                    raise
+                break
+        return found
+
+    async def _build_mirror(self, messages: Iterable[RouteMessage]) -> Mirror:
+        mirror = Mirror()
+        for count, message in enumerate(messages, 1):
+            mirror.apply(message)
+            if not count % _SLICE:
+                await asyncio.sleep(0)
+        return mirror
+
+    def _next_sequence(self) -> int:
+        self._sequence += 1
+        return self._sequence
