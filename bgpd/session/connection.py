@@ -1,0 +1,283 @@
+"""One TCP connection: octets to messages, and back-pressure. Hot: UPDATEs go straight to whoever took them.
+
+RFC 4271 6.1 (framing), appendix E. Octets and seconds. Nothing here knows states: the driver of the state machine owns
+the connection, and names the receiver of UPDATEs while the session is established. A read that takes long to process
+is processed in slices, so that other sessions' keepalives stay on time; the connection does not read meanwhile.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from bgpd.errors import BgpError
+from bgpd.messages.framing import Framer, MessageType
+from bgpd.session.counts import MessageCounts
+from bgpd.session.sockets import describe
+
+HIGH_WATER: Final = 256 * 1024
+"""Octets that may wait unsent before the session counts as congested."""
+LOW_WATER: Final = 64 * 1024
+"""Octets at which it no longer does."""
+SLICE: Final = 0.008
+"""Seconds of processing in one callback."""
+CHECKPOINT: Final = 16 * 1024
+"""Octets between two looks at the clock."""
+LINGER: Final = 2.0
+"""Seconds for the peer to read our last words."""
+
+Messages = list[tuple[int, int, int]]
+
+
+class ConnectionUser(Protocol):
+    """Who the connection talks to, once it is somebody's."""
+
+    def message_received(self, connection: "Connection", kind: int, body: bytes) -> None:
+        """Take any message but an UPDATE of an established session."""
+
+    def stream_failed(self, connection: "Connection", error: BgpError) -> None:
+        """Learn that the octets make no sense, or that whoever takes UPDATEs refused one."""
+
+    def connection_lost(self, connection: "Connection", why: str) -> None:
+        """Learn that the peer closed, or TCP failed."""
+
+    def batch_received(self) -> None:
+        """Learn that UPDATEs were handed over, and no more are waiting."""
+
+    def drained(self) -> None:
+        """Learn that the connection is no longer congested."""
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection with a peer.
+
+    opened: called when TCP is connected. settled: called once when it is known that the peer speaks BGP, or when the
+    connection ends. counts: where messages and octets are counted. deliver: takes UPDATEs as buffer, start, end; None
+    = they are unexpected. last_heard: loop time of the last complete message. is_congested: more than HIGH_WATER
+    octets were unsent and not yet less than LOW_WATER.
+    """
+
+    __slots__ = (
+        "_closed",
+        "_framer",
+        "_is_closed",
+        "_is_slicing",
+        "_linger",
+        "_loop",
+        "_opened",
+        "_transport",
+        "counts",
+        "deliver",
+        "is_congested",
+        "last_heard",
+        "octets_written",
+        "settled",
+        "user",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, opened: "Callable[[Connection], None]") -> None:
+        self._loop = loop
+        self._opened = opened
+        self._transport: asyncio.Transport | None = None
+        self._framer = Framer()
+        self._is_closed = False
+        self._is_slicing = False
+        self._linger: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] | None = None
+        self.settled: Callable[[], None] | None = None
+        self.user: ConnectionUser | None = None
+        self.counts = MessageCounts()
+        self.deliver: Callable[[bytes, int, int], None] | None = None
+        self.last_heard = loop.time()
+        self.octets_written = 0
+        self.is_congested = False
+
+    # --- What the owner asks for --------------------------------------------------------------------------------
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport; only after the connection was opened."""
+        assert self._transport is not None
+        return self._transport
+
+    @property
+    def remote(self) -> tuple[str, int, int]:
+        """The peer's address as text, its port, and the scope (an interface index, 0 = none)."""
+        name = self.transport.get_extra_info("peername")
+        return str(name[0]).partition("%")[0], int(name[1]), int(name[3]) if len(name) > 3 else 0
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Our own address as text, and port."""
+        name = self.transport.get_extra_info("sockname")
+        return str(name[0]).partition("%")[0], int(name[1])
+
+    @property
+    def unsent(self) -> int:
+        """Octets that the kernel has not taken yet."""
+        return 0 if self._is_closed or self._transport is None else self._transport.get_write_buffer_size()
+
+    def set_max_length(self, octets: int) -> None:
+        """Accept messages up to this length from now on (RFC 8654)."""
+        self._framer.max_length = octets
+
+    def write(self, data: bytes) -> None:
+        """Send octets; they are whole messages."""
+        self.octets_written += len(data)
+        self.counts.octets_sent += len(data)
+        self.transport.write(data)
+
+    def writelines(self, chunks: Iterable[bytes | memoryview], octets: int) -> None:
+        """Send chunks of so many octets together."""
+        self.octets_written += octets
+        self.counts.octets_sent += octets
+        self.transport.writelines(chunks)
+
+    def settle(self) -> None:
+        """Say that the peer proved to speak BGP, or never will."""
+        if self.settled is not None:
+            settled, self.settled = self.settled, None
+            settled()
+
+    def close(self) -> None:
+        """Send what is unsent and close. What still comes in is read and dropped: unread octets would make TCP answer
+        with a reset, which can overtake our NOTIFICATION."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.user = self.deliver = None
+        self.settle()
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write_eof()
+        transport.resume_reading()
+        self._linger = self._loop.call_later(LINGER, transport.abort)
+
+    def abort(self) -> None:
+        """Close at once, with a reset and without last words."""
+        self.close()
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_gone(self) -> bool:
+        """Is TCP done with the connection?"""
+        return self._transport is None
+
+    async def wait_closed(self) -> None:
+        """Wait until TCP is done with the connection; at most LINGER seconds after ``close``."""
+        if self._transport is None:
+            return
+        if self._closed is None:
+            self._closed = self._loop.create_future()
+        await self._closed
+
+    # --- What the loop tells us ---------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the transport and say so."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._is_closed:  # given up while TCP connected
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
+        self.last_heard = self._loop.time()
+        self._opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Cut the octets into messages and hand them over."""
+        if self._is_closed:
+            return
+        self.counts.octets_received += len(data)
+        messages = self._framer.feed(data)
+        if messages or self._framer.error is not None:
+            self._process(self._framer.buffer, messages)
+
+    def eof_received(self) -> bool:
+        """Let the transport close."""
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Say why the connection ended, unless we ended it."""
+        self._transport = None
+        if self._linger is not None:
+            self._linger.cancel()
+        if self._closed is not None and not self._closed.done():
+            self._closed.set_result(None)
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.settle()
+        user, self.user, self.deliver = self.user, None, None
+        if user is not None:
+            why = (
+                describe(error) if isinstance(error, OSError) else "closed by the peer" if error is None else str(error)
+            )
+            user.connection_lost(self, why)
+
+    def pause_writing(self) -> None:
+        """Note that the peer does not read as fast as we write."""
+        self.is_congested = True
+
+    def resume_writing(self) -> None:
+        """Note that it caught up."""
+        self.is_congested = False
+        if self.user is not None:
+            self.user.drained()
+
+    # --- Messages -----------------------------------------------------------------------------------------------
+
+    def _process(self, buffer: bytes, messages: Messages) -> None:
+        user, received, clock = self.user, self.counts.received, self._loop.time
+        if user is None:
+            return
+        now = self.last_heard = clock()
+        stop_at = now + SLICE
+        checkpoint = messages[0][1] + CHECKPOINT if messages else 0
+        deliver = self.deliver
+        updates = 0
+        rest: Messages = []
+        try:
+            for index, (kind, start, end) in enumerate(messages):
+                if end > checkpoint:
+                    checkpoint = end + CHECKPOINT
+                    if clock() > stop_at:
+                        rest = messages[index:]
+                        break
+                if kind == 2 and deliver is not None:
+                    updates += 1
+                    deliver(buffer, start, end)
+                else:
+                    received[kind] += 1
+                    user.message_received(self, kind, buffer[start:end])
+                    deliver = self.deliver
+                if self._is_closed:
+                    break
+        except BgpError as error:
+            user.stream_failed(self, error)
+        received[MessageType.UPDATE] += updates
+        if self._is_closed:
+            return
+        if rest:
+            self._pause(buffer, rest)
+        elif self._framer.error is not None:
+            user.stream_failed(self, self._framer.error)
+        elif updates:
+            user.batch_received()
+
+    def _pause(self, buffer: bytes, rest: Messages) -> None:
+        if not self._is_slicing:
+            self._is_slicing = True
+            self.transport.pause_reading()
+        if self.user is not None:
+            self.user.batch_received()
+        self._loop.call_soon(self._resume, buffer, rest)
+
+    def _resume(self, buffer: bytes, rest: Messages) -> None:
+        if self._is_closed or self._transport is None:
+            return
+        self._is_slicing = False
+        self._process(buffer, rest)
+        if not self._is_slicing and not self._is_closed:
+            self._transport.resume_reading()

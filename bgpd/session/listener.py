@@ -1,0 +1,164 @@
+"""Accepting connections for all peers: who may come in, and how many at a time.
+
+RFC 4271 8.2.1; RFC 2385 (TCP-MD5 keys live on the listening sockets). A connection is half-open from TCP's handshake
+until a valid OPEN came on it. Addresses are 4 or 16 octets.
+"""
+
+import asyncio
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import structlog
+
+from bgpd.addresses import format_address, parse_address
+from bgpd.session.connection import Connection
+from bgpd.session.peer import PeerSession
+from bgpd.session.sockets import ListeningSocket, Network, describe
+
+HALF_OPEN_LIMIT: Final = 4096
+"""Connections that may be half-open: above the number of clients that come back at once when a reflector restarts."""
+HALF_OPEN_LIMIT_PER_ADDRESS: Final = 4
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
+
+FindPeer = Callable[[bytes, str], PeerSession | None]
+
+
+class ListenError(Exception):
+    """An address that we cannot listen on. why: for people."""
+
+    def __init__(self, address: bytes, port: int, why: str) -> None:
+        super().__init__(f"cannot listen on {format_address(address)} port {port}: {why}")
+        self.address = address
+        self.port = port
+        self.why = why
+
+
+class Listener:
+    """The listening sockets.
+
+    find_peer: which session a connection from this address, on this link if it is link-local, belongs to. accepted,
+    unknown_peers, refused, over_limit: connections by what became of them; over_limit ones were closed unread.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        find_peer: FindPeer,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        half_open_limit: int = HALF_OPEN_LIMIT,
+        half_open_limit_per_address: int = HALF_OPEN_LIMIT_PER_ADDRESS,
+    ) -> None:
+        self.accepted = 0
+        self.unknown_peers = 0
+        self.refused = 0
+        self.over_limit = 0
+        self._network = network
+        self._find_peer = find_peer
+        self._loop = loop
+        self._limit = half_open_limit
+        self._limit_per_address = half_open_limit_per_address
+        self._half_open: Counter[bytes] = Counter()
+        self._half_open_total = 0
+        self._sockets: list[ListeningSocket] = []
+        self._passwords: dict[tuple[bytes, int], str] = {}
+        self._last_refused: tuple[bytes, str] | None = None
+
+    @property
+    def half_open(self) -> int:
+        """Connections of which we do not know yet whether they speak BGP."""
+        return self._half_open_total
+
+    @property
+    def addresses(self) -> tuple[tuple[bytes, int], ...]:
+        """What we listen on: address and port."""
+        return tuple((listening.address, listening.port) for listening in self._sockets)
+
+    async def start(self, addresses: Iterable[bytes], port: int) -> None:
+        """Listen on all of these, or on none: raises ListenError."""
+        for address in addresses:
+            try:
+                listening = await self._network.listen(address, port, self._make_connection)
+            except OSError as error:
+                await self.close()
+                raise ListenError(address, port, describe(error)) from error
+            self._sockets.append(listening)
+            for (prefix, length), password in self._passwords.items():
+                self._set_password(listening, prefix, length, password)
+
+    async def close(self) -> None:
+        """Accept no more; connections that exist stay."""
+        sockets, self._sockets = self._sockets, []
+        for listening in sockets:
+            await listening.close()
+
+    def set_password(self, address: bytes, length: int, password: str | None) -> None:
+        """Require a TCP-MD5 key of who dials from address/length, now and after a later start; None = no longer.
+
+        Raises ListenError if the kernel refuses; then such a peer must not be let in.
+        """
+        if password is None:
+            self._passwords.pop((address, length), None)
+        else:
+            self._passwords[address, length] = password
+        for listening in self._sockets:
+            self._set_password(listening, address, length, password)
+
+    def _set_password(self, listening: ListeningSocket, address: bytes, length: int, password: str | None) -> None:
+        if len(listening.address) != len(address):
+            return
+        try:
+            listening.set_password(address, length, password)
+        except (OSError, ValueError) as error:
+            why = describe(error) if isinstance(error, OSError) else str(error)
+            what = f"TCP-MD5 for {format_address(address)}/{length}: {why}"
+            raise ListenError(listening.address, listening.port, what) from error
+
+    def _make_connection(self) -> Connection:
+        return Connection(self._loop, self._opened)
+
+    def _opened(self, connection: Connection) -> None:
+        text, port, scope = connection.remote
+        address = parse_address(text)
+        if self._half_open_total >= self._limit or self._half_open[address] >= self._limit_per_address:
+            self.over_limit += 1
+            self._log_refusal(address, port, "too many connections without an OPEN")
+            connection.abort()
+            return
+        session = self._find_peer(address, _interface(scope))
+        if session is None:
+            self.unknown_peers += 1
+            self._log_refusal(address, port, "no peer has this address")
+            connection.abort()
+            return
+        self._half_open[address] += 1
+        self._half_open_total += 1
+        connection.settled = lambda: self._settled(address)
+        if session.accept(connection):
+            self.accepted += 1
+        else:
+            self.refused += 1
+
+    def _settled(self, address: bytes) -> None:
+        self._half_open_total -= 1
+        self._half_open[address] -= 1
+        if not self._half_open[address]:
+            del self._half_open[address]
+
+    def _log_refusal(self, address: bytes, port: int, reason: str) -> None:
+        # One line for each who tries, not one for each try
+        if self._last_refused != (address, reason):
+            self._last_refused = (address, reason)
+            _log.warning("connection refused", remote=format_address(address), port=port, reason=reason)
+
+
+def _interface(scope: int) -> str:
+    if not scope:
+        return ""
+    try:
+        return socket.if_indextoname(scope)
+    except OSError:  # the link went away since the handshake: then it is nobody's
+        return ""

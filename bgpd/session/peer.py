@@ -1,0 +1,386 @@
+"""One configured peer: the session with it, whichever connection it runs on.
+
+RFC 4271 6.8 and 8.2.1: a machine for the peering, and a second one for a connection that the peer opens while the first
+is busy. RFC 4724 section 5: a restarted peer's connection replaces the session. Times are seconds on the loop's clock.
+The first machine dials, waits and holds; when it is the one that loses, the second takes its place.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from typing import Final, Protocol
+
+import structlog
+
+from bgpd.addresses import parse_address
+from bgpd.errors import BgpError, Cease, CeaseSubcode, format_error
+from bgpd.fsm.actions import EndKind, SessionEnd, Timer
+from bgpd.fsm.collision import Rank, Side, Verdict, resolve
+from bgpd.fsm.events import (
+    AutomaticStop,
+    CollisionLost,
+    ConnectionReplaced,
+    ManualStart,
+    ManualStartPassive,
+    ManualStop,
+    UpdateRejected,
+)
+from bgpd.fsm.machine import Machine
+from bgpd.fsm.states import State
+from bgpd.messages import codec
+from bgpd.messages.framing import MessageType
+from bgpd.messages.negotiated import Negotiated
+from bgpd.messages.notification import Notification, from_error
+from bgpd.messages.open import Open
+from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.session.connection import Connection
+from bgpd.session.counts import MessageCounts
+from bgpd.session.driver import Driver
+from bgpd.session.settings import SessionSettings, needs_reset
+from bgpd.session.sockets import Network, describe
+
+_JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
+
+
+class SessionUser(Protocol):
+    """What the speaker gives to a session. All is called on the loop, and none may block."""
+
+    def local_open(self) -> Open:
+        """Return our OPEN; asked for each connection, so that capabilities may vary."""
+
+    def session_up(self, negotiated: Negotiated) -> None:
+        """Learn that the session is established."""
+
+    def session_down(self, end: SessionEnd) -> None:
+        """Learn that it is over; only after ``session_up``."""
+
+    def update_received(self, buffer: bytes, start: int, end: int) -> None:
+        """Take the UPDATE whose body is buffer[start:end]. A BgpError raised here ends the session. Hot."""
+
+    def batch_received(self) -> None:
+        """Learn that the UPDATEs of one read, or of a slice of it, were all handed over."""
+
+    def route_refresh_received(self, message: RouteRefresh) -> None:
+        """Take a ROUTE-REFRESH."""
+
+    def drained(self) -> None:
+        """Learn that ``is_congested`` is no longer true."""
+
+    def state_changed(self, old: State, new: State) -> None:
+        """Learn of the new state, before what follows from it is done; must not call the session."""
+
+
+class PeerSession:
+    """The session with one peer.
+
+    state: of the connection that is furthest. since: loop time at which it was entered. established_at: loop time; None
+    when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error:
+    for people, "" = none yet; last_error_at: loop time. local_address: octets of our end, b"" when not connected;
+    remote_port: 0 when not connected. counts: over all sessions.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        user: SessionUser,
+        network: Network,
+        loop: asyncio.AbstractEventLoop,
+        random: Random,
+    ) -> None:
+        self.settings = settings
+        self.counts = MessageCounts()
+        self.state = State.IDLE
+        self.since = loop.time()
+        self.established_at: float | None = None
+        self.negotiated: Negotiated | None = None
+        self.flaps = 0
+        self.last_error = self.sent_error = self.received_error = ""
+        self.last_error_at = 0.0
+        self._user = user
+        self._network = network
+        self._loop = loop
+        self._random = random
+        self._log = _log.bind(peer=settings.name)
+        self._closing: set[Connection] = set()
+        self._rival: Driver | None = None
+        self._primary = self._new_driver(is_started=False)
+
+    # --- What the speaker asks for ------------------------------------------------------------------------------
+
+    @property
+    def is_started(self) -> bool:
+        """Does the operator want the session?"""
+        return self._primary.machine.is_started
+
+    @property
+    def is_established(self) -> bool:
+        """Is there a session?"""
+        return self.negotiated is not None
+
+    @property
+    def is_congested(self) -> bool:
+        """Did more octets pile up than the peer reads? Then write no more until ``drained``."""
+        connection = self._primary.connection
+        return connection is not None and connection.is_congested
+
+    @property
+    def unsent(self) -> int:
+        """Octets that the kernel has not taken yet."""
+        connection = self._primary.connection
+        return connection.unsent if connection is not None else 0
+
+    @property
+    def local_address(self) -> bytes:
+        """Our end of the connection."""
+        connection = self._primary.connection
+        return parse_address(connection.local[0]) if connection is not None else b""
+
+    @property
+    def remote_port(self) -> int:
+        """The peer's port."""
+        connection = self._primary.connection
+        return connection.remote[1] if connection is not None else 0
+
+    @property
+    def is_outgoing(self) -> bool:
+        """Did we dial the connection?"""
+        return self._primary.connection is not None and self._primary.is_outgoing
+
+    @property
+    def has_graceful_restart(self) -> bool:
+        """Did both sides of the established session announce graceful restart?"""
+        return self._primary.machine.has_graceful_restart
+
+    def remaining(self, timer: Timer) -> float | None:
+        """Return the seconds until a timer expires; None if it does not run."""
+        return self._primary.remaining(timer)
+
+    def start(self) -> None:
+        """Bring the session up, and up again after each end, until ``stop``."""
+        if not self.is_started:
+            self._primary.step(ManualStartPassive() if self.settings.is_passive else ManualStart())
+
+    def stop(self, cease: Cease | None) -> None:
+        """End the session until ``start``. None: close without a NOTIFICATION, as before a restart of our own."""
+        self._drop_rival()
+        self._primary.step(ManualStop(cease))
+
+    def reset(self, cease: Cease) -> None:
+        """End the session; it comes back after the idle hold time."""
+        self._drop_rival()
+        self._primary.step(AutomaticStop(cease))
+
+    def fail(self, error: BgpError) -> None:
+        """End the established session with a NOTIFICATION for this fault; it comes back after the idle hold time."""
+        if self.is_established:
+            self._primary.step(AutomaticStop(error) if isinstance(error, Cease) else UpdateRejected(error))
+
+    def update_settings(self, new: SessionSettings) -> bool:
+        """Use new settings from now on; return whether the session must be reset for all of them to take hold."""
+        is_reset_needed = needs_reset(self.settings, new)
+        self.settings = new
+        for driver in (self._primary, self._rival):
+            if driver is not None:
+                driver.settings = driver.machine.settings = new
+        return is_reset_needed and self.state is not State.IDLE
+
+    def write(self, data: bytes) -> None:
+        """Send whole messages. Established only."""
+        self._connection().write(data)
+
+    def writelines(self, chunks: Sequence[bytes | memoryview]) -> None:
+        """Send chunks of whole messages. Established only."""
+        self._connection().writelines(chunks, sum(map(len, chunks)))
+
+    def count_sent(self, updates: int) -> None:
+        """Count UPDATEs that were written."""
+        self.counts.sent[MessageType.UPDATE] += updates
+
+    def send_route_refresh(self, message: RouteRefresh) -> None:
+        """Send a ROUTE-REFRESH. Established only."""
+        self.counts.sent[MessageType.ROUTE_REFRESH] += 1
+        self._connection().write(codec.encode(message))
+
+    def accept(self, connection: Connection) -> bool:
+        """Take a connection that the peer opened; False = it was refused and is being closed."""
+        if not self.is_started:
+            self._refuse(connection, "the session is administratively down")
+            return False
+        try:
+            self._network.admit(connection.transport, self.settings)
+        except OSError as error:
+            self._refuse(connection, f"cannot apply the peer's TTL settings: {describe(error)}")
+            return False
+        primary = self._primary
+        if primary.connection is None and primary.machine.state in (State.IDLE, State.ACTIVE):
+            primary.accept(connection)
+            return True
+        if self._rival is not None and self._rival.machine.state is State.OPEN_CONFIRM:
+            self._refuse(connection, "two other connections are open")
+            return False
+        # A second connection that has not said who it is gives way: its end may long be gone
+        self._drop_rival()
+        self._rival = self._new_driver(is_started=True)
+        self._rival.accept(connection)
+        return True
+
+    async def wait_closed(self) -> None:
+        """Wait until the connections that were closed are gone; a few seconds at most."""
+        await asyncio.gather(*(connection.wait_closed() for connection in tuple(self._closing)))
+
+    # --- What the drivers tell ----------------------------------------------------------------------------------
+
+    def state_moved(self, driver: Driver) -> None:
+        """Show the state that is furthest."""
+        del driver
+        rival = self._rival.machine.state if self._rival is not None else State.IDLE
+        new = max(self._primary.machine.state, rival)
+        if new is self.state:
+            return
+        old, self.state, self.since = self.state, new, self._loop.time()
+        self._log.debug("state changed", old=old.title, new=new.title)
+        self._user.state_changed(old, new)
+
+    def loses_collision(self, driver: Driver, message: Open) -> bool:
+        """Decide between this connection and the peer's other one (RFC 4271 6.8)."""
+        other = self._rival if driver is self._primary else self._primary
+        if other is None:
+            return False
+        verdict = resolve(
+            Side(other.machine.state, other.is_outgoing),
+            Side(driver.machine.state, driver.is_outgoing),
+            Rank(self.settings.local_identifier, self.settings.local_asn),
+            Rank(message.identifier, message.asn),
+            has_graceful_restart=other.machine.has_graceful_restart,
+        )
+        if verdict is Verdict.CLOSE_EXISTING:
+            other.step(CollisionLost())
+        elif verdict is Verdict.REPLACE_EXISTING:
+            other.step(ConnectionReplaced())
+        return verdict is Verdict.CLOSE_NEW
+
+    def session_up(self, driver: Driver, negotiated: Negotiated) -> None:
+        """Make the connection the session's, drop the other one, tell the speaker."""
+        if driver is self._primary:
+            if self._rival is not None:
+                self._rival.step(CollisionLost())
+        else:
+            self._promote_rival()
+        self.negotiated = negotiated
+        self.established_at = self._loop.time()
+        self._log.info("session established", remote_asn=negotiated.remote_asn, hold_time=negotiated.hold_time)
+        self._user.session_up(negotiated)
+
+    def session_down(self, driver: Driver, end: SessionEnd) -> None:
+        """Tell the speaker that the session is over."""
+        del driver
+        self.negotiated = self.established_at = None
+        self.flaps += 1
+        self._note(end)
+        self._log.warning("session ended", reason=self._describe(end))
+        self._user.session_down(end)
+
+    def attempt_failed(self, driver: Driver, end: SessionEnd) -> None:
+        """Keep the reason, unless it says nothing about the peer."""
+        del driver
+        if end.kind not in (EndKind.COLLISION, EndKind.ADMINISTRATIVE):
+            is_news = self._describe(end) != self.last_error
+            self._note(end)
+            log = self._log.info if is_news else self._log.debug
+            log("no session", reason=self.last_error)
+
+    def stepped(self, driver: Driver) -> None:
+        """Put the machines in order: who lost its connection makes room for the other."""
+        rival = self._rival
+        if rival is None:
+            return
+        if driver is rival:
+            if rival.connection is None:
+                self._forget(rival)
+        elif self._primary.connection is None and self._primary.machine.state is not State.CONNECT:
+            self._promote_rival()
+
+    def update_received(self, buffer: bytes, start: int, end: int) -> None:
+        """Pass an UPDATE on."""
+        self._user.update_received(buffer, start, end)
+
+    def batch_received(self) -> None:
+        """Pass on that a batch is complete."""
+        self._user.batch_received()
+
+    def route_refresh_received(self, message: RouteRefresh) -> None:
+        """Pass a ROUTE-REFRESH on."""
+        self._user.route_refresh_received(message)
+
+    def drained(self) -> None:
+        """Pass on that there is room again."""
+        if self.is_established:
+            self._user.drained()
+
+    def closing(self, connection: Connection) -> None:
+        """Remember a connection until TCP is done with it."""
+        self._closing = {other for other in self._closing if not other.is_gone}
+        if not connection.is_gone:
+            self._closing.add(connection)
+
+    # --- Parts --------------------------------------------------------------------------------------------------
+
+    def _connection(self) -> Connection:
+        connection = self._primary.connection
+        assert connection is not None  # only an established session is written to
+        assert self.negotiated is not None
+        return connection
+
+    def _new_driver(self, *, is_started: bool) -> Driver:
+        machine = Machine(self.settings, self._user.local_open, self._jitter, is_started=is_started)
+        return Driver(self, machine, self.settings, self._network, self._loop, self.counts)
+
+    def _jitter(self) -> float:
+        return self._random.uniform(*_JITTER)
+
+    def _promote_rival(self) -> None:
+        """Let the second machine take the first one's place, and its history."""
+        rival, loser = self._rival, self._primary
+        assert rival is not None
+        self._primary, self._rival = rival, None
+        rival.machine.failures = max(rival.machine.failures, loser.machine.failures)
+        loser.discard()
+
+    def _drop_rival(self) -> None:
+        if self._rival is not None:
+            self._rival.step(CollisionLost())
+
+    def _forget(self, rival: Driver) -> None:
+        self._rival = None
+        rival.discard()
+        self.state_moved(self._primary)
+
+    def _refuse(self, connection: Connection, why: str) -> None:
+        self._log.info("connection refused", reason=why)
+        connection.write(codec.encode(from_error(Cease(CeaseSubcode.CONNECTION_REJECTED, why=why))))
+        self.counts.sent[MessageType.NOTIFICATION] += 1
+        connection.close()
+        self.closing(connection)
+
+    def _note(self, end: SessionEnd) -> None:
+        text = self._describe(end)
+        self.last_error, self.last_error_at = text, self._loop.time()
+        if end.kind is EndKind.RECEIVED_NOTIFICATION:
+            self.received_error = text
+        elif end.code:
+            self.sent_error = text
+
+    def _describe(self, end: SessionEnd) -> str:
+        """Return the reason for people: which side said what."""
+
+        match end.kind:
+            case EndKind.RECEIVED_NOTIFICATION:
+                return f"Received: {Notification(end.code, end.subcode, end.data)}"
+            case EndKind.CONNECTION_LOST | EndKind.REPLACED:
+                return f"Socket: {end.why[:1].upper()}{end.why[1:]}"
+            case _ if end.code:
+                return f"Sent: {format_error(end.code, end.subcode)}: {end.why}"
+            case _:
+                return f"Stopped: {end.why}"

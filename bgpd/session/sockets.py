@@ -1,0 +1,198 @@
+"""TCP as BGP wants it: source address, TCP-MD5, TTL and GTSM, precedence; behind a small ``Network``.
+
+RFC 4271 8.2.1 and appendix E; RFC 2385 (TCP-MD5), RFC 5082 (GTSM), RFC 4594 (network control is CS6). Linux. A test
+replaces ``TcpNetwork`` with a network in memory. Addresses are 4 or 16 octets; options are the kernel's structures.
+"""
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from bgpd.addresses import format_address, is_link_local
+from bgpd.families import FAMILY_BY_ADDRESS_SIZE
+from bgpd.session.settings import SessionSettings
+
+BACKLOG: Final = 4096  # a reflector's clients all come at once; the kernel lowers it to net.core.somaxconn
+DSCP_CS6: Final = 0xC0
+MAX_TTL: Final = 255
+_SYSTEM_TTL: Final = -1  # to the kernel: whatever the sysctl says
+
+_TCP_MD5SIG: Final = 14
+_TCP_MD5SIG_EXT: Final = 32
+_MD5_PREFIX_FLAG: Final = 1
+_MD5_MAX_KEY: Final = 80
+_IP_MINTTL: Final = 21
+_IPV6_MINHOPCOUNT: Final = 73
+# struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface index, key
+_MD5SIG: Final = struct.Struct("=128sBBHi80s")
+
+
+class ListeningSocket(Protocol):
+    """One address that accepts connections."""
+
+    @property
+    def address(self) -> bytes: ...
+    @property
+    def port(self) -> int: ...
+    def set_password(self, address: bytes, length: int, password: str | None) -> None:
+        """Require TCP-MD5 with this key from that prefix; None = no longer. Raises OSError."""
+
+    async def close(self) -> None:
+        """Accept no more."""
+
+
+class Network(Protocol):
+    """Where connections come from."""
+
+    async def dial(self, settings: SessionSettings, connection: asyncio.Protocol) -> None:
+        """Connect to the peer; ``connection.connection_made`` is called before this returns. Raises OSError."""
+
+    async def listen(
+        self, address: bytes, port: int, make_connection: Callable[[], asyncio.Protocol]
+    ) -> ListeningSocket:
+        """Accept connections on this address. Raises OSError."""
+
+    def admit(self, transport: asyncio.Transport, settings: SessionSettings) -> None:
+        """Apply the peer's settings to a connection that it opened. Raises OSError."""
+
+
+class TcpNetwork:
+    """The kernel's TCP."""
+
+    async def dial(self, settings: SessionSettings, connection: asyncio.Protocol) -> None:
+        """Connect to the peer. Raises OSError."""
+        loop = asyncio.get_running_loop()
+        opened = socket.socket(_family(settings.address), socket.SOCK_STREAM)
+        try:
+            opened.setblocking(False)
+            if settings.password is not None:
+                sign(opened, settings.address, len(settings.address) * 8, settings.password)
+            _prepare(opened)
+            limit_hops(opened, settings)
+            if settings.local_address is not None:
+                opened.bind(_socket_address(settings.local_address, 0, settings.interface))
+            await loop.sock_connect(opened, _socket_address(settings.address, settings.port, settings.interface))
+            await loop.create_connection(lambda: connection, sock=opened)
+        except BaseException:  # also when the dial is cancelled: the socket is nobody's
+            opened.close()
+            raise
+
+    async def listen(
+        self, address: bytes, port: int, make_connection: Callable[[], asyncio.Protocol]
+    ) -> ListeningSocket:
+        """Accept connections on this address. Raises OSError."""
+        opened = socket.socket(_family(address), socket.SOCK_STREAM)
+        try:
+            opened.setblocking(False)
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if opened.family == socket.AF_INET6:
+                opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            _prepare(opened)
+            # A peer under GTSM drops our SYN-ACK unless it left with 255, and it leaves before we know the peer
+            _set_ttl(opened, MAX_TTL)
+            opened.bind(_socket_address(address, port, ""))
+            server = await asyncio.get_running_loop().create_server(make_connection, sock=opened, backlog=BACKLOG)
+        except BaseException:
+            opened.close()
+            raise
+        return TcpListeningSocket(address, opened, server)
+
+    def admit(self, transport: asyncio.Transport, settings: SessionSettings) -> None:
+        """Apply TTL and GTSM to a connection that the peer opened. Raises OSError."""
+        accepted: socket.socket = transport.get_extra_info("socket")
+        _prepare(accepted)
+        if not settings.ttl_security and not settings.multihop_ttl:
+            _set_ttl(accepted, _SYSTEM_TTL)
+        limit_hops(accepted, settings)
+
+
+class TcpListeningSocket:
+    """One listening TCP socket."""
+
+    def __init__(self, address: bytes, opened: socket.socket, server: asyncio.AbstractServer) -> None:
+        self.address = address
+        self.port: int = opened.getsockname()[1]
+        self._socket = opened
+        self._server = server
+
+    def set_password(self, address: bytes, length: int, password: str | None) -> None:
+        """Require TCP-MD5 with this key from that prefix; None = no longer. Raises OSError."""
+        try:
+            sign(self._socket, address, length, password)
+        except FileNotFoundError:
+            if password is not None:
+                raise
+            # There was no key to remove
+
+    async def close(self) -> None:
+        """Accept no more."""
+        self._server.close()
+        await self._server.wait_closed()
+
+
+def sign(target: socket.socket, address: bytes, length: int, password: str | None) -> None:
+    """Set or remove the TCP-MD5 key for a peer's prefix (RFC 2385). Raises OSError, ValueError for a key too long."""
+    key = password.encode() if password is not None else b""
+    if len(key) > _MD5_MAX_KEY:
+        raise ValueError(f"a TCP-MD5 password has at most {_MD5_MAX_KEY} octets, this one {len(key)}")
+    family = struct.pack("=H", _family(address))
+    # sockaddr_in: port, address; sockaddr_in6: port, flow, address
+    sockaddr = family + (b"\0\0" if len(address) == 4 else bytes(6)) + address
+    is_host = length == len(address) * 8
+    flags, option = (0, _TCP_MD5SIG) if is_host else (_MD5_PREFIX_FLAG, _TCP_MD5SIG_EXT)
+    value = _MD5SIG.pack(sockaddr, flags, 0 if is_host else length, len(key), 0, key)
+    target.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def limit_hops(target: socket.socket, settings: SessionSettings) -> None:
+    """Set the TTL of what leaves, and for GTSM the lowest TTL that may come in (RFC 5082 section 3)."""
+    if settings.ttl_security:
+        _set_ttl(target, MAX_TTL)
+        lowest = MAX_TTL + 1 - settings.ttl_security
+        if target.family == socket.AF_INET:
+            target.setsockopt(socket.IPPROTO_IP, _IP_MINTTL, lowest)
+        else:
+            target.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, lowest)
+    elif settings.multihop_ttl:
+        _set_ttl(target, settings.multihop_ttl)
+
+
+def describe(error: OSError) -> str:
+    """Return what went wrong, in the kernel's words."""
+    return os.strerror(error.errno) if error.errno else str(error) or type(error).__name__
+
+
+def _prepare(target: socket.socket) -> None:
+    target.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if target.family == socket.AF_INET:
+        target.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, DSCP_CS6)
+    else:
+        target.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, DSCP_CS6)
+
+
+def _set_ttl(target: socket.socket, ttl: int) -> None:
+    if target.family == socket.AF_INET:
+        target.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, ttl)
+    else:
+        target.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, ttl)
+
+
+def _family(address: bytes) -> socket.AddressFamily:
+    return socket.AddressFamily(FAMILY_BY_ADDRESS_SIZE[len(address)].kernel)
+
+
+def _socket_address(address: bytes, port: int, interface: str) -> tuple[str, int] | tuple[str, int, int, int]:
+    text = format_address(address)
+    if len(address) == 4:
+        return text, port
+    scope = 0
+    if interface and is_link_local(address):
+        try:
+            scope = socket.if_nametoindex(interface)
+        except OSError as error:
+            raise OSError(errno.ENODEV, f"no interface {interface}") from error
+    return text, port, 0, scope
