@@ -56,6 +56,12 @@ class PeerRow(Struct, frozen=True):
     origin: str = "config"
 
 
+class PeerList(Struct, frozen=True):
+    """All peers, in the order of the configuration."""
+
+    rows: tuple[PeerRow, ...]
+
+
 class PeerDetail(Struct, frozen=True):
     """All about one peer. negotiated: what both OPENs allow, by name; empty while the session is down."""
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from bgpd.addresses import parse_prefix
 from bgpd.api.metrics import expose
 from bgpd.api.operations import Operations, Refused, RouteQuery, Row, Slice
-from bgpd.api.rows import Failure
+from bgpd.api.rows import Failure, PeerList
 from bgpd.families import FAMILY_BY_NAME, Family
 
 API: Final = "/api/v1"
@@ -94,7 +94,7 @@ class Server:
         return _answer(self._operations.status())
 
     async def _peers(self, _: web.Request) -> web.Response:
-        return _answer({"rows": self._operations.peers()})
+        return _answer(PeerList(tuple(self._operations.peers())))
 
     async def _peer(self, request: web.Request) -> web.Response:
         return _answer(self._operations.peer(request.match_info["name"]))
@@ -150,10 +150,9 @@ def parse_query(request: web.Request) -> RouteQuery:
             raise Refused(400, f"unknown family {name}", f"one of {', '.join(FAMILY_BY_NAME)}")
     prefix, text = None, request.query.get("prefix", "")
     if text:
-        wanted = family
-        family, prefix = _prefix(text)
-        if wanted not in (None, family):
-            raise Refused(400, f"prefix {text} is not of the family {wanted}")
+        wanted, (family, prefix) = family, _prefix(text)
+        if wanted is not None and wanted is not family:
+            raise Refused(400, f"prefix {text} is not of the family {wanted.name}")
     return RouteQuery(
         family=family,
         prefix=prefix,

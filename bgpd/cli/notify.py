@@ -39,6 +39,6 @@ class Notifier:
     def _send(self, text: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as sender:
-            with contextlib.suppress(OSError):  # a service manager that does not listen is no reason to stop routing
-                sender.sendto(text.encode(), self._address)
+        sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+        with sender, contextlib.suppress(OSError):  # a service manager that does not listen is no reason to stop
+            sender.sendto(text.encode(), self._address)

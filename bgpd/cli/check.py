@@ -1,0 +1,48 @@
+"""Looks at a configuration file for an operator: what it means, or everything that is wrong with it."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from bgpd.config import ConfigError, Resolved, load, resolve
+
+CONFIG_IS_WRONG: Final = 2
+
+
+def check(path: Path) -> int:
+    """Print what a configuration file means, or every problem that it has; return the exit status."""
+    try:
+        resolved = read(path)
+    except ConfigError as error:
+        report(error)
+        return CONFIG_IS_WRONG
+    print(f"{path}: good: {summary(resolved)}")
+    for peer in resolved.peers:
+        if peer.held_down:
+            print(f"{path}: peer {peer.name} will be held down: {peer.held_down}")
+    return 0
+
+
+def read(path: Path) -> Resolved:
+    """Return a configuration file's meaning. Raises ConfigError."""
+    return resolve(load(path), file=str(path))
+
+
+def report(error: ConfigError) -> None:
+    """Print every problem on a line of its own."""
+    for problem in error.problems:
+        print(f"bgpd: {problem}", file=sys.stderr)
+
+
+def summary(resolved: Resolved) -> str:
+    """Return one line about a configuration."""
+    node = resolved.node
+    counts = {
+        "peers": len(resolved.peers),
+        "peer ranges": len(resolved.ranges),
+        "networks": len(resolved.networks),
+        "pools": len(resolved.pools),
+    }
+    return ", ".join(
+        [f"node {node.name}, AS {node.asn}", *(f"{count} {what}" for what, count in counts.items() if count)]
+    )

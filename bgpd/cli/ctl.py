@@ -1,0 +1,332 @@
+"""``bgpctl``: shows and steers a running bgpd through its API.
+
+Exit status: 0 all expected peers are up, 1 something is degraded or a command was refused, 2 no daemon answers, 3 the
+command line is wrong.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from enum import Enum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Final, NoReturn, TypeVar
+
+import msgspec
+import typer
+import yaml
+from rich.console import RenderableType
+
+import bgpd
+from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
+from bgpd.cli import show
+from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
+
+DEGRADED: Final = 1
+UNREACHABLE: Final = 2
+USAGE: Final = 3
+PAGE: Final = 1000  # rows laid out together, and how many a table shows unless told
+SOCKET_VARIABLE: Final = "BGPD_SOCKET"
+_CLICK_USAGE: Final = 2  # what typer exits with for a wrong command line
+_WRONG_REQUEST: Final = (400, 404)  # HTTP status of a request for something that there is not
+
+Answer = TypeVar("Answer")
+
+
+class Output(Enum):
+    """How the answer is printed."""
+
+    TABLE = "table"
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+
+
+class LogLevel(Enum):
+    """How much the daemon logs."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class FamilyName(Enum):
+    """An address family."""
+
+    IPV4 = "ipv4-unicast"
+    IPV6 = "ipv6-unicast"
+
+
+OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.")]
+SocketOption = Annotated[Path, typer.Option("--socket", envvar=SOCKET_VARIABLE, help="The daemon's control socket.")]
+FamilyOption = Annotated[FamilyName | None, typer.Option("--family", "-f", help="Only this address family.")]
+PeerOption = Annotated[str, typer.Option("--peer", help="Only routes whose best path is from this peer.")]
+LongerOption = Annotated[bool, typer.Option("--longer", help="Also what is more specific than PREFIX.")]
+LimitOption = Annotated[
+    int | None,
+    typer.Option(
+        "--limit", min=0, help=f"Rows at most, 0 = all.  [default: {PAGE} in a table, else all]", show_default=False
+    ),
+]
+PeerArgument = Annotated[str, typer.Argument(metavar="PEER", help="Name of the peer.")]
+
+app = typer.Typer(
+    name="bgpctl",
+    help="Shows and steers a running bgpd.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+node = typer.Typer(help="The node as Calico's tools show it.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(node, name="node")
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Do what the command line says and end the process."""
+    try:
+        app(args=arguments, prog_name="bgpctl")
+    except SystemExit as end:
+        sys.exit(USAGE if end.code == _CLICK_USAGE else end.code)
+    except Unreachable as error:
+        print(f"bgpctl: {error}", file=sys.stderr)
+        sys.exit(UNREACHABLE)
+    except Refusal as refusal:
+        print(f"bgpctl: {refusal}", file=sys.stderr)
+        if refusal.hint:
+            print(f"bgpctl: hint: {refusal.hint}", file=sys.stderr)
+        sys.exit(USAGE if refusal.status in _WRONG_REQUEST else DEGRADED)
+    sys.exit(0)
+
+
+@app.callback()
+def everywhere(
+    socket: Annotated[Path | None, typer.Option("--socket", help="The daemon's control socket.", hidden=True)] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Take what may stand before the command."""
+    if version:
+        print(f"bgpctl {bgpd.__version__}")
+        raise typer.Exit
+    if socket is not None:
+        os.environ[SOCKET_VARIABLE] = str(socket)  # the command's own option finds it there
+
+
+@app.command()
+def status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Show the daemon at a glance."""
+    row = Client(socket).get("status", StatusRow)
+    _print(row, output, lambda: show.status(row))
+    _exit_degraded(row.state == "degraded" or row.peers_up < row.peers_expected)
+
+
+@app.command()
+def peers(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """List the peers."""
+    rows = Client(socket).get("peers", PeerList).rows
+    _print(rows, output, lambda: show.table(show.PEERS, rows, wide=output is Output.WIDE))
+    _exit_degraded(any(row.is_expected and not row.is_up for row in rows))
+
+
+@app.command()
+def peer(name: PeerArgument, output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Show all about one peer."""
+    detail = Client(socket).get(f"peers/{segment(name)}", PeerDetail)
+    _print(detail, output, lambda: show.peer(detail))
+    _exit_degraded(detail.row.is_expected and not detail.row.is_up)
+
+
+@app.command()
+def routes(
+    words: Annotated[
+        list[str] | None, typer.Argument(metavar="[PREFIX] | in PEER [PREFIX] | out PEER [PREFIX]", show_default=False)
+    ] = None,
+    output: OutputOption = Output.TABLE,
+    family: FamilyOption = None,
+    longer: LongerOption = False,
+    from_peer: PeerOption = "",
+    limit: LimitOption = None,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """List the Loc-RIB, or what a peer sent (in) or is sent (out).
+
+    An address in place of a prefix finds the most specific prefix that covers it.
+    """
+    what, prefix = _table_of(words or [])
+    query = _query(family, prefix, longer, from_peer, _limit(limit, output))
+    _list(Client(socket).listing(what, query), RouteRow, output, show.ROUTES)
+
+
+@app.command()
+def fib(
+    prefix: Annotated[str, typer.Argument(metavar="[PREFIX]", show_default=False)] = "",
+    output: OutputOption = Output.TABLE,
+    family: FamilyOption = None,
+    longer: LongerOption = False,
+    limit: LimitOption = None,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """List the routes that bgpd writes to the kernel."""
+    query = _query(family, prefix, longer, "", _limit(limit, output))
+    failed = []
+
+    def look(row: FibRow) -> None:
+        if row.state == "failed":
+            failed.append(row.prefix)
+
+    _list(Client(socket).listing("fib", query), FibRow, output, show.FIB, look)
+    _exit_degraded(bool(failed))
+
+
+@app.command()
+def explain(
+    prefix: Annotated[str, typer.Argument(metavar="PREFIX", help="A prefix, or an address for what covers it.")],
+    output: OutputOption = Output.TABLE,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """Say why a prefix is where it is: its paths, the step that decided, the kernel's route, who is told."""
+    found = Client(socket).get("explain", Explanation, {"prefix": prefix})
+    _print(found, output, lambda: show.explanation(found))
+
+
+@app.command()
+def reload(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Read the configuration again; only what changed is touched."""
+    _command(socket, "reload", output)
+
+
+@app.command()
+def reset(name: PeerArgument, output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Close a peer's session; it comes up again by itself."""
+    _command(socket, f"peers/{segment(name)}/reset", output)
+
+
+@app.command()
+def enable(name: PeerArgument, output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Let a disabled peer come up."""
+    _command(socket, f"peers/{segment(name)}/enable", output)
+
+
+@app.command()
+def disable(name: PeerArgument, output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Close a peer's session and keep it down until it is enabled or bgpd starts again."""
+    _command(socket, f"peers/{segment(name)}/disable", output)
+
+
+@app.command()
+def drain(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Take this node out: withdraw everything, close the sessions, remove our routes from the kernel."""
+    _command(socket, "drain", output)
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A bgp.toml.")]) -> None:
+    """Print every problem of a configuration file; no daemon is needed."""
+    from bgpd.cli.check import check as check_file
+
+    _exit_degraded(check_file(file) != 0)
+
+
+@app.command("log-level")
+def log_level(
+    level: Annotated[LogLevel, typer.Argument(metavar="LEVEL", help="debug, info, warning or error.")],
+    output: OutputOption = Output.TABLE,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """Change how much the daemon logs, until it starts again."""
+    outcome = Client(socket).command("log-level", Outcome, {"level": level.value})
+    _print(outcome, output, lambda: "\n".join(outcome.done))
+
+
+@node.command("status")
+def node_status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
+    """Show the peers in the tables of ``calicoctl node status``."""
+    rows = Client(socket).get("peers", PeerList).rows
+    _print(rows, output, lambda: show.node_status(rows))
+    _exit_degraded(any(row.is_expected and not row.is_up for row in rows))
+
+
+def _command(socket: Path, what: str, output: Output) -> None:
+    outcome = Client(socket).command(what, Outcome)
+    _print(outcome, output, lambda: "\n".join(outcome.done) or "nothing to do")
+
+
+def _table_of(words: list[str]) -> tuple[str, str]:
+    """Return which list the words of ``routes`` ask for, and its prefix."""
+    if words[:1] in (["in"], ["out"]):
+        if len(words) not in (2, 3):
+            raise typer.BadParameter(f"routes {words[0]} takes a PEER, then perhaps a PREFIX")
+        return f"peers/{segment(words[1])}/routes/{words[0]}", words[2] if len(words) == 3 else ""
+    if len(words) > 1:
+        raise typer.BadParameter(f"one PREFIX, or 'in PEER', or 'out PEER'; not {' '.join(words)!r}")
+    return "routes", words[0] if words else ""
+
+
+def _query(family: FamilyName | None, prefix: str, longer: bool, from_peer: str, limit: int) -> dict[str, str]:
+    if longer and not prefix:
+        raise typer.BadParameter("--longer needs a PREFIX")
+    query = {"prefix": prefix, "peer": from_peer, "family": family.value if family else ""}
+    return (
+        {key: value for key, value in query.items() if value}
+        | {"limit": str(limit)}
+        | ({"longer": "true"} if longer else {})
+    )
+
+
+def _limit(limit: int | None, output: Output) -> int:
+    if limit is not None:
+        return limit
+    return PAGE if output in (Output.TABLE, Output.WIDE) else 0
+
+
+def _print(value: object, output: Output, render: Callable[[], RenderableType]) -> None:
+    if output is Output.JSON:
+        print(msgspec.json.format(msgspec.json.encode(value)).decode())
+    elif output is Output.YAML:
+        print(_yaml(msgspec.to_builtins(value)), end="")
+    else:
+        show.out(render())
+
+
+def _list(
+    listing: Listing,
+    kind: type[Answer],
+    output: Output,
+    columns: Sequence[show.Column[Answer]],
+    look: Callable[[Answer], None] = lambda _: None,
+) -> None:
+    """Print a list of any length while it comes."""
+    decode = msgspec.json.Decoder(kind).decode
+    if output is Output.JSON:
+        separator = "["
+        for line in listing:
+            look(decode(line))
+            sys.stdout.write(f"{separator}\n  {line.decode()}")
+            separator = ","
+        print("[]" if separator == "[" else "\n]")
+    elif output is Output.YAML:
+        empty = True
+        for line in listing:
+            look(decode(line))
+            sys.stdout.write(_yaml([msgspec.json.decode(line)]))
+            empty = False
+        if empty:
+            print("[]")
+    else:
+        rows = map(decode, listing)
+        for page in iter(lambda: list(islice(rows, PAGE)), []):
+            for row in page:
+                look(row)
+            show.out(show.table(columns, page, wide=output is Output.WIDE))
+    if listing.next is not None:
+        print("bgpctl: there are more rows; --limit 0 shows all", file=sys.stderr)
+
+
+def _exit_degraded(is_degraded: bool) -> None:
+    if is_degraded:
+        raise typer.Exit(DEGRADED)
+
+
+def _yaml(value: object) -> str:
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))

@@ -1,0 +1,243 @@
+"""How rows look on a terminal: tables of rich, compact or wide. Pure but for rich: rows in, something to print out.
+
+Columns are tables here: a heading, what fills it, and whether it is only shown wide. A list that may be long is
+printed in pages with the widths of the first, so that a million rows need the memory of a thousand.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from bgpd.api.rows import Candidate, Explanation, Export, FibRow, PeerDetail, PeerRow, RouteRow, StatusRow
+
+Row = TypeVar("Row")
+MAX_WIDTH: Final = 10_000  # columns, of a file or a pipe: nothing is folded there
+CALENDAR_AFTER: Final = 20 * 3600  # seconds; older than that a date says more than a time of day
+_GOOD, _BAD, _WARN, _DIM = "green", "red", "yellow", "dim"
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """One column. cell: what stands there. is_wide: only with ``-o wide``. is_number: to the right."""
+
+    heading: str
+    cell: Callable[[Row], str | Text]
+    is_wide: bool = False
+    is_number: bool = False
+
+
+def out(what: RenderableType) -> None:
+    """Print it: as wide as the terminal; as wide as it is where there is no terminal."""
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = MAX_WIDTH
+    console.print(what)
+
+
+def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool) -> Table:
+    """Return the rows as a table."""
+    shown = [column for column in columns if wide or not column.is_wide]
+    result = Table(box=None, pad_edge=False, header_style="bold")
+    for column in shown:
+        result.add_column(
+            column.heading, justify="right" if column.is_number else "left", overflow="fold", no_wrap=False
+        )
+    for row in rows:
+        result.add_row(*[column.cell(row) for column in shown])
+    return result
+
+
+def since(moment: float | None, now: float | None = None) -> str:
+    """Return a moment (Unix time) as local time of day, or as a date once it is long ago; None is ``-``."""
+    if moment is None:
+        return "-"
+    age = (time.time() if now is None else now) - moment
+    return time.strftime("%H:%M:%S" if age < CALENDAR_AFTER else "%Y-%m-%d", time.localtime(moment))
+
+
+def _state(row: PeerRow) -> Text:
+    return Text(row.state, style=_GOOD if row.is_up else _BAD if row.is_expected else _DIM)
+
+
+PEERS: Final[Sequence[Column[PeerRow]]] = (
+    Column("PEER", lambda r: r.name),
+    Column("ADDRESS", lambda r: r.address, is_wide=True),
+    Column("NODE", lambda r: r.node or "-"),
+    Column("TYPE", lambda r: r.type),
+    Column("AS", lambda r: str(r.asn or "-"), is_number=True),
+    Column("STATE", _state),
+    Column("SINCE", lambda r: since(r.since)),
+    Column("RCVD", lambda r: str(r.received), is_number=True),
+    Column("ACC", lambda r: str(r.accepted), is_number=True),
+    Column("SENT", lambda r: str(r.sent), is_number=True),
+    Column("ORIGIN", lambda r: r.origin, is_wide=True),
+    Column("LAST-ERROR", lambda r: r.last_error or "-"),
+)
+
+
+def _marks(row: RouteRow) -> Text:
+    if row.rejected:
+        return Text("x", style=_BAD)
+    mark = ">" if row.is_best else "=" if row.is_multipath else " "
+    return Text(mark + ("s" if row.is_stale else ""), style=_GOOD if row.is_best else "")
+
+
+ROUTES: Final[Sequence[Column[RouteRow]]] = (
+    Column("", _marks),
+    Column("PREFIX", lambda r: r.prefix),
+    Column("NEXT-HOP", lambda r: r.next_hop or "-"),
+    Column("PEER", lambda r: r.peer),
+    Column("LPREF", lambda r: "-" if r.local_pref is None else str(r.local_pref), is_number=True),
+    Column("MED", lambda r: "-" if r.med is None else str(r.med), is_number=True),
+    Column("AS-PATH", lambda r: f"{r.as_path} {r.origin[:1].lower()}".strip()),
+    Column("COMMUNITIES", lambda r: " ".join(r.communities), is_wide=True),
+    Column("ORIGINATOR", lambda r: r.originator, is_wide=True),
+    Column("CLUSTERS", lambda r: " ".join(r.cluster_list), is_wide=True),
+    Column("REJECTED", lambda r: r.rejected, is_wide=True),
+)
+
+
+def _legs(row: FibRow) -> str:
+    if not row.legs:
+        return row.kind
+    ways = []
+    for leg in row.legs:
+        via = f"via {leg.gateway} " if leg.gateway else ""
+        ways.append(f"{via}dev {leg.device}" + (" onlink" if leg.is_onlink else ""))
+    return "\n".join(ways)
+
+
+def _fib_state(row: FibRow) -> Text:
+    return Text(row.state, style={"installed": _GOOD, "failed": _BAD}.get(row.state, _WARN))
+
+
+FIB: Final[Sequence[Column[FibRow]]] = (
+    Column("PREFIX", lambda r: r.prefix),
+    Column("ROUTE", _legs),
+    Column("PEER", lambda r: r.peer or "-"),
+    Column("STATE", _fib_state),
+    Column("ERROR", lambda r: r.error or "-"),
+)
+
+
+_VERDICTS: Final = {"best": _GOOD, "multipath": _GOOD, "rejected": _BAD}
+CANDIDATES: Final[Sequence[Column[Candidate]]] = (
+    Column("VERDICT", lambda c: Text(c.verdict, style=_VERDICTS.get(c.verdict, ""))),
+    Column("PEER", lambda c: c.route.peer),
+    Column("NEXT-HOP", lambda c: c.route.next_hop or "-"),
+    Column("LPREF", lambda c: "-" if c.route.local_pref is None else str(c.route.local_pref), is_number=True),
+    Column("MED", lambda c: "-" if c.route.med is None else str(c.route.med), is_number=True),
+    Column("AS-PATH", lambda c: f"{c.route.as_path} {c.route.origin[:1].lower()}".strip()),
+    Column("WHY", lambda c: c.why),
+    Column("REACHED", lambda c: c.resolution),
+)
+EXPORTS: Final[Sequence[Column[Export]]] = (
+    Column("TO PEER", lambda e: e.peer),
+    Column("SENT", lambda e: Text("yes", style=_GOOD) if e.is_sent else Text("no", style=_WARN)),
+    Column("WHY", lambda e: e.why or "-"),
+)
+
+
+def status(row: StatusRow) -> RenderableType:
+    """Return the daemon at a glance."""
+    style = {"ok": _GOOD, "starting": _WARN, "draining": _WARN}.get(row.state, _BAD)
+    routes = ", ".join(f"{count} {family}" for family, count in row.routes.items()) or "none"
+    grid = _grid(
+        ("bgpd", f"{row.version}, node {row.node}, AS {row.asn}, identifier {row.identifier}"),
+        ("state", Text(row.state, style=style)),
+        ("since", since(row.started) + (f", reloaded {since(row.reloaded)}" if row.reloaded else "")),
+        *((("reflector", f"cluster {row.cluster_id}"),) if row.cluster_id else ()),
+        ("peers", f"{row.peers_up} of {row.peers_expected} expected are established"),
+        ("routes", routes),
+        ("kernel", f"{row.fib_installed} installed, {row.fib_queued} queued, {row.fib_failed} failed"),
+        ("loop lag", f"{row.loop_lag * 1000:.1f} ms"),
+    )
+    problems = [Text(f"! {problem}", style=_BAD) for problem in row.problems]
+    return Group(grid, *problems)
+
+
+def peer(detail: PeerDetail) -> RenderableType:
+    """Return all about one peer."""
+    row = detail.row
+    head = _grid(
+        ("peer", f"{row.name} ({row.address} port {detail.port})" + (f", node {row.node}" if row.node else "")),
+        (
+            "type",
+            f"{row.type}, AS {row.asn or 'any'}, ours {detail.local_asn}" + (", passive" if detail.is_passive else ""),
+        ),
+        ("state", Text.assemble((row.state, _GOOD if row.is_up else _BAD), f" since {since(row.since)}")),
+        *((("held down", Text(detail.held_down, style=_BAD)),) if detail.held_down else ()),
+        *((("disabled", "by an operator or the configuration"),) if not detail.is_enabled else ()),
+        ("our address", detail.local_address or "-"),
+        ("last error", f"{row.last_error} ({since(detail.last_error_at)})" if row.last_error else "-"),
+        ("flaps", str(detail.flaps)),
+        ("policies", f"import {', '.join(detail.imports) or 'none'}; export {', '.join(detail.exports) or 'none'}"),
+        ("unsent", f"{detail.unsent} octets" + (", congested" if detail.is_congested else "")),
+        *((name, value) for name, value in detail.negotiated.items()),
+        *((name, value) for name, value in detail.settings.items()),
+    )
+    families = Table("FAMILY", "RCVD", "ACC", "SENT", "OWED", box=None, pad_edge=False, header_style="bold")
+    for count in detail.families:
+        families.add_row(count.family, str(count.received), str(count.accepted), str(count.sent), str(count.owed))
+    messages = Table("MESSAGES", "RCVD", "SENT", box=None, pad_edge=False, header_style="bold")
+    for kind in detail.messages:
+        messages.add_row(kind.type, str(kind.received), str(kind.sent))
+    messages.add_row("octets", str(detail.octets_received), str(detail.octets_sent))
+    return Group(head, "", families, "", messages)
+
+
+def explanation(found: Explanation) -> RenderableType:
+    """Return why a prefix is where it is."""
+    parts: list[RenderableType] = [Text(found.prefix, style="bold")]
+    if found.candidates:
+        parts.append(table(CANDIDATES, found.candidates, wide=True))
+    else:
+        parts.append("no path: nobody announces it to us, and it is not ours")
+    if found.fib is not None:
+        parts += [
+            "",
+            Text.assemble("kernel: ", _fib_state(found.fib), f" {_legs(found.fib)} {found.fib.error}".rstrip()),
+        ]
+    else:
+        parts += ["", f"kernel: not written: {found.fib_why}"]
+    if found.exports:
+        parts += ["", table(EXPORTS, found.exports, wide=True)]
+    return Group(*parts)
+
+
+def _grid(*pairs: tuple[str, str | Text]) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column()
+    for name, value in pairs:
+        grid.add_row(name, value)
+    return grid
+
+
+_NODE_HEADINGS: Final = ("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
+_NODE_TYPES: Final = {"mesh": "node-to-node mesh", "global": "global"}
+
+
+def node_status(peers: Sequence[PeerRow], now: float | None = None) -> RenderableType:
+    """Return the tables that ``calicoctl node status`` prints, one for each family of the peers' addresses."""
+    parts: list[RenderableType] = ["Calico process is running."]
+    for name, is_ipv6 in (("IPv4", False), ("IPv6", True)):
+        rows = [row for row in peers if (":" in row.address) is is_ipv6]
+        parts.append("")
+        if not rows:
+            parts += [f"{name} BGP status", f"No {name} peers found."]
+            continue
+        ascii_table = Table(*_NODE_HEADINGS, box=box.ASCII, header_style="")
+        for row in rows:
+            state = "up" if row.is_up else "start" if row.is_expected else "down"
+            info = row.state if row.is_up or not row.last_error else f"{row.state} {row.last_error}"
+            kind = _NODE_TYPES.get(row.origin, "node specific")
+            ascii_table.add_row(row.address, kind, state, since(row.since, now), info)
+        parts += [f"{name} BGP status", ascii_table]
+    return Group(*parts)
