@@ -41,7 +41,7 @@ from bgpd.config.resolved import (
 )
 from bgpd.config.toml import host_name, read_password
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, Family
-from bgpd.identity import Asn, parse_identifier, PeerType
+from bgpd.identity import Asn, PeerType, parse_identifier
 from bgpd.messages.attributes.model import Origin
 from bgpd.policy.rules import (
     Action,
