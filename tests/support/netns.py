@@ -54,8 +54,10 @@ class Namespace:
     def __enter__(self) -> "Namespace":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) ->
-    None: self.close()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the processes started here and delete the namespace."""
@@ -84,11 +86,14 @@ class Namespace:
         """Run a command inside; return what it prints."""
         return _run("ip", "netns", "exec", self.name, *command)
 
-    def spawn(self, *command: str, stdout: int | None = None, env: dict[str, str] | None = None) -> "subprocess.Popen[str]":
+    def spawn(
+        self, *command: str, stdout: int | None = None, env: dict[str, str] | None = None
+    ) -> "subprocess.Popen[str]":
         """Start a process inside; it is ended with the namespace."""
+        stderr = subprocess.STDOUT if stdout else None
         full = ("ip", "netns", "exec", self.name, *command)
-        process = subprocess.Popen(full, stdout=stdout, stderr=subprocess.STDOUT if stdout else None, text=True,
-        env=env) self._processes.append(process)
+        process = subprocess.Popen(full, stdout=stdout, stderr=stderr, text=True, env=env)
+        self._processes.append(process)
         return process
 
     @contextmanager
