@@ -1,0 +1,87 @@
+"""NOTIFICATION: why a speaker closes the session.
+
+RFC 4271 4.5, RFC 9003 (text of a shutdown), RFC 8538 section 3.1 (Hard Reset). The body is error code and subcode, one octet
+each, and data whose meaning depends on them. We cut the data to what a message of 4096 octets holds.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from construct import ConstructError, GreedyBytes, Int8ub, Struct
+
+from bgpd.errors import BgpError, CeaseSubcode, ErrorCode, HeaderError, HeaderSubcode, format_error
+from bgpd.messages.framing import HEADER_SIZE, MessageType, frame
+from bgpd.messages.negotiated import MAX_MESSAGE
+
+_LAYOUT: Final = Struct("code" / Int8ub, "subcode" / Int8ub, "data" / GreedyBytes)
+_MOST_DATA: Final = MAX_MESSAGE - HEADER_SIZE - 2
+_LONGEST_TEXT: Final = 255  # 9003 section 2: octets of UTF-8
+_WITH_TEXT: Final = (CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.ADMINISTRATIVE_RESET)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A NOTIFICATION; code and subcode may be ones that we have no name for."""
+
+    code: int
+    subcode: int
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        """Return the framed message, its data cut to fit."""
+        body: bytes = _LAYOUT.build({"code": self.code, "subcode": self.subcode, "data": self.data[:_MOST_DATA]})
+        return frame(MessageType.NOTIFICATION, body)
+
+    @property
+    def shutdown_text(self) -> str:
+        """What the peer's operator wrote for us (RFC 9003), empty = nothing; control characters are escaped."""
+        inner = self.inside_hard_reset
+        if inner is not None:
+            return inner.shutdown_text
+        if self.code != ErrorCode.CEASE or self.subcode not in _WITH_TEXT or not self.data:
+            return ""
+        size = self.data[0]
+        text = self.data[1 : 1 + size].decode(errors="replace")
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+    @property
+    def inside_hard_reset(self) -> "Notification | None":
+        """The NOTIFICATION that a Hard Reset carries (RFC 8538 section 3.1), None = it is no Hard Reset or carries none."""
+        if self.code != ErrorCode.CEASE or self.subcode != CeaseSubcode.HARD_RESET or len(self.data) < 2:
+            return None
+        inner = Notification(self.data[0], self.data[1], self.data[2:])
+        # A Hard Reset in a Hard Reset means nothing, and is not to be followed any number of times
+        return None if (inner.code, inner.subcode) == (self.code, self.subcode) else inner
+
+    def __str__(self) -> str:
+        text = self.shutdown_text
+        inner = self.inside_hard_reset
+        name = format_error(self.code, self.subcode)
+        if inner is not None:
+            name = f"{name} ({format_error(inner.code, inner.subcode)})"
+        return f"{name}: {text}" if text else name
+
+
+def decode(body: bytes) -> Notification:
+    """Return the NOTIFICATION. Raises HeaderError for a body that holds no codes."""
+    try:
+        parsed = _LAYOUT.parse(body)
+    except ConstructError as error:
+        length = HEADER_SIZE + len(body)
+        raise HeaderError(
+            HeaderSubcode.BAD_MESSAGE_LENGTH,
+            length.to_bytes(2),
+            why=f"NOTIFICATION message of {length} octets, expected at least {HEADER_SIZE + 2}",
+        ) from error
+    return Notification(parsed.code, parsed.subcode, parsed.data)
+
+
+def from_error(error: BgpError) -> Notification:
+    """Return the NOTIFICATION that answers a fault."""
+    return Notification(int(error.code), int(error.subcode), error.data)
+
+
+def shutdown_data(text: str) -> bytes:
+    """Return the data that carries a text with a Cease for shutdown or reset (RFC 9003), cut to whole characters."""
+    octets = text.encode()[:_LONGEST_TEXT].decode(errors="ignore").encode()
+    return bytes((len(octets),)) + octets if octets else b""
