@@ -1,12 +1,22 @@
-"""AS numbers and BGP Identifiers: numbers that must not be swapped.
+"""AS numbers and BGP Identifiers: numbers that must not be swapped; and what an AS number makes of a peer.
 
 RFC 6793 (four-octet AS numbers), RFC 5396 (their text), RFC 6286 (BGP Identifier). Both are host-order integers.
 """
 
+from enum import Enum
 from typing import Final, NewType
 
 Asn = NewType("Asn", int)
 BgpIdentifier = NewType("BgpIdentifier", int)
+
+
+class PeerType(Enum):
+    """What a peer's AS is to ours (RFC 4271 1.1, RFC 5065)."""
+
+    INTERNAL = "internal"
+    EXTERNAL = "external"
+    CONFEDERATION = "confederation"
+
 
 AS_TRANS: Final = Asn(23456)
 MAX_ASN: Final = 0xFFFF_FFFF

@@ -7,8 +7,8 @@ identifier in front of the list; a route that comes back is not used.
 from typing import Final
 
 from bgpd.identity import BgpIdentifier, format_identifier
-from bgpd.messages.attributes import block
 from bgpd.messages.attributes.model import Attributes
+from bgpd.messages.attributes.spec import OPTIONAL, tlv
 
 _ORIGINATOR_ID: Final = 9
 _CLUSTER_LIST: Final = 10
@@ -24,8 +24,8 @@ def reflected(
         originator = heard_from
     clusters = b"".join([c.to_bytes(_IDENTIFIER) for c in (cluster_id, *attributes.cluster_list)])
     return (
-        (_ORIGINATOR_ID, block.tlv(_ORIGINATOR_ID, block.OPTIONAL, originator.to_bytes(_IDENTIFIER))),
-        (_CLUSTER_LIST, block.tlv(_CLUSTER_LIST, block.OPTIONAL, clusters)),
+        (_ORIGINATOR_ID, tlv(_ORIGINATOR_ID, OPTIONAL, originator.to_bytes(_IDENTIFIER))),
+        (_CLUSTER_LIST, tlv(_CLUSTER_LIST, OPTIONAL, clusters)),
     )
 
 

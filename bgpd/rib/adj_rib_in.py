@@ -13,7 +13,8 @@ from itertools import islice
 from typing import Final, Protocol
 
 from bgpd.families import Family
-from bgpd.messages.attributes.block import TreatAsWithdraw, parse
+from bgpd.messages.attributes.block import parse
+from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.decision import rank
 from bgpd.rib.loc_rib import LocRib
@@ -32,7 +33,8 @@ class Importer(Protocol):
         """Does policy have to look at each prefix?"""
 
     def admit(self, path: Path) -> None:
-        """Set ``rejected`` and ``imported`` of a new path; without ``judges_prefixes`` that settles all its prefixes."""
+        """Set ``rejected`` and ``imported`` of a new path; without ``judges_prefixes`` that settles all its
+        prefixes."""
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return the path that this prefix gets, None = policy rejects it."""

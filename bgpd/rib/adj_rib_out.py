@@ -1,8 +1,8 @@
 """Adj-RIB-Out of an update group: what its members have been told, as a function of the Loc-RIB.
 
-RFC 4271 3.2, 9.1.3 and 9.2. Hot. Nothing is stored for a prefix: paths never change, so what a group was told of a prefix is the
-export of the path that was best at the last flush, and what it has to be told is the export of the one that is best
-now. Only the counts are kept.
+RFC 4271 3.2, 9.1.3 and 9.2. Hot. Nothing is stored for a prefix: paths never change, so what a group was told of a
+prefix is the export of the path that was best at the last flush, and what it has to be told is the export of the one
+that is best now. Only the counts are kept.
 """
 
 from collections.abc import Iterator, Mapping

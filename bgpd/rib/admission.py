@@ -1,22 +1,23 @@
 """Admission: the rules of BGP itself that keep a received path out of the decision process.
 
-RFC 4271 9.1.2 (AS loop), 6.3 and 5.1.3 (next hop), RFC 4271 6.3 (first AS of an external path). The route stays in the Adj-RIB-In
-with its reason, so that people can see it.
+RFC 4271 9.1.2 (AS loop), 6.3 and 5.1.3 (next hop), RFC 4271 6.3 (first AS of an external path). The route stays in
+the Adj-RIB-In with its reason, so that people can see it.
 """
 
 from dataclasses import dataclass
 
 from bgpd.addresses import format_address
-from bgpd.identity import Asn
-from bgpd.rib.path import Path, PeerType
+from bgpd.identity import Asn, PeerType
+from bgpd.rib.path import Path
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """What received paths are held against.
 
-    own_asns: the AS numbers that make a loop. allow_own_as: how many times they may occur all the same. remote_asn: what an
-    external path has to begin with, None = not enforced. own_addresses: a next hop that is one of these is our own.
+    own_asns: the AS numbers that make a loop. allow_own_as: how many times they may occur all the same. remote_asn:
+    what an external path has to begin with, None = not enforced. own_addresses: a next hop that is one of these is
+    our own.
     """
 
     own_asns: tuple[Asn, ...]

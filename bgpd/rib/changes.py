@@ -14,10 +14,10 @@ from bgpd.rib.path import Candidates, Path
 class Batch:
     """Prefixes whose best path changed.
 
-    before: what each changed prefix had. gained: the new best path → its prefixes. gone: the former best path → prefixes that
-    have none now. moved: (former best path, peer token of the new one) → prefixes that went from one peer to another:
-    the new one had been told the former path and must unlearn it, since it is not sent its own. lost: the former best path
-    → how many prefixes left it.
+    before: what each changed prefix had. gained: the new best path → its prefixes. gone: the former best path →
+    prefixes that have none now. moved: (former best path, peer token of the new one) → prefixes that went from one
+    peer to another: the new one had been told the former path and must unlearn it, since it is not sent its own.
+    lost: the former best path → how many prefixes left it.
     """
 
     before: Mapping[bytes, Candidates | None]

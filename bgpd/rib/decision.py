@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
-from bgpd.rib.path import Candidates, Path, PeerType, SourceKind
+from bgpd.identity import PeerType
+from bgpd.rib.path import Candidates, Path, SourceKind
 
 DEFAULT_LOCAL_PREF: Final = 100
 

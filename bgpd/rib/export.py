@@ -1,8 +1,9 @@
 """Export: whether a path may go to a kind of peer, and the attributes it goes with.
 
-RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4360 section 6 (non-transitive extended
-communities); RFC 4456 (reflection, handed in); RFC 5065 section 4 (confederation segments stay inside); RFC 8212 (default deny). All of it is a
-function of the path and of the ``ExportRule``, never of a peer: peers with equal rules are one update group.
+RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4360 section 6
+(non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065 section 4 (confederation segments
+stay inside); RFC 8212 (default deny). All of it is a function of the path and of the ``ExportRule``, never of a peer:
+peers with equal rules are one update group.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,13 @@ from enum import Enum
 from typing import Final
 
 from bgpd.families import Family
-from bgpd.identity import Asn, BgpIdentifier
-from bgpd.messages.attributes import as_path, block
-from bgpd.messages.attributes.model import Attributes, SegmentType
+from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.messages.attributes.as_path import prepend, without_confederation
+from bgpd.messages.attributes.block import split, two_octet
+from bgpd.messages.attributes.model import AsPath, Attributes, SegmentType
+from bgpd.messages.attributes.spec import OPTIONAL, TRANSITIVE, tlv
 from bgpd.rib.decision import DEFAULT_LOCAL_PREF
-from bgpd.rib.path import Path, PeerType
+from bgpd.rib.path import Path
 
 NO_EXPORT: Final = 0xFFFFFF01
 NO_ADVERTISE: Final = 0xFFFFFF02
@@ -26,7 +29,6 @@ _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST = 2, 3, 4,
 _EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP = 16, 25, 26
 _INTERNAL_ONLY: Final = frozenset({_MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
 _NON_TRANSITIVE: Final = 0x40  # bit of the first octet of an extended community, RFC 4360 section 2
-_CONFEDERATION_SEGMENTS: Final = frozenset({SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET})
 
 
 class NextHopMode(Enum):
@@ -41,10 +43,10 @@ class NextHopMode(Enum):
 class ExportRule:
     """All that makes two peers need different octets; equal rules share one update group.
 
-    cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we have none.
-    may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in order. generation:
-    counts reloads that changed one of them, so that the old and the new group differ. denies_all: RFC 8212, eBGP without an
-    export policy. max_message: octets.
+    cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we
+    have none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in
+    order. generation: counts reloads that changed one of them, so that the old and the new group differ. denies_all:
+    RFC 8212, eBGP without an export policy. max_message: octets.
     """
 
     family: Family
@@ -63,12 +65,9 @@ class ExportRule:
     denies_all: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """A path as a group's members are told it: the attribute block, complete but for MP_REACH_NLRI, and its next hop.
-
-    next_hop: octets for MP_REACH_NLRI; empty = the block has NEXT_HOP and the prefixes go in the UPDATE's own field.
-    """
+    """A path as a group's members are told it: canonical attribute block without the next hop, and the next hop."""
 
     octets: bytes
     next_hop: bytes
@@ -102,34 +101,29 @@ def refusal(path: Path, rule: ExportRule) -> str:
 
 
 def rewrite(path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect) -> Exported:
-    """Return what members are told of a path that ``refusal`` lets pass; attributes: the path's own, or as policy left them."""
+    """Return what members are told of a path that ``refusal`` lets pass; attributes: the path's own, or as policy
+    left them."""
     next_hop = attributes.next_hop if attributes.next_hop != path.attributes.next_hop else _next_hop(path, rule)
-    is_external = rule.peer_type is PeerType.EXTERNAL
-    is_reflected = path.source.peer_type is PeerType.INTERNAL and rule.peer_type is PeerType.INTERNAL
-    changed: dict[int, bytes] = {}
-    drop = {_NEXT_HOP}
-    if is_external:
+    drop, changed = {_NEXT_HOP}, dict[int, bytes]()
+    if rule.peer_type is PeerType.EXTERNAL:
         drop |= _INTERNAL_ONLY
         if attributes.med is not None and attributes.med != path.attributes.med:
             drop.remove(_MED)  # ours, not one to be passed on: RFC 4271 5.1.4
-        if _has_non_transitive(attributes):
+        if attributes.extended_communities or attributes.ipv6_extended_communities:
             drop |= {_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES}
             changed.update(_transitive_communities(attributes))
     elif attributes.local_pref is None:
-        changed[_LOCAL_PREF] = block.tlv(_LOCAL_PREF, block.TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
+        changed[_LOCAL_PREF] = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
     if rule.peer_type is not PeerType.INTERNAL:
-        changed.update(_as_path_tlvs(attributes, rule))
-    elif not rule.four_octet_as:
-        changed.update(as_path.two_octet_tlvs(attributes))
-    if is_reflected and rule.cluster_id is not None:
+        changed[_AS_PATH] = tlv(_AS_PATH, TRANSITIVE, _as_path(attributes, rule).octets)
+    elif path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
         changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
-    if rule.family.is_classic and len(next_hop) == rule.family.octets:
-        changed[_NEXT_HOP] = block.tlv(_NEXT_HOP, block.TRANSITIVE, next_hop)
-        next_hop = b""
-    tlvs = [item for item in block.split(attributes.octets) if item[0] not in drop and item[0] not in changed]
-    tlvs.extend(changed.items())
-    tlvs.sort()
-    return Exported(b"".join([tlv for _, tlv in tlvs]), next_hop)
+    tlvs = [item for item in split(attributes.octets) if item[0] not in drop and item[0] not in changed]
+    if changed:
+        tlvs.extend(changed.items())
+        tlvs.sort()
+    octets = b"".join([whole for _, whole in tlvs])
+    return Exported(octets if rule.four_octet_as else two_octet(octets), next_hop)
 
 
 def _next_hop(path: Path, rule: ExportRule) -> bytes:
@@ -150,24 +144,12 @@ def _fits(next_hop: bytes, rule: ExportRule) -> bool:
     return len(next_hop) in rule.family.next_hop_sizes
 
 
-def _as_path_tlvs(attributes: Attributes, rule: ExportRule) -> dict[int, bytes]:
-    """Return AS_PATH with our AS before it (RFC 4271 5.1.2 b), without the confederation's own segments."""
-    path = attributes.as_path
+def _as_path(attributes: Attributes, rule: ExportRule) -> AsPath:
+    """Return AS_PATH with our AS before it (RFC 4271 5.1.2 b), without the confederation's own segments (RFC 5065
+    4.1)."""
     if rule.peer_type is PeerType.CONFEDERATION:
-        path = as_path.prepend(path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
-    else:
-        if any(kind in _CONFEDERATION_SEGMENTS for kind in path.octets[:1]):
-            path = as_path.from_segments([s for s in path.segments() if s[0] not in _CONFEDERATION_SEGMENTS])
-        path = as_path.prepend(path, rule.local_asn)
-    if rule.four_octet_as:
-        return {_AS_PATH: block.tlv(_AS_PATH, block.TRANSITIVE, path.octets)}
-    return dict(as_path.two_octet_tlvs(block.replace(attributes, as_path=path)))
-
-
-def _has_non_transitive(attributes: Attributes) -> bool:
-    return any(c[0] & _NON_TRANSITIVE for c in attributes.extended_communities) or any(
-        c[0] & _NON_TRANSITIVE for c in attributes.ipv6_extended_communities
-    )
+        return prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
+    return prepend(without_confederation(attributes.as_path), rule.local_asn)
 
 
 def _transitive_communities(attributes: Attributes) -> dict[int, bytes]:
@@ -175,6 +157,5 @@ def _transitive_communities(attributes: Attributes) -> dict[int, bytes]:
         _EXTENDED_COMMUNITIES: attributes.extended_communities,
         _IPV6_EXTENDED_COMMUNITIES: attributes.ipv6_extended_communities,
     }
-    flags = block.OPTIONAL | block.TRANSITIVE
     found = {code: b"".join(c for c in values if not c[0] & _NON_TRANSITIVE) for code, values in kept.items()}
-    return {code: block.tlv(code, flags, value) for code, value in found.items() if value}
+    return {code: tlv(code, OPTIONAL | TRANSITIVE, value) for code, value in found.items() if value}

@@ -1,7 +1,8 @@
 """The Loc-RIB: the usable paths of every prefix of one family, best first, and which prefixes changed.
 
 RFC 4271 3.2 and 9.1. Hot: about two dictionary operations for each prefix. The key is the prefix's canonical wire
-octets, the value a tuple of paths; a prefix with one path holds that path's own 1-tuple, so nothing is allocated for it.
+octets, the value a tuple of paths; a prefix with one path holds that path's own 1-tuple, so nothing is allocated for
+it.
 
 Whoever has to hear of changes (update groups, the FIB) compares what a prefix had when they last looked, which
 ``take_changes`` hands out, with what it has now. Paths never change, so both sides can be judged at any later time.

@@ -1,7 +1,7 @@
 """Packing: what changed for a group of peers, as framed UPDATE messages that all of its members can be sent.
 
-RFC 4271 9.2 and section 4.3. Hot. Each message carries prefixes of one path, so it has one source; ``skip`` names the peer that must not
-get it (who sent us the path: split horizon) and ``only`` the one peer that it is for.
+RFC 4271 9.2 and section 4.3. Hot. Each message carries prefixes of one path, so it has one source; ``skip`` names the
+peer that must not get it (who sent us the path: split horizon) and ``only`` the one peer that it is for.
 """
 
 from typing import NamedTuple
@@ -12,17 +12,15 @@ from bgpd.rib.export import Exported
 
 
 class Packed(NamedTuple):
-    """Framed UPDATE messages for the members of a group. count: how many messages the octets are."""
+    """Framed UPDATE messages for the members of a group. messages: how many the octets are."""
 
     octets: bytes
-    count: int
+    messages: int
     skip: object = None
     only: object = None
 
 
-def announced(
-    family: Family, exported: Exported, prefixes: list[bytes], skip: object, max_message: int
-) -> Packed:
+def announced(family: Family, exported: Exported, prefixes: list[bytes], skip: object, max_message: int) -> Packed:
     """Return the messages that announce the prefixes with the path's exported attributes.
 
     Raises ValueError if the attributes leave no room for a prefix.

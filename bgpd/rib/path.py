@@ -10,7 +10,7 @@ from enum import Enum, IntEnum
 from typing import Final
 
 from bgpd.families import Family
-from bgpd.identity import Asn, BgpIdentifier
+from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Attributes
 
 
@@ -20,14 +20,6 @@ class SourceKind(Enum):
     NETWORK = "network"
     KERNEL = "kernel"
     PEER = "peer"
-
-
-class PeerType(Enum):
-    """What a peer's AS is to ours (RFC 4271 1.1, RFC 5065)."""
-
-    INTERNAL = "internal"
-    EXTERNAL = "external"
-    CONFEDERATION = "confederation"
 
 
 class Preference(IntEnum):
@@ -42,10 +34,10 @@ class Preference(IntEnum):
 class Source:
     """One origin of paths: our networks, the kernel, or a peer's session (one for each received path identifier).
 
-    name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the peer's BGP
-    Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 = none. peer: an
-    opaque token that is the same object for all sources of one session: split horizon compares it with ``is``.
-    accepted: prefixes in the Loc-RIB that have a path from here.
+    name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the
+    peer's BGP Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 =
+    none. peer: an opaque token that is the same object for all sources of one session: split horizon compares it with
+    ``is``. accepted: prefixes in the Loc-RIB that have a path from here.
     """
 
     kind: SourceKind
@@ -87,11 +79,11 @@ OWN: Final = NextHop(b"")
 class Path:
     """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
 
-    family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 = none).
-    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. imported: the path that the
-    Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what MED is compared
-    within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared
-    after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
+    family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
+    none). rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. imported: the path
+    that the Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what MED is
+    compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what
+    is compared after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
     """
 
     __slots__ = (

@@ -1,9 +1,9 @@
 """An update group: peers that must be sent the same octets, which are encoded once and written to each of them.
 
-RFC 4271 9.2. Hot. A member is in the stream, or behind. One that is behind (new, slow, or asking for a refresh) keeps the set of
-prefixes that it is owed; it is told their state of the moment, slice by slice, when it can take more, and is in the stream
-again when it is owed nothing. So a slow peer holds no messages, and neither it nor a full table holds up the others. Members that
-come up together are behind together and share the encoding too.
+RFC 4271 9.2. Hot. A member is in the stream, or behind. One that is behind (new, slow, or asking for a refresh) keeps
+the set of prefixes that it is owed; it is told their state of the moment, slice by slice, when it can take more, and
+is in the stream again when it is owed nothing. So a slow peer holds no messages, and neither it nor a full table
+holds up the others. Members that come up together are behind together and share the encoding too.
 """
 
 from collections.abc import Callable
@@ -165,7 +165,7 @@ class UpdateGroup:
         """Write the messages to the members, but to none what it must not get (``skip``, ``only``)."""
         common = [message for message in packed if message.only is None]
         whole = b"".join([message.octets for message in common])
-        total = sum([message.count for message in common])
+        total = sum([message.messages for message in common])
         holes: dict[object, list[tuple[int, int, int]]] = {}
         position = 0
         for octets, count, skip, _ in common:
@@ -195,6 +195,6 @@ class UpdateGroup:
                 pieces.append(view[position:])
             for message in extra or ():
                 pieces.append(message.octets)
-                count += message.count
+                count += message.messages
             if pieces:
                 member.outlet.send_updates(pieces, count)

@@ -1,0 +1,103 @@
+"""What lets paths out to an update group: export rules, pools that must not be told, then the peers' export policies.
+
+RFC 4271 9.1.3, RFC 8212; pools: ``[[pool]] export = false``. Verdicts are functions of path and prefix alone.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from bgpd.addresses import covers, format_prefix
+from bgpd.messages.attributes.model import Attributes
+from bgpd.policy.chain import Chain, Verdict
+from bgpd.policy.subject import PeerContext
+from bgpd.reflector.attributes import reflected
+from bgpd.rib.export import Exported, ExportRule, refusal, rewrite
+from bgpd.rib.path import Path
+
+_OVERHEAD: Final = 19 + 4 + 4 + 5 + 32 + 21  # header, lengths, MP_REACH_NLRI with the longest next hop and prefix
+_ROOM: Final = 300  # octets: what ``rewrite`` adds is less, but for long AS_PATHs, which are looked at exactly
+_MEMO: Final = 4096
+
+
+class GroupExporter:
+    """The Exporter of one update group (see ``rib.adj_rib_out``). withheld: prefixes of pools that are not exported."""
+
+    def __init__(
+        self,
+        rule: ExportRule,
+        chain: Chain,
+        context: PeerContext,
+        withheld: tuple[bytes, ...],
+        interface_name: Callable[[Path], str],
+    ) -> None:
+        self.rule = rule
+        self.context = context
+        self._chain = chain
+        self._withheld = withheld
+        self._interface_name = interface_name
+        self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
+        self._rewritten: dict[tuple[Path, bytes], Exported] = {}
+        self._last: tuple[Path | None, Attributes | None] = (None, None)
+
+    def permits(self, path: Path) -> bool:
+        """May the path go out, whatever the prefix?"""
+        if refusal(path, self.rule):
+            return False
+        verdict = self._verdict(path, b"")
+        if not verdict.accepted:
+            return False
+        self._last = (path, verdict.attributes)
+        return self._fits(path, verdict.attributes)
+
+    def export(self, path: Path) -> Exported:
+        """Return a permitted path as the group is told it."""
+        last, attributes = self._last
+        if last is not path or attributes is None:
+            attributes = self._verdict(path, b"").attributes
+        return rewrite(path, attributes, self.rule, reflected)
+
+    def judge(self, path: Path, prefix: bytes) -> Exported | None:
+        """Return the path as the group is told it for this prefix, None = not at all."""
+        if refusal(path, self.rule) or self._is_withheld(prefix):
+            return None
+        verdict = self._verdict(path, prefix)
+        if not verdict.accepted or not self._fits(path, verdict.attributes):
+            return None
+        key = (path, verdict.attributes.octets)
+        exported = self._rewritten.get(key)
+        if exported is None:
+            if len(self._rewritten) >= _MEMO:
+                self._rewritten.clear()
+            exported = self._rewritten[key] = rewrite(path, verdict.attributes, self.rule, reflected)
+        return exported
+
+    def refusal(self, path: Path, prefix: bytes) -> str:
+        """Return why the path does not go out for this prefix, for people; empty = it does."""
+        reason = refusal(path, self.rule)
+        if reason:
+            return reason
+        pool = self._is_withheld(prefix)
+        if pool:
+            return f"pool {format_prefix(self.rule.family, pool)} is not exported"
+        verdict = self._verdict(path, prefix)
+        if not verdict.accepted:
+            return f"export policy: {verdict.rule}"
+        if not self._fits(path, verdict.attributes):
+            return f"its attributes do not fit into a message of {self.rule.max_message} octets"
+        return ""
+
+    def _verdict(self, path: Path, prefix: bytes) -> Verdict:
+        name = self._interface_name(path) if self._chain.looks_at_interface else ""
+        return self._chain.judge(path, path.attributes, prefix, self.context, name)
+
+    def _is_withheld(self, prefix: bytes) -> bytes:
+        for pool in self._withheld:
+            if covers(pool, prefix):
+                return pool
+        return b""
+
+    def _fits(self, path: Path, attributes: Attributes) -> bool:
+        if len(attributes.octets) + _OVERHEAD + _ROOM <= self.rule.max_message:
+            return True
+        octets = rewrite(path, attributes, self.rule, reflected).octets
+        return len(octets) + _OVERHEAD <= self.rule.max_message

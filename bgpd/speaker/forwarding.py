@@ -1,0 +1,135 @@
+"""From the Loc-RIB to the kernel: which route each prefix needs there.
+
+RFC 4271 9.1.3 and the rules of ``kernel.programming`` (pools, IPIP, black holes). Changes are given to the FIB writer
+in one batch for each flush. What a set of paths needs is a function of the paths and of the programmer, so what was
+asked for before is worked out again from the paths of before.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from bgpd.families import Family
+from bgpd.kernel import FibRoute, Hop, Kernel, Programmer
+from bgpd.rib.decision import equal_cost
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.path import Candidates, SourceKind
+from bgpd.speaker.convergence import Histogram
+
+_SLICE: Final = 10_000  # prefixes
+_DEFAULT_ROUTE: Final = b"\0"
+
+
+class Forwarding:
+    """Keeps the kernel's routes what the Loc-RIBs say.
+
+    tunnel: index of the tunnel device that routes go through, 0 = none. written: seconds from the arrival of a change
+    to the kernel's acknowledgement. has_black_hole: is this network of ours to be a black hole route?
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        programmer: Programmer,
+        has_black_hole: Callable[[Family, bytes], bool],
+        clock: Callable[[], float],
+        *,
+        import_default_route: bool,
+    ) -> None:
+        self._kernel = kernel
+        self._programmer = programmer
+        self.tunnel = 0
+        self._has_black_hole = has_black_hole
+        self._clock = clock
+        self.import_default_route = import_default_route
+        self.written = Histogram()
+        self._waiting: deque[tuple[Family, bytes, float]] = deque()  # one prefix of each batch, when it arrived
+        kernel.on_written.append(self._on_written)
+
+    def use(self, programmer: Programmer, tunnel: int) -> None:
+        """Work with changed pools or another tunnel device from now on; ``program_all`` has to follow."""
+        self._programmer = programmer
+        self.tunnel = tunnel
+
+    def changed(
+        self,
+        family: Family,
+        before: Mapping[bytes, Candidates | None],
+        table: Mapping[bytes, Candidates],
+        arrived: float,
+    ) -> None:
+        """Program what differs between the paths of before and those of now. arrived: loop time of the first change."""
+        changes: dict[bytes, FibRoute | None] = {}
+        for prefix, old in before.items():
+            new = table.get(prefix)
+            if new is old:
+                continue
+            route = self.route(family, prefix, new)
+            if route is not self.route(family, prefix, old):
+                changes[prefix] = route
+        if changes:
+            self._watch(family, changes, arrived)
+            self._kernel.program(family, changes)
+
+    def program_all(self, loc_rib: LocRib) -> Iterator[None]:
+        """Program every prefix again, slice by slice: pools, the tunnel device or a limit have changed."""
+        table = loc_rib.table
+        prefixes = iter(list(table))
+        while chunk := list(islice(prefixes, _SLICE)):
+            changes = {prefix: self.route(loc_rib.family, prefix, table.get(prefix)) for prefix in chunk}
+            self._kernel.program(loc_rib.family, changes)
+            yield
+
+    def route(self, family: Family, prefix: bytes, candidates: Candidates | None) -> FibRoute | None:
+        """Return the kernel route that these paths ask for; None: there should be none of ours."""
+        if candidates is None:
+            return None
+        best = candidates[0]
+        if best.source.kind is SourceKind.PEER:
+            if prefix == _DEFAULT_ROUTE and not self.import_default_route:
+                return None
+            chosen = equal_cost(candidates, self._kernel.settings.ecmp)
+            hops = tuple(
+                [
+                    Hop(path.next_hop.address or path.next_hop.link_local, path.next_hop.gateway, path.next_hop.device)
+                    for path in chosen
+                ]
+            )
+            return self._programmer.route(family, prefix, hops)
+        if best.source.kind is SourceKind.NETWORK and self._has_black_hole(family, prefix):
+            return self._programmer.black_hole(family, prefix)
+        return None
+
+    def why_not(self, family: Family, prefix: bytes, candidates: Candidates) -> str:
+        """Return why the paths ask for no route of ours, for people; empty = they do."""
+        if self.route(family, prefix, candidates) is not None:
+            return ""
+        match candidates[0].source.kind:
+            case SourceKind.KERNEL:
+                return "the kernel has this route from somebody else, which we announce"
+            case SourceKind.NETWORK:
+                return "a network of ours without a black hole route"
+            case SourceKind.PEER if prefix == _DEFAULT_ROUTE and not self.import_default_route:
+                return "a default route from a peer is not written ([kernel] import_default_route)"
+            case _:
+                return "its pool is programmed by another agent"
+
+    def _watch(self, family: Family, changes: Mapping[bytes, FibRoute | None], arrived: float) -> None:
+        for prefix, route in changes.items():
+            if route is not None:
+                self._waiting.append((family, prefix, arrived))
+                return
+
+    def _on_written(self, family: Family, prefixes: Sequence[bytes]) -> None:
+        if not self._waiting:
+            return
+        written = set(prefixes)
+        now = self._clock()
+        kept: deque[tuple[Family, bytes, float]] = deque(maxlen=1024)
+        for item in self._waiting:
+            if item[0] is family and item[1] in written:
+                self.written.observe(now - item[2])
+            else:
+                kept.append(item)
+        self._waiting = kept

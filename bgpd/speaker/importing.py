@@ -1,0 +1,122 @@
+"""What lets received paths in: BGP's own rules, reflection loops, then the peer's import policies.
+
+RFC 4271 9.1, RFC 4456 section 8, RFC 8212. One object for each peer and family; all that it decides it can say the
+reason of.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from bgpd.identity import BgpIdentifier
+from bgpd.messages.attributes.model import Attributes, Fault
+from bgpd.messages.attributes.spec import TreatAsWithdraw
+from bgpd.policy.chain import Chain, Verdict
+from bgpd.policy.subject import PeerContext
+from bgpd.reflector.attributes import loop
+from bgpd.rib.admission import Admission
+from bgpd.rib.decision import rank
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.path import Path
+
+_MEMO: Final = 4096  # judged copies that are kept for sharing
+
+
+class PeerImporter:
+    """The Importer of one peer's Adj-RIB-In (see ``rib.adj_rib_in``).
+
+    report: hears (kind of fault, reason) of what is set aside; it has to limit its own rate. treated_as_withdraw,
+    discarded,
+    rejected: counts of attribute blocks (RFC 7606), attributes and paths.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        identifier: BgpIdentifier,
+        cluster_id: BgpIdentifier | None,
+        chain: Chain,
+        context: PeerContext,
+        next_hops: NextHopTable,
+        report: Callable[[str, str], None],
+        interface_name: Callable[[Path], str],
+        *,
+        denies_all: bool,
+    ) -> None:
+        self._admission = admission
+        self._identifier = identifier
+        self._cluster_id = cluster_id
+        self._chain = chain
+        self._context = context
+        self._next_hops = next_hops
+        self._report = report
+        self._interface_name = interface_name
+        self._denies_all = denies_all
+        self._copies: dict[tuple[Path, bytes], Path] = {}
+        self.judges_prefixes = chain.looks_at_prefix and not denies_all
+        self.treated_as_withdraw = 0
+        self.discarded = 0
+        self.rejected = 0
+
+    def admit(self, path: Path) -> None:
+        """Settle what does not depend on the prefix."""
+        attributes = path.attributes
+        if attributes.faults:
+            self._discarded(attributes.faults)
+        path.rejected = (
+            self._admission.refusal(path)
+            or loop(attributes, self._identifier, self._cluster_id)
+            or ("eBGP session without an import policy (RFC 8212)" if self._denies_all else "")
+        )
+        if not path.rejected and not self.judges_prefixes:
+            verdict = self._verdict(path, b"")
+            if not verdict.accepted:
+                path.rejected = f"import policy: {verdict.rule}"
+            elif verdict.attributes is not attributes:
+                path.imported = self._copy(path, verdict.attributes)
+        if path.rejected:
+            path.imported = None
+            self.rejected += 1
+            self._report("path rejected", path.rejected)
+
+    def judge(self, path: Path, prefix: bytes) -> Path | None:
+        """Return what import policy makes of the path for this prefix, None = rejected."""
+        verdict = self._verdict(path, prefix)
+        if not verdict.accepted:
+            return None
+        return path if verdict.attributes is path.attributes else self._copy(path, verdict.attributes)
+
+    def refusal(self, path: Path, prefix: bytes) -> str:
+        """Return why the path is not used for this prefix, for people; empty = it is."""
+        if path.rejected or not self.judges_prefixes:
+            return path.rejected
+        verdict = self._verdict(path, prefix)
+        return "" if verdict.accepted else f"import policy: {verdict.rule}"
+
+    def _verdict(self, path: Path, prefix: bytes) -> Verdict:
+        name = self._interface_name(path) if self._chain.looks_at_interface else ""
+        return self._chain.judge(path, path.attributes, prefix, self._context, name)
+
+    def refused(self, fault: TreatAsWithdraw) -> None:
+        """Count and report an attribute block that makes its prefixes withdrawn (RFC 7606 section 2)."""
+        self.treated_as_withdraw += 1
+        self._report("treated as withdraw", str(fault))
+
+    def _discarded(self, faults: tuple[Fault, ...]) -> None:
+        self.discarded += len(faults)
+        for fault in faults:
+            self._report("attribute discarded", f"{fault.attribute}: {fault.why}")
+
+    def _copy(self, path: Path, attributes: Attributes) -> Path:
+        key = (path, attributes.octets)
+        copy = self._copies.get(key)
+        if copy is None:
+            hop = path.next_hop
+            if attributes.next_hop != path.attributes.next_hop:
+                hop = self._next_hops.get(attributes.next_hop)
+            copy = Path(path.source, path.family, attributes, hop)
+            copy.is_stale = path.is_stale
+            rank(copy)
+            if len(self._copies) >= _MEMO:
+                self._copies.clear()
+            self._copies[key] = copy
+        return copy

@@ -1,0 +1,57 @@
+"""What we offer a peer in our OPEN.
+
+RFC 4271 4.2, RFC 5492; RFC 4724 section 3 (R and F bits), RFC 8538 (N bit). Seconds.
+"""
+
+from typing import Final
+
+from bgpd.config.model import AddPathDirection
+from bgpd.config.resolved import ResolvedNode, ResolvedPeer
+from bgpd.identity import PeerType
+from bgpd.messages.capabilities import (
+    AddPath,
+    Capability,
+    EnhancedRouteRefresh,
+    ExtendedMessage,
+    ExtendedNextHop,
+    FourOctetAs,
+    Fqdn,
+    GracefulRestartCapability,
+    MultiProtocol,
+    PathIdFamily,
+    RestartFamily,
+    RouteRefresh,
+)
+from bgpd.messages.open import Open
+
+_VERSION: Final = 4
+_IPV6_AFI: Final = 2
+
+
+def offer(peer: ResolvedPeer, node: ResolvedNode, *, is_restarting: bool, is_preserved: bool) -> Open:
+    """Return the OPEN for a new connection.
+
+    is_restarting: we came up with routes of an earlier run in the kernel and are still collecting. is_preserved: what
+    we forwarded before this connection we forward still.
+    """
+    capabilities: list[Capability] = [MultiProtocol(family.afi, family.safi) for family in peer.families]
+    capabilities += [RouteRefresh(), EnhancedRouteRefresh(), FourOctetAs(peer.local_asn), ExtendedMessage()]
+    classic = tuple((family.afi, family.safi, _IPV6_AFI) for family in peer.families if family.is_classic)
+    if classic and len(peer.address) > 4:
+        capabilities.append(ExtendedNextHop(classic))
+    if peer.graceful_restart:
+        families = tuple(RestartFamily(f.afi, f.safi, is_preserved) for f in peer.families)
+        capabilities.append(
+            GracefulRestartCapability(peer.restart_time, families, is_restarting, has_notification=True)
+        )
+    receives = peer.add_path in (AddPathDirection.RECEIVE, AddPathDirection.BOTH)
+    if receives:
+        capabilities.append(AddPath(tuple(PathIdFamily(f.afi, f.safi, True, False) for f in peer.families)))
+    if node.name:
+        capabilities.append(Fqdn(node.name))
+    return Open(_VERSION, peer.local_asn, peer.hold_time, node.identifier, tuple(capabilities))
+
+
+def peer_type(peer: ResolvedPeer) -> PeerType:
+    """Return what the peer's AS is to the one that we use on its session."""
+    return PeerType(peer.peer_type)

@@ -1,0 +1,83 @@
+"""The routes that this node originates: configured networks, and routes that were learned from the kernel.
+
+RFC 4271 9.4. A network's path has ORIGIN IGP and the communities of the configuration; a kernel route has ORIGIN IGP
+too, and its gateway as next hop where it has one, which iBGP peers are told.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from bgpd.config import ResolvedNetwork
+from bgpd.families import Family
+from bgpd.identity import Asn, BgpIdentifier
+from bgpd.kernel.learning import LocalRoute
+from bgpd.messages.attributes import block
+from bgpd.messages.attributes.model import Origin
+from bgpd.rib.decision import rank
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.path import OWN, NextHop, Path, Preference, Source, SourceKind
+
+
+class Origination:
+    """Puts our own routes into the Loc-RIBs and takes them out again.
+
+    networks: what is originated by configuration. learned: what the kernel has, by family and prefix.
+    """
+
+    def __init__(self, loc_ribs: Mapping[Family, LocRib], asn: Asn, identifier: BgpIdentifier) -> None:
+        self._loc_ribs = loc_ribs
+        self._network_source = Source(SourceKind.NETWORK, SourceKind.NETWORK.value, Preference.NETWORK, asn, identifier)
+        self._kernel_source = Source(SourceKind.KERNEL, SourceKind.KERNEL.value, Preference.KERNEL, asn, identifier)
+        self.networks: dict[tuple[Family, bytes], ResolvedNetwork] = {}
+        self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
+        self._kernel_paths: dict[tuple[Family, bytes, int], Path] = {}
+
+    def set_networks(self, networks: Iterable[ResolvedNetwork]) -> None:
+        """Originate these networks and no others."""
+        wanted = {(network.family, network.prefix): network for network in networks}
+        for key in self.networks.keys() - wanted.keys():
+            family, prefix = key
+            self._loc_ribs[family].withdraw((prefix,), self._network_source)
+        for key, network in wanted.items():
+            if self.networks.get(key) != network:
+                family, prefix = key
+                self._loc_ribs[family].announce((prefix,), self._network_path(network))
+        self.networks = wanted
+
+    def kernel_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
+        """Take what the kernel's routing table gained (a route) and lost (None)."""
+        for (family, prefix), route in changes.items():
+            if route is None:
+                self.learned.pop((family, prefix), None)
+                self._loc_ribs[family].withdraw((prefix,), self._kernel_source)
+            else:
+                self.learned[family, prefix] = route
+                self._loc_ribs[family].announce((prefix,), self._kernel_path(family, route))
+
+    def has_black_hole(self, family: Family, prefix: bytes) -> bool:
+        """Is the prefix a network of ours that has a black hole route in the kernel?"""
+        network = self.networks.get((family, prefix))
+        return network is not None and network.blackhole
+
+    def _network_path(self, network: ResolvedNetwork) -> Path:
+        attributes = block.make(
+            origin=Origin.IGP,
+            communities=network.communities.plain,
+            extended_communities=network.communities.extended,
+            ipv6_extended_communities=network.communities.ipv6_extended,
+            large_communities=network.communities.large,
+        )
+        path = Path(self._network_source, network.family, attributes, OWN)
+        rank(path)
+        return path
+
+    def _kernel_path(self, family: Family, route: LocalRoute) -> Path:
+        key = (family, route.gateway, route.device)
+        path = self._kernel_paths.get(key)
+        if path is None:
+            attributes = block.make(origin=Origin.IGP, next_hop=route.gateway)
+            hop = NextHop(route.gateway, gateway=route.gateway, device=route.device) if route.gateway else OWN
+            path = Path(self._kernel_source, family, attributes, hop)
+            path.interface = route.device
+            rank(path)
+            self._kernel_paths[key] = path
+        return path

@@ -1,0 +1,415 @@
+"""One peer of the speaker: its session, what it announced, and its place in the update groups.
+
+RFC 4271 section 3 and 9; RFC 4724 4.2 (its routes while it restarts); RFC 2918 and 7313 (route refresh); RFC 4486
+section 4 (maximum prefixes). The hot entry is ``update_received``: one call for each UPDATE.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from bgpd.config import ResolvedPeer
+from bgpd.errors import Cease, CeaseSubcode
+from bgpd.families import FAMILIES, Family
+from bgpd.fsm.actions import SessionEnd
+from bgpd.fsm.graceful_restart import Flush, FlushStale, Helper, Mark, StartRestartTimer, Step, StopRestartTimer
+from bgpd.fsm.states import State
+from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.messages.negotiated import Negotiated
+from bgpd.messages.open import Open
+from bgpd.messages.route_refresh import RouteRefresh, Subtype
+from bgpd.messages.update import decode, end_of_rib
+from bgpd.policy.chain import Chain
+from bgpd.policy.subject import PeerContext
+from bgpd.rib.adj_rib_in import AdjRibIn
+from bgpd.rib.admission import Admission
+from bgpd.rib.export import ExportRule
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.path import Path, Preference, Source, SourceKind
+from bgpd.rib.update_group import Member, UpdateGroup
+from bgpd.session.peer import PeerSession
+from bgpd.speaker.importing import PeerImporter
+from bgpd.speaker.slices import Slicer
+
+_REPORTS_PER_MINUTE: Final = 20  # lines a peer may write about its routes
+_MINUTE: Final = 60.0
+
+
+@dataclass(slots=True)
+class RouteFaults:
+    """What was set aside of the peer's UPDATEs. by_kind: counts; last: kind → newest reason, for people."""
+
+    by_kind: Counter[str] = field(default_factory=Counter)
+    last: dict[str, str] = field(default_factory=dict)
+
+
+class Hub(Protocol):
+    """What a peer needs of the speaker."""
+
+    loop: asyncio.AbstractEventLoop
+    slicer: Slicer
+    next_hops: NextHopTable
+    loc_ribs: Mapping[Family, LocRib]
+    is_recovering: bool
+
+    def local_open(self, peer: "Peer") -> Open: ...
+    def admission(self, peer: "Peer") -> Admission: ...
+    def chain(self, names: tuple[str, ...]) -> Chain: ...
+    def export_rule(self, peer: "Peer", family: Family, negotiated: Negotiated) -> ExportRule: ...
+    def group(self, rule: ExportRule, context: PeerContext) -> UpdateGroup: ...
+    def left(self, group: UpdateGroup) -> None: ...
+    def identity(self) -> tuple[BgpIdentifier, BgpIdentifier | None]: ...
+    def peer_progressed(self, peer: "Peer") -> None: ...
+    def interface_index(self, name: str) -> int: ...
+    def interface_name(self, path: Path) -> str: ...
+
+
+class Peer:
+    """A configured or accepted peer, through all of its sessions.
+
+    adj_ribs_in, members: by family; members also name the group. flaps: how many sessions ended. is_dynamic: it
+    dialled in from a range. got_end_of_rib: families that the present session has sent in full.
+    """
+
+    def __init__(self, settings: ResolvedPeer, hub: Hub, range_name: str = "") -> None:
+        self.settings = settings
+        self.range_name = range_name
+        self.session: PeerSession  # set by ``attach``, since the session wants its user first
+        self.adj_ribs_in: dict[Family, AdjRibIn] = {}
+        self.importers: dict[Family, PeerImporter] = {}
+        self.members: dict[Family, tuple[UpdateGroup, Member]] = {}
+        self.faults = RouteFaults()
+        self.helper = Helper()
+        self.got_end_of_rib: set[Family] = set()
+        self._hub = hub
+        self._ribs: dict[Family, AdjRibIn] = {}
+        self._negotiated: Negotiated | None = None
+        self._restart_timer: asyncio.TimerHandle | None = None
+        self._reports = (0.0, 0)  # minute that is counted, lines in it
+        self._warned: set[Family] = set()
+        self._log = structlog.get_logger().bind(peer=settings.name)
+
+    def attach(self, session: PeerSession) -> None:
+        """Give the peer the session whose user it is."""
+        self.session = session
+
+    @property
+    def negotiated(self) -> Negotiated | None:
+        """What the present session allows; None = not established."""
+        return self._negotiated
+
+    @property
+    def peer_type(self) -> PeerType:
+        """What the peer's AS is to ours."""
+        return PeerType.INTERNAL if self.settings.peer_type == "internal" else PeerType.EXTERNAL
+
+    @property
+    def context(self) -> PeerContext:
+        """What policies see of the peer."""
+        settings, negotiated = self.settings, self._negotiated
+        remote = negotiated.remote_asn if negotiated is not None else settings.asn
+        return PeerContext(settings.name, self.peer_type, settings.local_asn, remote or Asn(0))
+
+    # what the session asks and tells (see bgpd.session.SessionUser)
+
+    def local_open(self) -> Open:
+        """Return the OPEN for a new connection."""
+        return self._hub.local_open(self)
+
+    def session_up(self, negotiated: Negotiated) -> None:
+        """Make the tables of a new session, or take up those of one that was lost."""
+        self._negotiated = negotiated
+        self.got_end_of_rib.clear()
+        self._warned.clear()
+        self._perform(self.helper.session_up(negotiated))
+        for family in negotiated.families:
+            self._open_rib(family, negotiated)
+        self._ribs = self.adj_ribs_in
+        self._hub.peer_progressed(self)
+        if not self._hub.is_recovering:
+            self.join_groups()
+
+    def session_down(self, end: SessionEnd) -> None:
+        """Leave the groups; keep or clear what the peer announced."""
+        negotiated = self._negotiated
+        if negotiated is None:
+            return
+        self._leave_groups()
+        self._negotiated = None
+        enabled = self.settings.graceful_restart
+        self._perform(self.helper.session_down(end, negotiated, is_enabled=enabled, has_notification=enabled))
+        self._hub.peer_progressed(self)
+
+    def update_received(self, buffer: bytes, start: int, end: int) -> None:
+        """Take one UPDATE. Raises BgpError for what ends the session."""
+        negotiated = self._negotiated
+        if negotiated is None:
+            return
+        update = decode(buffer, start, end, negotiated)
+        ribs = self._ribs
+        if update.mp_withdrawn is not None:
+            family, keys = update.mp_withdrawn
+            ribs[family].withdraw(keys)
+        if update.withdrawn:
+            self._classic().withdraw(update.withdrawn)
+        if update.announced:
+            rib = self._classic()
+            rib.announce(update.attributes, None, update.announced)
+            self._check_limit(rib)
+        if update.mp_announced is not None:
+            family, next_hop, keys = update.mp_announced
+            rib = ribs[family]
+            rib.announce(update.attributes, next_hop, keys)
+            self._check_limit(rib)
+        if update.faults:
+            for fault in update.faults:
+                self.report("attribute discarded", f"{fault.attribute}: {fault.why}")
+        if update.is_end_of_rib is not None:
+            self._end_of_rib(update.is_end_of_rib)
+
+    def batch_received(self) -> None:
+        """Nothing is put off until the end of a read."""
+
+    def route_refresh_received(self, message: RouteRefresh) -> None:
+        """Send everything again, or take note that the peer does (RFC 2918, RFC 7313)."""
+        family = FAMILIES.get((message.afi, message.safi))
+        negotiated = self._negotiated
+        if negotiated is None or family is None or family not in negotiated.families:
+            self.report("route refresh ignored", f"AFI {message.afi} SAFI {message.safi} was not negotiated")
+            return
+        if message.subtype == Subtype.REQUEST:
+            if family in self.members:
+                group, member = self.members[family]
+                closing = b""
+                if negotiated.enhanced_route_refresh:
+                    begin = RouteRefresh(message.afi, message.safi, Subtype.BEGIN).encode()
+                    closing = RouteRefresh(message.afi, message.safi, Subtype.END).encode()
+                    self.session.write(begin)
+                group.refresh(member, closing)
+        elif message.subtype == Subtype.BEGIN:
+            self.adj_ribs_in[family].mark_stale()
+        elif message.subtype == Subtype.END:
+            self.adj_ribs_in[family].end_of_stale()
+
+    def drained(self) -> None:
+        """The peer reads again."""
+        for group, member in self.members.values():
+            group.drained(member)
+
+    def state_changed(self, old: State, new: State) -> None:
+        """Tell the speaker, which waits for peers after a restart."""
+        self._log.debug("state", old=str(old), new=str(new))
+        self._hub.peer_progressed(self)
+
+    # what update groups ask (see bgpd.rib.update_group.Outlet)
+
+    @property
+    def is_congested(self) -> bool:
+        """Has the peer too much unread?"""
+        return self.session.is_congested
+
+    def send_updates(self, pieces: list[bytes | memoryview], count: int) -> None:
+        """Write UPDATE messages."""
+        self.session.writelines(pieces)
+        self.session.count_sent(count)
+
+    # what the speaker does
+
+    def join_groups(self) -> None:
+        """Begin to tell the peer the routes of each family, End-of-RIB at the end of each."""
+        negotiated = self._negotiated
+        if negotiated is None:
+            return
+        for family in negotiated.families:
+            if family not in self.members:
+                self._join(family, negotiated, end_of_rib(family), holds_routes=False)
+
+    def apply(self, settings: ResolvedPeer) -> None:
+        """Take changed policies and options that need no new session: evaluate what came in again, and tell what
+        differs."""
+        self.settings = settings
+        negotiated = self._negotiated
+        for family, rib in self.adj_ribs_in.items():
+            if negotiated is not None:
+                importer = self.importers[family] = self._make_importer()
+                self._hub.slicer.add(rib.evaluate_again(importer))
+        if negotiated is None:
+            return
+        for family, (group, _) in list(self.members.items()):
+            if self._hub.group(self._hub.export_rule(self, family, negotiated), self.context) is not group:
+                self._leave(family)
+                self._join(family, negotiated, b"", holds_routes=True)
+
+    def forget_stale(self) -> None:
+        """Drop what is kept of a lost session: the peer is stopped or gone from the configuration."""
+        self._perform(self.helper.stopped())
+
+    def report(self, kind: str, reason: str) -> None:
+        """Count what was set aside of the peer's routes, keep the newest reason, and log it at a bounded rate."""
+        self.faults.by_kind[kind] += 1
+        self.faults.last[kind] = reason
+        minute = self._hub.loop.time() // _MINUTE
+        seen = self._reports[1] + 1 if self._reports[0] == minute else 1
+        self._reports = (minute, seen)
+        if seen <= _REPORTS_PER_MINUTE:
+            self._log.warning(kind, reason=reason)
+        if seen == _REPORTS_PER_MINUTE:
+            self._log.warning("more such lines are left out until the minute is over; counts go on")
+
+    def has_all_routes(self, *, settle: float) -> bool:
+        """Has the peer told us all it has, or can it not be waited for? settle: seconds that a peer without
+        End-of-RIB gets."""
+        session, negotiated = self.session, self._negotiated
+        if not self.settings.enabled or self.settings.held_down:
+            return True
+        if negotiated is None:
+            return bool(session.last_error) and not self.settings.passive
+        restart = negotiated.peer_graceful_restart
+        if restart is not None and restart.is_restarting:
+            return True  # RFC 4724 4.1: it waits for us
+        if self.got_end_of_rib >= set(negotiated.families):
+            return True
+        return restart is None and self._hub.loop.time() - session.since >= settle
+
+    # private
+
+    def _classic(self) -> AdjRibIn:
+        for family, rib in self._ribs.items():
+            if family.is_classic:
+                return rib
+        raise KeyError("IPv4 routes on a session without IPv4 unicast")
+
+    def _open_rib(self, family: Family, negotiated: Negotiated) -> None:
+        kept = self.adj_ribs_in.get(family)
+        if kept is not None and kept.has_path_ids == (family in negotiated.add_path_receive):
+            kept.renegotiate(negotiated)
+            for source in kept.sources.values():
+                source.identifier, source.asn = negotiated.remote_identifier, negotiated.remote_asn
+            return
+        if kept is not None:
+            self._hub.slicer.add(kept.clear())
+        importer = self.importers[family] = self._make_importer()
+        self.adj_ribs_in[family] = AdjRibIn(
+            family,
+            self._hub.loc_ribs[family],
+            self._hub.next_hops,
+            importer,
+            self._make_source,
+            negotiated,
+            self._hub.interface_index(self.settings.interface) if self.settings.interface else 0,
+        )
+
+    def _make_source(self, path_id: int) -> Source:
+        negotiated = self._negotiated
+        assert negotiated is not None  # routes only come over a session
+        return Source(
+            SourceKind.PEER,
+            self.settings.name,
+            Preference.PEER,
+            negotiated.remote_asn,
+            negotiated.remote_identifier,
+            self.settings.address,
+            self.peer_type,
+            self.settings.reflector_client,
+            path_id,
+            self,
+        )
+
+    def _make_importer(self) -> PeerImporter:
+        settings = self.settings
+        identifier, cluster_id = self._hub.identity()
+        return PeerImporter(
+            self._hub.admission(self),
+            identifier,
+            cluster_id,
+            self._hub.chain(settings.imports),
+            self.context,
+            self._hub.next_hops,
+            self.report,
+            self._hub.interface_name,
+            denies_all=self._is_denied(settings.imports),
+        )
+
+    def _is_denied(self, policies: tuple[str, ...]) -> bool:
+        return self.peer_type is PeerType.EXTERNAL and self.settings.ebgp_requires_policy and not policies
+
+    def _join(self, family: Family, negotiated: Negotiated, closing: bytes, *, holds_routes: bool) -> None:
+        group = self._hub.group(self._hub.export_rule(self, family, negotiated), self.context)
+        member = Member(self, self)
+        self.members[family] = (group, member)
+        group.join(member, closing, holds_routes=holds_routes)
+
+    def _leave(self, family: Family) -> None:
+        group, _ = self.members.pop(family)
+        group.leave(self)
+        self._hub.left(group)
+
+    def _leave_groups(self) -> None:
+        for family in list(self.members):
+            self._leave(family)
+
+    def _check_limit(self, rib: AdjRibIn) -> None:
+        limit = self.settings.max_prefix_limit
+        if not limit or len(rib.table) <= limit:
+            return
+        family = rib.family
+        why = f"{len(rib.table)} {family.name} prefixes, the limit is {limit}"
+        if self.settings.max_prefix_action == "warn":
+            if family not in self._warned:
+                self._warned.add(family)
+                self.report("maximum prefixes reached", why)
+            return
+        data = family.afi.to_bytes(2) + bytes((family.safi,)) + limit.to_bytes(4)  # RFC 4486 section 4
+        raise Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, data, why=why)
+
+    def _end_of_rib(self, family: Family) -> None:
+        if family not in self._ribs:
+            return
+        self.got_end_of_rib.add(family)
+        self._perform(self.helper.end_of_rib(family))
+        self._hub.peer_progressed(self)
+
+    def _perform(self, steps: list[Step]) -> None:
+        for step in steps:
+            match step:
+                case Mark(families):
+                    for family in families & self.adj_ribs_in.keys():
+                        self.adj_ribs_in[family].mark_stale()
+                    self._log.info("routes kept while the peer restarts", families=[f.name for f in families])
+                case Flush(families):
+                    self._clear(families)
+                case FlushStale(families):
+                    self._flush_stale(families)
+                case StartRestartTimer(seconds):
+                    self._stop_timer()
+                    self._restart_timer = self._hub.loop.call_later(seconds, self._restart_timer_expired)
+                case StopRestartTimer():
+                    self._stop_timer()
+
+    def _clear(self, families: frozenset[Family]) -> None:
+        for family in families & self.adj_ribs_in.keys():
+            self._hub.slicer.add(self.adj_ribs_in.pop(family).clear())
+
+    def _flush_stale(self, families: frozenset[Family]) -> None:
+        if self._negotiated is None:
+            self._clear(families)
+            return
+        for family in families & self.adj_ribs_in.keys():
+            gone = self.adj_ribs_in[family].end_of_stale()
+            if gone:
+                self._log.info("stale routes removed", family=family.name, routes=gone)
+
+    def _restart_timer_expired(self) -> None:
+        self._restart_timer = None
+        self._log.warning("restart time is over, stale routes go")
+        self._perform(self.helper.timer_expired())
+
+    def _stop_timer(self) -> None:
+        if self._restart_timer is not None:
+            self._restart_timer.cancel()
+            self._restart_timer = None

@@ -1,0 +1,412 @@
+"""The speaker: builds the parts, joins them, and applies a changed configuration to those that it concerns.
+
+RFC 4271 section 3. It owns the flush: once a tick, what changed in the Loc-RIBs goes to each update group and to the
+kernel. Everything runs on one event loop; nothing here waits but ``start`` and ``stop``.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from random import Random
+from typing import Final
+
+import structlog
+
+from bgpd.addresses import covers, format_address, host_prefix, is_link_local, network_of, prefix_address
+from bgpd.config import Resolved, ResolvedKernel, ResolvedPeer, ResolvedRange
+from bgpd.errors import Cease, CeaseSubcode
+from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
+from bgpd.identity import BgpIdentifier, PeerType
+from bgpd.kernel import Ipip, Kernel, KernelSettings, LearnRule, LocalRoute, Pool, Programmer
+from bgpd.messages.negotiated import Negotiated
+from bgpd.messages.open import Open
+from bgpd.policy.chain import Chain
+from bgpd.policy.subject import PeerContext
+from bgpd.rib.adj_rib_out import AdjRibOut
+from bgpd.rib.admission import Admission
+from bgpd.rib.changes import sort_by_path
+from bgpd.rib.export import ExportRule, NextHopMode
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.path import Path
+from bgpd.rib.update_group import UpdateGroup
+from bgpd.session.listener import Listener
+from bgpd.session.peer import PeerSession
+from bgpd.session.settings import SessionSettings
+from bgpd.session.sockets import Network
+from bgpd.speaker.convergence import Histogram
+from bgpd.speaker.exporting import GroupExporter
+from bgpd.speaker.forwarding import Forwarding
+from bgpd.speaker.offer import offer, peer_type
+from bgpd.speaker.origination import Origination
+from bgpd.speaker.peer import Peer
+from bgpd.speaker.slices import Slicer
+
+_SETTLE: Final = 3.0  # seconds a peer without End-of-RIB gets to tell what it has, after our restart
+_RECOVERY_CHECK: Final = 0.25  # seconds
+_DYNAMIC_KEPT: Final = 60.0  # seconds that a peer from a range is remembered after it left
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker")
+
+
+class Speaker:
+    """One BGP speaker.
+
+    peers: by name. loc_ribs: by family. groups: by rule and policy context. kernel: None = next hops are not looked
+    up and nothing is written. is_recovering: our routes of an earlier run are in the kernel, and the peers have not
+    told us all yet; nothing is announced and nothing swept until then. sent: seconds from a change's arrival to its
+    UPDATEs.
+    """
+
+    def __init__(self, config: Resolved, loop: asyncio.AbstractEventLoop, network: Network, random: Random) -> None:
+        self.config = config
+        self.loop = loop
+        self.slicer = Slicer(loop)
+        self.kernel = Kernel(kernel_settings(config.kernel), self, loop) if config.kernel.enabled else None
+        self.next_hops = NextHopTable(self.kernel)
+        self.loc_ribs: Mapping[Family, LocRib] = {f: LocRib(f, self._changed) for f in FAMILIES.values()}
+        self.groups: dict[tuple[ExportRule, PeerContext], UpdateGroup] = {}
+        self.peers: dict[str, Peer] = {}
+        self.listener = Listener(network, self._find_peer, loop)
+        self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier)
+        self.forwarding = self._make_forwarding()
+        self.is_recovering = False
+        self.is_draining = False
+        self.sent = Histogram()
+        self.started_at = loop.time()
+        self.reloaded_at: float | None = None
+        self._network = network
+        self._random = random
+        self._arrived: float | None = None  # loop time of the first change since the last flush
+        self._policies = {policy.name: policy for policy in config.policies}
+        self._generations: Counter[str] = Counter()
+        self._generation = 0
+        self._topology_timer: asyncio.Handle | None = None
+        self._recovery_timer: asyncio.TimerHandle | None = None
+        self._recovery_ends = 0.0
+
+    async def start(self) -> None:
+        """Read the kernel, listen, and bring up the peers. Raises KernelError or ListenError."""
+        if self.kernel is not None:
+            await self.kernel.start()
+            self.is_recovering = any(self.kernel.installed(family) for family in self.loc_ribs)
+            self._program_again()
+        self.origination.set_networks(self.config.networks)
+        node = self.config.node
+        try:
+            self._set_passwords(self.config.peers, self.config.ranges)
+            await self.listener.start(node.listen, node.port)
+        except Exception:
+            if self.kernel is not None:
+                await self.kernel.close()
+            raise
+        if self.is_recovering:
+            longest = max((peer.restart_time for peer in self.config.peers), default=0)
+            self._recovery_ends = self.loop.time() + max(longest, _SETTLE)
+            _log.info("routes of an earlier run are in the kernel: waiting for the peers before sweeping them")
+            self._check_recovery()
+        for settings in self.config.peers:
+            self._add_peer(settings)
+
+    async def stop(self, *, flush: bool = False) -> None:
+        """End all sessions and leave. Our routes stay in the kernel unless ``flush`` is asked for.
+
+        Without ``flush`` the sessions are closed as for a restart: peers with graceful restart keep our routes.
+        """
+        if self._recovery_timer is not None:
+            self._recovery_timer.cancel()
+        await self.listener.close()
+        cease = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="bgpd stops") if flush or self.is_draining else None
+        for peer in self.peers.values():
+            restarts = peer.negotiated is not None and peer.session.has_graceful_restart
+            shutdown = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="bgpd stops")
+            peer.session.stop(None if cease is None and restarts else shutdown)
+        await asyncio.gather(*(peer.session.wait_closed() for peer in self.peers.values()))
+        if self.kernel is not None:
+            if flush or self.is_draining:
+                self.kernel.flush_all()
+                await self.kernel.flushed()
+            await self.kernel.close()
+
+    def drain(self) -> None:
+        """Take this node out of the cluster: withdraw what we announced, say Cease, keep forwarding until ``stop``."""
+        self.is_draining = True
+        for peer in self.peers.values():
+            peer.session.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="node is drained"))
+            peer.forget_stale()
+
+    # what peers ask (see speaker.peer.Hub)
+
+    def local_open(self, peer: Peer) -> Open:
+        """Return the OPEN for a new connection with the peer."""
+        had_session = peer.session.flaps > 0
+        return offer(
+            peer.settings,
+            self.config.node,
+            is_restarting=self.is_recovering,
+            is_preserved=self.is_recovering or had_session or self.kernel is None,
+        )
+
+    def admission(self, peer: Peer) -> Admission:
+        """Return the rules that the peer's paths are held against."""
+        settings, node = peer.settings, self.config.node
+        own = {address for address, _ in node.addresses} | {peer.session.local_address}
+        remote = peer.negotiated.remote_asn if peer.negotiated is not None else settings.asn
+        return Admission(
+            own_asns=tuple(dict.fromkeys((settings.local_asn, node.asn))),
+            allow_own_as=settings.allow_own_as,
+            remote_asn=remote if settings.enforce_first_as else None,
+            own_addresses=frozenset(own - {b""}),
+        )
+
+    def identity(self) -> tuple[BgpIdentifier, BgpIdentifier | None]:
+        """Return our BGP Identifier and cluster identifier."""
+        return self.config.node.identifier, self.config.node.cluster_id
+
+    def chain(self, names: tuple[str, ...]) -> Chain:
+        """Return the policies of these names, in order."""
+        return Chain([self._policies[name] for name in names if name in self._policies])
+
+    def export_rule(self, peer: Peer, family: Family, negotiated: Negotiated) -> ExportRule:
+        """Return what decides which octets the peer is sent."""
+        settings, node = peer.settings, self.config.node
+        kind = peer_type(settings)
+        return ExportRule(
+            family=family,
+            peer_type=kind,
+            is_client=settings.reflector_client,
+            cluster_id=node.cluster_id if kind is PeerType.INTERNAL else None,
+            local_asn=settings.local_asn,
+            local_identifier=node.identifier,
+            next_hop_mode=NextHopMode(settings.next_hop.value),
+            next_hop_self=self._next_hop_self(peer, family, negotiated),
+            may_use_ipv6_next_hop=family in negotiated.extended_next_hop,
+            four_octet_as=negotiated.four_octet_as,
+            max_message=negotiated.max_send,
+            policies=settings.exports,
+            generation=self._generation + sum(self._generations[name] for name in settings.exports),
+            denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,
+        )
+
+    def group(self, rule: ExportRule, context: PeerContext) -> UpdateGroup:
+        """Return the update group of the rule; context: of the peer, where a policy may ask for it."""
+        if not rule.policies:
+            context = PeerContext("", rule.peer_type, rule.local_asn, rule.local_asn)
+        group = self.groups.get((rule, context))
+        if group is None:
+            withheld = tuple(p.prefix for p in self.config.pools if p.family is rule.family and not p.export)
+            exporter = GroupExporter(rule, self.chain(rule.policies), context, withheld, self.interface_name)
+            rib = AdjRibOut(rule, exporter, self.loc_ribs[rule.family])
+            group = self.groups[rule, context] = UpdateGroup(rib, self.loop.call_soon)
+        return group
+
+    def left(self, group: UpdateGroup) -> None:
+        """Drop a group that has no members any more."""
+        if not group.members:
+            self.groups = {key: other for key, other in self.groups.items() if other is not group}
+
+    def peer_progressed(self, peer: Peer) -> None:
+        """A peer's session changed, or it told us all of a family."""
+        if self.is_recovering:
+            self.loop.call_soon(self._check_recovery)
+        if peer.range_name and peer.negotiated is None:
+            self.loop.call_later(_DYNAMIC_KEPT, self._forget_dynamic, peer)
+
+    def interface_index(self, name: str) -> int:
+        """Return the index of an interface, 0 if it is not known."""
+        return (self.kernel.interface_index(name) or 0) if self.kernel is not None else 0
+
+    def interface_name(self, path: Path) -> str:
+        """Return the name of the interface that the path's traffic leaves by, empty if it is not known."""
+        if self.kernel is None:
+            return ""
+        return self.kernel.interface_name(path.interface or path.next_hop.device)
+
+    # what the kernel tells (see kernel.KernelUser)
+
+    def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
+        """Announce what the kernel gained, withdraw what it lost."""
+        self.origination.kernel_changed(changes)
+
+    def topology_changed(self) -> None:
+        """Resolve the next hops again."""
+        changed = self.next_hops.refresh()
+        if changed:
+            for peer in self.peers.values():
+                for rib in peer.adj_ribs_in.values():
+                    self.slicer.add(rib.resolve_again(changed))
+        if self.forwarding is not None and self._tunnel() != self.forwarding.tunnel:
+            self._program_again()
+
+    # private
+
+    def _changed(self) -> None:
+        if self._arrived is None:
+            self._arrived = self.loop.time()
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        arrived = self._arrived
+        assert arrived is not None  # only ``_changed`` schedules it
+        self._arrived = None
+        has_members = False
+        for family, rib in self.loc_ribs.items():
+            if not rib.has_changes:
+                continue
+            before = rib.take_changes()
+            groups = [group for (rule, _), group in self.groups.items() if rule.family is family]
+            if groups:
+                has_members = True
+                batch = sort_by_path(before, rib.table)
+                for group in groups:
+                    group.flush(batch)
+            if self.forwarding is not None:
+                self.forwarding.changed(family, before, rib.table, arrived)
+        if has_members:
+            self.sent.observe(self.loop.time() - arrived)
+
+    def _check_recovery(self) -> None:
+        if not self.is_recovering:
+            return
+        if self._recovery_timer is not None:
+            self._recovery_timer.cancel()
+        waiting = [p.settings.name for p in self.peers.values() if not p.has_all_routes(settle=_SETTLE)]
+        if (waiting or not self.peers) and self.loop.time() < self._recovery_ends:
+            self._recovery_timer = self.loop.call_later(_RECOVERY_CHECK, self._check_recovery)
+            return
+        self.is_recovering = False
+        self._recovery_timer = None
+        if waiting:
+            _log.warning("recovery ends although peers have not told all their routes", peers=waiting)
+        for peer in self.peers.values():
+            peer.join_groups()
+        if self._arrived is not None:
+            self.loop.call_soon(self._sweep)
+        else:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        if self.kernel is not None:
+            gone = self.kernel.sweep()
+            _log.info("recovery is over", swept=gone)
+
+    def _add_peer(self, settings: ResolvedPeer, range_name: str = "") -> Peer:
+        peer = Peer(settings, self, range_name)
+        peer.attach(PeerSession(self._session_settings(settings), peer, self._network, self.loop, self._random))
+        self.peers[settings.name] = peer
+        if settings.held_down:
+            _log.error("session held down", peer=settings.name, reason=settings.held_down)
+        elif settings.enabled:
+            peer.session.start()
+        return peer
+
+    def _session_settings(self, peer: ResolvedPeer) -> SessionSettings:
+        return SessionSettings(
+            name=peer.name,
+            address=peer.address,
+            interface=peer.interface,
+            port=peer.port,
+            local_address=peer.local_address,
+            local_asn=peer.local_asn,
+            remote_asn=peer.asn,
+            peer_type=peer_type(peer),
+            local_identifier=self.config.node.identifier,
+            hold_time=peer.hold_time,
+            connect_retry_time=peer.connect_retry_time,
+            idle_hold_first=peer.idle_hold_first,
+            idle_hold_max=peer.idle_hold_max,
+            is_passive=peer.passive,
+            password=peer.password,
+            multihop_ttl=peer.multihop_ttl,
+            ttl_security=peer.ttl_security,
+        )
+
+    def _find_peer(self, address: bytes, interface: str) -> PeerSession | None:
+        """Return whose session a connection from this address is, if anybody's."""
+        for peer in self.peers.values():
+            settings = peer.settings
+            if settings.address == address and settings.interface == (interface if is_link_local(address) else ""):
+                return peer.session
+        if self.is_draining:
+            return None
+        for source in self.config.ranges:
+            if source.family.octets == len(address) and covers(source.prefix, host_prefix(address)):
+                return self._admit(source, address, interface)
+        return None
+
+    def _admit(self, source: ResolvedRange, address: bytes, interface: str) -> PeerSession | None:
+        members = sum(peer.range_name == source.name for peer in self.peers.values())
+        if members >= source.limit:
+            _log.warning("peer refused", peer=format_address(address), reason=f"range {source.name} is full")
+            return None
+        settings = source.peer(address, interface if is_link_local(address) else "")
+        return self._add_peer(settings, source.name).session
+
+    def _forget_dynamic(self, peer: Peer) -> None:
+        if peer.negotiated is None and not peer.adj_ribs_in and self.peers.get(peer.settings.name) is peer:
+            peer.session.stop(None)
+            del self.peers[peer.settings.name]
+
+    def _set_passwords(self, peers: Iterable[ResolvedPeer], ranges: Iterable[ResolvedRange]) -> None:
+        for peer in peers:
+            self.listener.set_password(peer.address, len(peer.address) * 8, peer.password)
+        for source in ranges:
+            self.listener.set_password(
+                prefix_address(source.family, source.prefix), source.prefix[0], source.template.password
+            )
+
+    def _next_hop_self(self, peer: Peer, family: Family, negotiated: Negotiated) -> bytes:
+        """Return our address as next hop in a family: our end of the session, else the node's first address of it."""
+        local = peer.session.local_address
+        if FAMILY_BY_ADDRESS_SIZE[len(local)] is family and not is_link_local(local):
+            return local
+        for address, _ in self.config.node.addresses:
+            if FAMILY_BY_ADDRESS_SIZE[len(address)] is family:
+                # RFC 2545 section 3: the link-local address goes along where the peer is on the link
+                return address + local if is_link_local(local) and len(local) == len(address) else address
+        return local if len(local) == family.octets or family in negotiated.extended_next_hop else b""
+
+    def _make_forwarding(self) -> Forwarding | None:
+        if self.kernel is None:
+            return None
+        return Forwarding(
+            self.kernel,
+            self._programmer(0),
+            self.origination.has_black_hole,
+            self.loop.time,
+            import_default_route=self.config.kernel.import_default_route,
+        )
+
+    def _programmer(self, tunnel: int) -> Programmer:
+        config = self.config
+        return Programmer(
+            [Pool(pool.family, pool.prefix, Ipip(pool.ipip.value)) for pool in config.pools],
+            [(FAMILY_BY_ADDRESS_SIZE[len(a)], network_of(a, length)) for a, length in config.node.addresses],
+            tunnel=tunnel,
+            ecmp=config.kernel.ecmp,
+            metric=config.kernel.metric,
+        )
+
+    def _program_again(self) -> None:
+        """Work out all kernel routes anew: pools, limits or the tunnel device have changed."""
+        forwarding = self.forwarding
+        if forwarding is not None:
+            forwarding.use(self._programmer(self._tunnel()), self._tunnel())
+            for rib in self.loc_ribs.values():
+                self.slicer.add(forwarding.program_all(rib))
+
+    def _tunnel(self) -> int:
+        return self.interface_index(self.config.kernel.tunnel_device)
+
+
+def kernel_settings(config: ResolvedKernel) -> KernelSettings:
+    """Return what the kernel part needs of the configuration."""
+    return KernelSettings(
+        table=config.table,
+        protocol=config.protocol,
+        metric=config.metric,
+        tunnel_device=config.tunnel_device,
+        ecmp=config.ecmp,
+        learn=tuple(LearnRule(rule.protocols, rule.devices, rule.gateway, rule.table) for rule in config.learn),
+        import_default_route=config.import_default_route,
+    )
