@@ -36,3 +36,8 @@ def decode(message_type: int, body: bytes) -> Message:
             HeaderSubcode.BAD_MESSAGE_TYPE, bytes((message_type,)), why=f"message type {message_type} is unknown"
         )
     return decoder(body)
+
+
+def encode(message: Message) -> bytes:
+    """Return the framed message."""
+    return message.encode()
