@@ -1,5 +1,6 @@
 """bgp.toml: its model, its reader and checks, what it resolves to, and what two of them differ in."""
 
+from bgpd.config.diff import Changes, PeerChange, RangeChange, diff
 from bgpd.config.model import Config
 from bgpd.config.problems import ConfigError, Problem
 from bgpd.config.resolve import resolve
@@ -21,9 +22,12 @@ from bgpd.config.resolved import (
 from bgpd.config.toml import load, parse
 
 __all__ = [
+    "Changes",
     "Config",
     "ConfigError",
+    "PeerChange",
     "Problem",
+    "RangeChange",
     "Resolved",
     "ResolvedControl",
     "ResolvedEtcd",
@@ -37,6 +41,7 @@ __all__ = [
     "ResolvedPeer",
     "ResolvedPool",
     "ResolvedRange",
+    "diff",
     "load",
     "parse",
     "resolve",

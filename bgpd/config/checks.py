@@ -104,7 +104,9 @@ def _peers(config: Config) -> Iterator[Finding]:
         address, interface = syntax.address_and_interface(peer.address)
         family = FAMILY_BY_ADDRESS_SIZE[len(address)]
         yield from _next_hops(peer, key, config, family)
-        twice = list(_again(seen, (address, interface, peer.port), f"{key}.address", f'"{peer.address}", {peer.port}'))
+        twice = list(
+            _again(seen, (address, interface, peer.port), f"{key}.address", f'"{peer.address}" with port {peer.port}')
+        )
         yield from twice
         if not twice:
             yield from _again(names, peer.name or peer.address, f"{key}.name", f'"{peer.name or peer.address}"')
@@ -276,7 +278,7 @@ def _etcd(etcd: EtcdTable) -> Iterator[Finding]:
 def _again(seen: dict[K, str], value: K, key: str, words: str) -> Iterator[Finding]:
     """Yield a fault if the value has been seen, else remember it."""
     if value in seen:
-        yield Finding(key, f"expected each only once, found {words} as in {seen[value]}")
+        yield Finding(key, f"expected each only once, found {words}, which stands in {seen[value]} already")
     else:
         seen[value] = key
 

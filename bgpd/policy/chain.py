@@ -1,8 +1,8 @@
 """Policies in order, as one decision about a route: accepted or not, with which attributes, by which rule.
 
 Rules are asked in order, policies too. A rule whose conditions all hold makes its changes; ``accept`` and ``reject``
-then end the whole decision, ``next`` goes on with the next rule, which sees the changed route. A policy that comes to its
-end does its default, ``next`` being the next policy; behind the last one stands ``final``.
+then end the whole decision, ``next`` goes on with the next rule, which sees the changed route. A policy that comes to
+its end does its default, ``next`` being the next policy; behind the last one stands ``final``.
 
 A path serves many prefixes, so ``for_path`` asks once what does not depend on the prefix. Prefixes that its rules
 cannot tell apart get the same Verdict, and with it the same attributes object.

@@ -1,0 +1,224 @@
+"""What two configurations differ in, and what each difference costs: a session, a new look at routes, or nothing.
+
+Peers and ranges are the same if their names are. A change of policy never costs a session (RFC 2918 exists for that);
+what OPEN, TCP or the peer's kind rest on does.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Final
+
+from bgpd.addresses import format_prefix
+from bgpd.config.resolved import Resolved, ResolvedNetwork, ResolvedPeer, ResolvedRange
+
+_RESET: Final = frozenset(
+    {
+        "add_path",
+        "address",
+        "asn",
+        "enabled",
+        "families",
+        "graceful_restart",
+        "held_down",
+        "hold_time",
+        "interface",
+        "local_address",
+        "local_asn",
+        "multihop_ttl",
+        "password",
+        "peer_type",
+        "port",
+        "reflector_client",
+        "restart_time",
+        "stale_time",
+        "ttl_security",
+    }
+)
+_IMPORT: Final = frozenset({"allow_own_as", "ebgp_requires_policy", "enforce_first_as", "imports"})
+_EXPORT: Final = frozenset({"ebgp_requires_policy", "exports", "next_hop"})
+
+# What cannot change while the daemon runs: (table, field) and the key in the file.
+_RESTART: Final = (
+    ("kernel", "enabled", "kernel.enabled"),
+    ("kernel", "table", "kernel.table"),
+    ("kernel", "protocol", "kernel.protocol"),
+    ("control", "socket", "control.socket"),
+    ("control", "group", "control.group"),
+    ("log", "format", "log.format"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PeerChange:
+    """A peer, or a range's template, that both configurations have.
+
+    fields: what differs of it. reset: why the session has to be closed, empty = it does not have to. imports, exports:
+    received routes, sent routes have to be judged again; not asked where the session is reset.
+    """
+
+    old: ResolvedPeer
+    new: ResolvedPeer
+    fields: tuple[str, ...]
+    reset: tuple[str, ...] = ()
+    imports: bool = False
+    exports: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Is there nothing to do, not even to remember?"""
+        return not (self.fields or self.reset or self.imports or self.exports)
+
+
+@dataclass(frozen=True, slots=True)
+class RangeChange:
+    """A peer range that both configurations have; template: what changes for each of its peers."""
+
+    old: ResolvedRange
+    new: ResolvedRange
+    template: PeerChange
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """All differences.
+
+    networks_added: new or changed ones. node, kernel: fields that differ. policies: names of those new, gone or
+    changed. needs_restart: keys whose change waits for the next start of the daemon.
+    """
+
+    peers_added: tuple[ResolvedPeer, ...] = ()
+    peers_removed: tuple[ResolvedPeer, ...] = ()
+    peers_changed: tuple[PeerChange, ...] = ()
+    ranges_added: tuple[ResolvedRange, ...] = ()
+    ranges_removed: tuple[ResolvedRange, ...] = ()
+    ranges_changed: tuple[RangeChange, ...] = ()
+    networks_added: tuple[ResolvedNetwork, ...] = ()
+    networks_removed: tuple[ResolvedNetwork, ...] = ()
+    policies: tuple[str, ...] = ()
+    node: tuple[str, ...] = ()
+    kernel: tuple[str, ...] = ()
+    pools: bool = False
+    mesh: bool = False
+    etcd: bool = False
+    log_level: bool = False
+    needs_restart: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Do both configurations mean the same?"""
+        return self == _NOTHING
+
+    @property
+    def listeners(self) -> bool:
+        """Have the addresses or the port that we listen on changed?"""
+        return bool({"listen", "port"}.intersection(self.node))
+
+    def summary(self) -> list[str]:
+        """Return a line for each difference, for people."""
+        lines = [f"peer {peer.name}: added" for peer in self.peers_added]
+        lines += [f"peer {peer.name}: removed" for peer in self.peers_removed]
+        lines += [f"peer {change.new.name}: {_words(change)}" for change in self.peers_changed]
+        lines += [f"peer range {one.name}: added" for one in self.ranges_added]
+        lines += [f"peer range {one.name}: removed" for one in self.ranges_removed]
+        lines += [f"peer range {one.new.name}: {_words(one.template)}" for one in self.ranges_changed]
+        lines += [f"network {format_prefix(one.family, one.prefix)}: announced" for one in self.networks_added]
+        lines += [f"network {format_prefix(one.family, one.prefix)}: withdrawn" for one in self.networks_removed]
+        lines += [f"policy {name}: changed" for name in self.policies]
+        lines += [f"node: {name} changed" for name in self.node]
+        lines += [f"kernel: {name} changed" for name in self.kernel]
+        flags = (("pools", self.pools), ("mesh", self.mesh), ("etcd", self.etcd), ("log level", self.log_level))
+        lines += [f"{name} changed" for name, is_changed in flags if is_changed]
+        lines += [f"{key}: changed, takes effect when the daemon is started again" for key in self.needs_restart]
+        return lines
+
+
+_NOTHING: Final = Changes()
+
+
+def diff(old: Resolved, new: Resolved) -> Changes:
+    """Return what has to be done to go from the old configuration to the new one."""
+    before = {policy.name: policy for policy in old.policies}
+    after = {policy.name: policy for policy in new.policies}
+    policies = tuple(name for name in before | after if before.get(name) != after.get(name))
+    causes = _Causes(old, new, frozenset(policies))
+    old_peers = {peer.name: peer for peer in old.peers}
+    new_peers = {peer.name: peer for peer in new.peers}
+    old_ranges = {one.name: one for one in old.ranges}
+    new_ranges = {one.name: one for one in new.ranges}
+    peers = [causes.change(old_peers[name], peer) for name, peer in new_peers.items() if name in old_peers]
+    ranges = [
+        RangeChange(old_ranges[name], one, causes.change(old_ranges[name].template, one.template))
+        for name, one in new_ranges.items()
+        if name in old_ranges
+    ]
+    networks = {(one.family, one.prefix) for one in new.networks}
+    restart = [key for table, name, key in _RESTART if _part(old, table, name) != _part(new, table, name)]
+    if old.http != new.http:
+        restart.append("http.listen")
+    return Changes(
+        peers_added=tuple(peer for name, peer in new_peers.items() if name not in old_peers),
+        peers_removed=tuple(peer for name, peer in old_peers.items() if name not in new_peers),
+        peers_changed=tuple(change for change in peers if not change.is_empty),
+        ranges_added=tuple(one for name, one in new_ranges.items() if name not in old_ranges),
+        ranges_removed=tuple(one for name, one in old_ranges.items() if name not in new_ranges),
+        ranges_changed=tuple(one for one in ranges if one.old != one.new or not one.template.is_empty),
+        networks_added=tuple(one for one in new.networks if one not in old.networks),
+        networks_removed=tuple(one for one in old.networks if (one.family, one.prefix) not in networks),
+        policies=policies,
+        node=different(old.node, new.node),
+        kernel=different(old.kernel, new.kernel),
+        pools=old.pools != new.pools,
+        mesh=old.mesh != new.mesh,
+        etcd=old.etcd != new.etcd,
+        log_level=old.log.level != new.log.level,
+        needs_restart=tuple(restart),
+    )
+
+
+def different(old: object, new: object) -> tuple[str, ...]:
+    """Return the names of the fields in which two records of one dataclass differ."""
+    if type(old) is not type(new) or not is_dataclass(old) or isinstance(old, type):
+        raise TypeError(f"cannot compare {type(old).__name__} with {type(new).__name__}")
+    return tuple(one.name for one in fields(old) if getattr(old, one.name) != getattr(new, one.name))
+
+
+class _Causes:
+    """What else than its own fields changes things for a peer."""
+
+    def __init__(self, old: Resolved, new: Resolved, policies: frozenset[str]) -> None:
+        node = frozenset(different(old.node, new.node))
+        self._policies = policies
+        self._reset = ("router_id",) if "identifier" in node else ()
+        is_reflection = "cluster_id" in node
+        self._imports = is_reflection or old.kernel.import_default_route != new.kernel.import_default_route
+        self._exports = is_reflection or "addresses" in node or old.pools != new.pools
+
+    def change(self, old: ResolvedPeer, new: ResolvedPeer) -> PeerChange:
+        """Return what changes for one peer."""
+        changed = different(old, new)
+        return PeerChange(
+            old,
+            new,
+            changed,
+            reset=tuple(name for name in changed if name in _RESET) + self._reset,
+            imports=self._imports or _meet(changed, _IMPORT) or _meet(new.imports, self._policies),
+            exports=self._exports or _meet(changed, _EXPORT) or _meet(new.exports, self._policies),
+        )
+
+
+def _meet(names: Iterable[str], others: frozenset[str]) -> bool:
+    return not others.isdisjoint(names)
+
+
+def _part(config: Resolved, table: str, name: str) -> object:
+    return getattr(getattr(config, table), name)
+
+
+def _words(change: PeerChange) -> str:
+    """Return what happens to a peer."""
+    if change.reset:
+        return f"reset, as {', '.join(change.reset)} changed"
+    judged = [name for name, is_judged in (("import", change.imports), ("export", change.exports)) if is_judged]
+    if judged:
+        return f"routes judged again ({' and '.join(judged)})"
+    return f"{', '.join(change.fields) or 'range'} changed"
