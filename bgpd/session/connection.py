@@ -7,7 +7,7 @@ is processed in slices, so that other sessions' keepalives stay on time; the con
 
 import asyncio
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 from bgpd.errors import BgpError
 from bgpd.messages.framing import Framer, MessageType
@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport and say so."""
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
         self._transport = transport
         if self._is_closed:  # given up while TCP connected
             transport.abort()
