@@ -78,7 +78,7 @@ def decode(buffer: bytes, start: int, end: int, negotiated: Negotiated) -> Updat
     if (
         attributes_end < end
         and attributes_start == start + 4
-        and not (MP_REACH_NLRI in attributes or MP_UNREACH_NLRI in attributes)  # no octet of that value anywhere
+        and not ((MP_REACH_NLRI in attributes or MP_UNREACH_NLRI in attributes) and _has_mp(attributes))
         and IPV4_UNICAST in negotiated.families
         and IPV4_UNICAST not in negotiated.add_path_receive
     ):
@@ -86,6 +86,19 @@ def decode(buffer: bytes, start: int, end: int, negotiated: Negotiated) -> Updat
         if len(b"".join(keys)) == end - attributes_end:
             return _new(Update, (attributes, [], keys, None, None, None, ()))
     return _decode_any(buffer, (start + 2, withdrawn_end, attributes_end, end), attributes, negotiated)
+
+
+def _has_mp(attributes: bytes) -> bool:
+    """Is MP_REACH_NLRI or MP_UNREACH_NLRI among the attributes?"""
+    position, last = 0, len(attributes) - 3
+    while position <= last:
+        if attributes[position + 1] in (MP_REACH_NLRI, MP_UNREACH_NLRI):
+            return True
+        if attributes[position] & EXTENDED_LENGTH:
+            position += 4 + int.from_bytes(attributes[position + 2 : position + 4])
+        else:
+            position += 3 + attributes[position + 2]
+    return False
 
 
 def _too_long(field: str) -> UpdateError:

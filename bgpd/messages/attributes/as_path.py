@@ -6,6 +6,7 @@ session. Everything here but ``decode`` and ``encode`` is in four-octet form.
 """
 
 from collections.abc import Iterable
+from struct import Struct
 from typing import Final
 
 from bgpd.errors import UpdateSubcode
@@ -32,6 +33,7 @@ _SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
 _SET: Final = int(SegmentType.AS_SET)
 _CONFEDERATION: Final = (int(SegmentType.AS_CONFED_SEQUENCE), int(SegmentType.AS_CONFED_SET))
 _KINDS: Final = frozenset(map(int, SegmentType))
+_NUMBERS: Final = tuple(Struct(f"!2x{count}I") for count in range(_LONGEST + 1))  # a segment, by how many it has
 _ZERO: Final = bytes(4)
 
 
@@ -47,12 +49,14 @@ def encode(path: AsPath, negotiated: Negotiated) -> bytes:
 
 def from_octets(value: bytes) -> AsPath:
     """Return the path of a value in four-octet form. Raises Malformed."""
-    size = len(value)
-    if size > 2 and value[0] == _SEQUENCE and size == 2 + 4 * value[1] and _ZERO not in value:
-        # The common path: one sequence, and no four octets of zero that could be AS 0
-        return AsPath(value, value[1], int.from_bytes(value[2:6]), int.from_bytes(value[-4:]))
     if not value:
         return EMPTY_AS_PATH
+    if value[0] == _SEQUENCE and len(value) > 2:
+        layout = _NUMBERS[value[1]]
+        if len(value) == layout.size:  # one sequence: the common path
+            numbers = layout.unpack(value)
+            if 0 not in numbers:
+                return _path(value, value[1], numbers[0], numbers[-1])
     length, neighbour, origin_asn = 0, -1, 0
     for start in segment_starts(value):
         kind, count = value[start], value[start + 1]
@@ -67,6 +71,22 @@ def from_octets(value: bytes) -> AsPath:
             neighbour = int.from_bytes(value[start + 2 : start + 6]) if is_sequence else 0
         origin_asn = int.from_bytes(value[stop - 4 : stop]) if is_sequence else 0
     return AsPath(value, length, max(neighbour, 0), origin_asn)
+
+
+_new_path: Final = object.__new__
+_set_octets, _set_length, _set_neighbour, _set_origin_asn = (
+    getattr(AsPath, name).__set__ for name in ("octets", "length", "neighbour", "origin_asn")
+)
+
+
+def _path(octets: bytes, length: int, neighbour: int, origin_asn: int) -> AsPath:
+    """Return AsPath(...), in half the time that a frozen dataclass takes to make one."""
+    path = _new_path(AsPath)
+    _set_octets(path, octets)
+    _set_length(path, length)
+    _set_neighbour(path, neighbour)
+    _set_origin_asn(path, origin_asn)
+    return path
 
 
 def segment_starts(value: bytes, number_size: int = 4) -> list[int]:
@@ -137,6 +157,8 @@ def without_confederation(path: AsPath) -> AsPath:
 def has_confederation(path: AsPath) -> bool:
     """Has the path confederation segments?"""
     octets, position = path.octets, 0
+    if path.length and len(octets) == 2 + 4 * path.length and octets[0] == _SEQUENCE:
+        return False  # one sequence
     while position < len(octets):
         if octets[position] in _CONFEDERATION:
             return True

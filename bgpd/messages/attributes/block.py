@@ -16,7 +16,7 @@ from bgpd.errors import UpdateError, UpdateSubcode
 from bgpd.identity import AS_TRANS, Asn, BgpIdentifier
 from bgpd.messages.attributes import SPECS, aggregator, aigp, as4_aggregator, as4_path, as_path
 from bgpd.messages.attributes import next_hop as next_hop_module
-from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Fault, Unknown
+from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Fault, Origin, Unknown
 from bgpd.messages.attributes.spec import (
     EXTENDED_LENGTH,
     OPTIONAL,
@@ -56,6 +56,8 @@ _AS4_PATH: Final = as4_path.SPEC.code
 _AS4_AGGREGATOR: Final = as4_aggregator.SPEC.code
 _AIGP: Final = aigp.SPEC.code
 _ORIGIN_SIZE: Final = 4  # of the whole attribute
+_LONGEST_SHORT: Final = 255  # octets of a value, beyond which its length needs two
+_ORIGINS: Final = {tlv(_ORIGIN, TRANSITIVE, bytes((value,))): value for value in Origin}
 
 _KIND: Final = OPTIONAL | TRANSITIVE
 _CODE_BY_FIELD: Final = {spec.field: code for code, spec in SPECS.items() if spec.field}
@@ -67,13 +69,10 @@ def _session(four_octet_as: bool) -> Negotiated:
 
 
 _FOUR_OCTETS: Final = _session(four_octet_as=True)
-_TWO_OCTETS: Final = _session(four_octet_as=False)
 
-# A whole attribute → its code, what sets it in Attributes, the decoded value
-_Known = dict[bytes, tuple[int, Callable[[Attributes, object], None], object]]
-_MOST_KNOWN: Final = 32768
-_known_inside: Final[_Known] = {}
-_known_outside: Final[_Known] = {}
+_Assign = Callable[[Attributes, object], None]
+_Entry = tuple[int, _Assign, object]  # code, what sets the field in Attributes, decoded value
+_MOST_KNOWN: Final = 32768  # attributes kept by a reader, then it starts again
 _checked_next_hops: Final[dict[bytes, str]] = {}
 
 
@@ -104,73 +103,126 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules
     """
     if not negotiated.four_octet_as or rules.is_confederation or rules.accept_aigp:
         return parse_plainly(block, negotiated, next_hop, rules=rules)
+    origin = _ORIGINS.get(block[:_ORIGIN_SIZE])
+    if origin is None:
+        return parse_plainly(block, negotiated, next_hop, rules=rules)
     is_internal = negotiated.local_asn == negotiated.remote_asn
-    known = _known_inside if is_internal else _known_outside
+    reader = _INSIDE if is_internal else _OUTSIDE
+    find = reader.known.get
     attributes = Attributes()
-    position, previous, size = 0, 0, len(block)
+    attributes.origin = origin
+    position, previous, size = _ORIGIN_SIZE, _ORIGIN, len(block)
     last = size - 3
+    is_canonical = True
     while position <= last:
+        # A length of two octets reads as a wrong one here; what is cut off by it is in no table
         stop = position + 3 + block[position + 2]
-        if block[position] & EXTENDED_LENGTH and position < last:
-            stop = position + 4 + (block[position + 2] << 8 | block[position + 3])
-        entry = known.get(block[position:stop])
+        entry = find(block[position:stop])
         if entry is None:
-            entry = _learn(block[position:stop], negotiated, known)
+            if block[position] & EXTENDED_LENGTH and position < last:
+                length = block[position + 2] << 8 | block[position + 3]
+                stop = position + 4 + length
+                is_canonical = is_canonical and length > _LONGEST_SHORT
+                entry = find(block[position:stop])
+            entry = entry or reader.learn(block[position:stop])
             if entry is None:
                 return parse_plainly(block, negotiated, next_hop, rules=rules)
         code, assign, value = entry
         if code <= previous:
             return parse_plainly(block, negotiated, next_hop, rules=rules)
         assign(attributes, value)
-        previous, position = code, stop
+        previous = code
+        position = stop
     if next_hop is None:
         is_plain = bool(attributes.next_hop)
     else:
         is_plain = not attributes.next_hop and not _next_hop_fault(next_hop)
         attributes.next_hop = next_hop
-    # The codes ascend, so only the first two attributes can be the mandatory ones, and ORIGIN has one size
     if (
         not is_plain
         or position != size
-        or size < _ORIGIN_SIZE + 3
-        or block[1] != _ORIGIN
-        or block[_ORIGIN_SIZE + 1] != _AS_PATH
+        or block[_ORIGIN_SIZE + 1] != _AS_PATH  # the codes ascend: it is here or nowhere
         or (rules.enforce_first_as and not is_internal and attributes.as_path.neighbour != negotiated.remote_asn)
     ):
         return parse_plainly(block, negotiated, next_hop, rules=rules)
-    attributes.octets = block
+    attributes.octets = block if is_canonical else b"".join([_shortened(whole) for _, whole in split(block)])
     return attributes
 
 
-def _learn(
-    attribute: bytes, negotiated: Negotiated, known: _Known
-) -> tuple[int, Callable[[Attributes, object], None], object] | None:
-    """Return and keep the entry of an attribute that is canonical and without fault, None if it is not."""
-    spec = SPECS.get(attribute[1])
-    if spec is None or not spec.field or len(attribute) < 3:
-        return None
-    value = _value(attribute)
-    is_internal = negotiated.is_internal
-    partial = attribute[0] & PARTIAL if spec.flags == _KIND else 0
-    if attribute != tlv(spec.code, spec.flags | partial, value) or not (
-        is_internal or not (spec.is_internal or spec.code == _AIGP)
-    ):
-        return None
-    try:
-        decoded = spec.decode(value, negotiated)
-    except Malformed:
-        return None
-    if isinstance(decoded, AsPath) and not is_internal and as_path.has_confederation(decoded):
-        return None
-    if len(known) >= _MOST_KNOWN:
-        known.clear()
-    entry = known[attribute] = (spec.code, _SETTERS[spec.code], decoded)
-    return entry
+def _shortened(attribute: bytes) -> bytes:
+    """Return the attribute with a length of one octet if that can hold it."""
+    if attribute[0] & EXTENDED_LENGTH and not attribute[2]:
+        return bytes((attribute[0] & ~EXTENDED_LENGTH, attribute[1])) + attribute[3:]
+    return attribute
 
 
-_SETTERS: Final[dict[int, Callable[[Attributes, object], None]]] = {
-    code: getattr(Attributes, field).__set__ for field, code in _CODE_BY_FIELD.items()
-}
+class _Reader:
+    """Reads attributes without fault (but for a length of two octets that needs one) and remembers them.
+
+    For one kind of session; known: what it met lately, by the whole attribute.
+    """
+
+    __slots__ = ("_rows", "known")
+
+    def __init__(self, rows: dict[int, tuple[int, int, Callable[[bytes, Negotiated], object], _Assign]]) -> None:
+        self.known: dict[bytes, _Entry] = {}
+        self._rows = rows  # by code: flags, flags with the Partial bit where it may be set, decoder, assignment
+
+    def learn(self, attribute: bytes) -> _Entry | None:
+        """Return and keep the entry of an attribute, None = it is not so plain."""
+        code = attribute[1]
+        row = self._rows.get(code)
+        if row is None:
+            return None
+        flags, partial, decode, assign = row
+        size = len(attribute)
+        if attribute[0] == flags or attribute[0] == partial:
+            value = attribute[3:]
+            if size != 3 + attribute[2]:
+                return None
+        elif attribute[0] & ~EXTENDED_LENGTH in (flags, partial):
+            value = attribute[4:]
+            if size != 4 + (attribute[2] << 8 | attribute[3]):
+                return None
+        else:
+            return None
+        try:
+            decoded = decode(value, _FOUR_OCTETS)
+        except Malformed:
+            return None
+        if len(self.known) >= _MOST_KNOWN:
+            self.known.clear()
+        entry = self.known[attribute] = (code, assign, decoded)
+        return entry
+
+
+def _path_from_outside(value: bytes, _: Negotiated) -> AsPath:
+    """Return an AS_PATH that comes from another AS. Raises Malformed."""
+    path = as_path.from_octets(value)
+    if len(value) != 2 + 4 * path.length:  # else it can only be one sequence
+        _refuse_confederation(path)
+    return path
+
+
+def _reader(decoders: dict[int, Callable[[bytes, Negotiated], object]]) -> _Reader:
+    return _Reader(
+        {
+            code: (
+                SPECS[code].flags,
+                SPECS[code].flags | (PARTIAL if SPECS[code].flags == _KIND else 0),
+                decode,
+                getattr(Attributes, SPECS[code].field).__set__,
+            )
+            for code, decode in decoders.items()
+        }
+    )
+
+
+_INSIDE: Final = _reader({code: SPECS[code].decode for code in _CODE_BY_FIELD.values()})
+_OUTSIDE: Final = _reader(
+    {code: SPECS[code].decode for code in _CODE_BY_FIELD.values() if not SPECS[code].is_internal and code != _AIGP}
+    | {_AS_PATH: _path_from_outside}
+)
 
 
 def _next_hop_fault(address: bytes) -> str:

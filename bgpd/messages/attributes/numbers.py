@@ -1,6 +1,6 @@
 """Values that are one unsigned number of four octets: the layout of several attributes."""
 
-from struct import Struct
+from struct import Struct, unpack
 from typing import Final
 
 from bgpd.messages.attributes.spec import Malformed
@@ -25,7 +25,7 @@ def decode_list(value: bytes, _: Negotiated) -> tuple[int, ...]:
     """Return the numbers of a list. Raises Malformed for an empty list and for a length that is not a multiple of 4."""
     if not value or len(value) % _U32.size:
         raise Malformed(f"{len(value)} octets, expected a multiple of {_U32.size} above 0")
-    return tuple([number for (number,) in _U32.iter_unpack(value)])
+    return unpack(f"!{len(value) // _U32.size}I", value)
 
 
 def encode_list(numbers: tuple[int, ...], _: Negotiated) -> bytes:
