@@ -176,7 +176,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the transport and say so."""
-        transport = cast(asyncio.Transport, transport)  # uvloop's is one without deriving from it
+        transport = cast("asyncio.Transport", transport)  # uvloop's is one without deriving from it
         self._transport = transport
         if self._is_closed:  # given up while TCP connected
             transport.abort()
