@@ -6,7 +6,7 @@ Seconds. One timer, four times a second; what it finds is a distribution and the
 import asyncio
 from typing import Final
 
-from bgpd.api.statistics import LAG_BOUNDS, Histogram
+from bgpd.api.statistics import LAG_BOUNDS, Histogram, Sample
 
 INTERVAL: Final = 0.25  # seconds
 
@@ -30,6 +30,11 @@ class LoopLag:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def sample(self) -> Sample:
+        """Return the distribution as it is now."""
+        found = self.distribution
+        return Sample(found.bounds, tuple(found.counts), found.total)
 
     def _look(self, due: float) -> None:
         self.latest = max(0.0, self._loop.time() - due)

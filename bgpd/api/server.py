@@ -21,6 +21,7 @@ from bgpd.api.rows import Failure, PeerList
 from bgpd.families import FAMILY_BY_NAME, Family
 
 API: Final = "/api/v1"
+CLOSE_TIMEOUT: Final = 0.5  # seconds
 MAX_LIMIT: Final = 1_000_000_000
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON: Final = "application/json"
@@ -32,21 +33,27 @@ class Server:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self._runners: list[web.AppRunner] = []
+        self._servers: list[asyncio.AbstractServer] = []
 
     async def serve(self, listener: socket.socket, *, is_full: bool) -> None:
         """Answer on a bound socket from now on; without is_full only what reads."""
-        runner = web.AppRunner(self._application(is_full=is_full), access_log=None, handle_signals=False)
+        runner = web.AppRunner(self._application(is_full=is_full), access_log=None, shutdown_timeout=CLOSE_TIMEOUT)
         await runner.setup()
         self._runners.append(runner)
-        await web.SockSite(runner, listener, backlog=128).start()
+        assert runner.server is not None  # there is one after ``setup``
+        loop = asyncio.get_running_loop()
+        is_unix = listener.family is socket.AF_UNIX
+        listen = loop.create_unix_server if is_unix else loop.create_server
+        self._servers.append(await listen(runner.server, sock=listener))
 
     async def close(self) -> None:
-        """Stop answering; requests that are being answered get a second to end."""
+        """Stop answering; requests that are being answered get a moment to end."""
+        for server in self._servers:
+            server.close()
         for runner in self._runners:
-            for site in list(runner.sites):
-                await site.stop()
             await runner.shutdown()
             await runner.cleanup()
+        self._servers.clear()
         self._runners.clear()
 
     def _application(self, *, is_full: bool) -> web.Application:
@@ -120,7 +127,7 @@ class Server:
         if not text:
             raise Refused(400, "no prefix to explain", "add ?prefix=10.65.0.0/16")
         family, prefix = _prefix(text)
-        return _answer(self._operations.explain(family, prefix))
+        return _answer(self._operations.explain(RouteQuery(family, prefix, is_address="/" not in text)))
 
     async def _reload(self, _: web.Request) -> web.Response:
         return _answer(await self._operations.reload())

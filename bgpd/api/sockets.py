@@ -15,6 +15,7 @@ from typing import Final
 FULL_MODE: Final = 0o660
 READ_ONLY_MODE: Final = 0o666
 READ_ONLY_SUFFIX: Final = ".ro"
+BACKLOG: Final = 128
 MAX_PATH: Final = 107  # octets; sun_path without its final NUL (unix(7))
 
 
@@ -48,6 +49,7 @@ def bind_unix(path: Path, mode: int, group: str = "") -> socket.socket:
         listener.close()
         path.unlink()
         raise
+    listener.listen(BACKLOG)  # who asks before the server is there waits, and a second daemon sees that we live
     listener.setblocking(False)
     return listener
 
@@ -65,6 +67,7 @@ def bind_tcp(address: str, port: int) -> socket.socket:
         raise ApiError(
             f"HTTP on {address} port {port}: {error.strerror}", hint or 'set [http] listen, or "" for none'
         ) from error
+    listener.listen(BACKLOG)  # who asks before the server is there waits, and a second daemon sees that we live
     listener.setblocking(False)
     return listener
 

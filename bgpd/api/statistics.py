@@ -27,6 +27,15 @@ class Distribution(Protocol):
     def total(self) -> float: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A distribution at one moment."""
+
+    bounds: tuple[float, ...]
+    counts: tuple[int, ...]
+    total: float
+
+
 class Histogram:
     """A distribution that is being filled."""
 

@@ -330,3 +330,7 @@ def _exit_degraded(is_degraded: bool) -> None:
 
 def _yaml(value: object) -> str:
     return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,7 +1,7 @@
 """``bgpd``: runs the daemon, checks a configuration file, or builds a cluster in a lab.
 
-Each of the three is imported when it is asked for: the command line is read at once, and the daemon does not wait for what
-only the lab needs. Exit status: 0 done, 1 could not run, 2 the command line or the configuration is wrong.
+Each of the three is imported when it is asked for: the command line is read at once, and the daemon does not wait
+for what only the lab needs. Exit status: 0 done, 1 could not run, 2 the command line or the configuration is wrong.
 """
 
 import argparse

@@ -34,10 +34,12 @@ class Column(Generic[Row]):
 
 def out(what: RenderableType) -> None:
     """Print it: as wide as the terminal; as wide as it is where there is no terminal."""
-    console = Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # a prefix may look like either
     if not console.is_terminal:
         console.width = MAX_WIDTH
-    console.print(what)
+    with console.capture() as capture:
+        console.print(what)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
 
 
 def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool) -> Table:
@@ -233,7 +235,7 @@ def node_status(peers: Sequence[PeerRow], now: float | None = None) -> Renderabl
         if not rows:
             parts += [f"{name} BGP status", f"No {name} peers found."]
             continue
-        ascii_table = Table(*_NODE_HEADINGS, box=box.ASCII, header_style="")
+        ascii_table = Table(*_NODE_HEADINGS, box=box.ASCII2, header_style="")
         for row in rows:
             state = "up" if row.is_up else "start" if row.is_expected else "down"
             info = row.state if row.is_up or not row.last_error else f"{row.state} {row.last_error}"

@@ -1,0 +1,165 @@
+"""The daemon's process: reads the configuration, starts the speaker and the API, follows signals, ends in order.
+
+SIGTERM and SIGINT stop it, SIGHUP reloads. BGP comes first: the API's library takes longer to import than the rest
+of the start, so that is done in a thread while the speaker starts. Requests wait on the control socket, which is
+taken before anything else: two daemons with one configuration never meet on the port or in the kernel.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+import bgpd
+from bgpd.api.loop_lag import LoopLag
+from bgpd.api.operations import Refused
+from bgpd.api.sockets import FULL_MODE, READ_ONLY_MODE, READ_ONLY_SUFFIX, ApiError, bind_tcp, bind_unix
+from bgpd.cli import logs
+from bgpd.cli.check import CONFIG_IS_WRONG, read, report
+from bgpd.cli.garbage import Garbage
+from bgpd.cli.notify import Notifier
+from bgpd.cli.operations import SpeakerOperations
+from bgpd.config import ConfigError, Resolved
+from bgpd.kernel import KernelError
+from bgpd.session.listener import ListenError
+from bgpd.session.sockets import TcpNetwork
+from bgpd.speaker import Speaker
+
+if TYPE_CHECKING:
+    from bgpd.api.server import Server
+
+try:
+    from uvloop import new_event_loop as _uvloop
+
+    _new_loop: Callable[[], asyncio.AbstractEventLoop] = _uvloop
+except ImportError:  # everything runs on the standard loop too, only slower
+    _new_loop = asyncio.new_event_loop
+
+CANNOT_START: Final = 1
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
+
+
+def run(path: Path, *, flush: bool) -> int:
+    """Run until a signal ends it; return the exit status. flush: take our routes out of the kernel when stopped."""
+    try:
+        config = read(path)
+    except ConfigError as error:
+        report(error)
+        return CONFIG_IS_WRONG
+    threshold = logs.configure(config.log.level.value, config.log.format.value)
+    try:
+        with asyncio.Runner(loop_factory=_new_loop) as runner:
+            runner.run(_Daemon(path, config, threshold, flush=flush).run())
+    except ApiError as error:
+        return _refuse(str(error), error.hint)
+    except ListenError as error:
+        return _refuse(str(error), "is another BGP daemon running? see [node] listen and port")
+    except KernelError as error:
+        return _refuse(str(error), "")
+    return 0
+
+
+def _refuse(why: str, hint: str) -> int:
+    print(f"bgpd: {why}", file=sys.stderr)
+    if hint:
+        print(f"bgpd: hint: {hint}", file=sys.stderr)
+    return CANNOT_START
+
+
+class _Daemon:
+    """One run of the daemon."""
+
+    def __init__(self, path: Path, config: Resolved, threshold: logs.Threshold, *, flush: bool) -> None:
+        self._path = path
+        self._config = config
+        self._threshold = threshold
+        self._flush = flush
+        self._notifier = Notifier()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Start, serve until a signal comes, stop. Raises ApiError, ListenError, KernelError."""
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        control = Path(self._config.control.socket)
+        bound: list[tuple[socket.socket, bool]] = []
+        files: list[Path] = []
+        try:
+            for path, mode, is_full in (
+                (control, FULL_MODE, True),
+                (control.with_name(control.name + READ_ONLY_SUFFIX), READ_ONLY_MODE, False),
+            ):
+                bound.append((bind_unix(path, mode, self._config.control.group if is_full else ""), is_full))
+                files.append(path)
+            if self._config.http is not None:
+                bound.append((bind_tcp(self._config.http.host, self._config.http.port), False))
+            await self._serve(loop, bound, stop)
+        finally:
+            for listener, _ in bound:
+                listener.close()
+            for path in files:
+                path.unlink(missing_ok=True)
+
+    async def _serve(
+        self, loop: asyncio.AbstractEventLoop, bound: list[tuple[socket.socket, bool]], stop: asyncio.Event
+    ) -> None:
+        server_class = loop.run_in_executor(None, _import_server)
+        speaker = Speaker(self._config, loop, TcpNetwork(), Random())
+        lag, garbage = LoopLag(loop), Garbage(loop)
+        operations = SpeakerOperations(speaker, self._path, self._threshold, lag, self._notifier)
+        try:
+            await speaker.start()
+        except BaseException:
+            await server_class
+            raise
+        loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
+        server = (await server_class)(operations)
+        for listener, is_full in bound:
+            await server.serve(listener, is_full=is_full)
+        garbage.start()
+        lag.start()
+        watchdog = loop.create_task(self._watch()) if self._notifier.watchdog else None
+        self._notifier.ready(operations.summary())
+        node = self._config.node
+        _log.info("bgpd is up", version=bgpd.__version__, node=node.name, asn=node.asn, peers=len(speaker.peers))
+        await stop.wait()
+        _log.info("stopping", flush=self._flush)
+        self._notifier.stopping()
+        if watchdog is not None:
+            watchdog.cancel()
+        lag.stop()
+        garbage.stop()
+        await server.close()
+        await speaker.stop(flush=self._flush)
+
+    def _reload(self, operations: SpeakerOperations) -> None:
+        task = asyncio.get_running_loop().create_task(_reload_and_log(operations))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _watch(self) -> None:
+        while True:
+            self._notifier.alive()
+            await asyncio.sleep(self._notifier.watchdog / 2)
+
+
+async def _reload_and_log(operations: SpeakerOperations) -> None:
+    try:
+        await operations.reload()
+    except Refused:
+        _log.error("the former configuration stays in force")
+
+
+def _import_server() -> "type[Server]":
+    from bgpd.api.server import Server
+
+    return Server

@@ -1,0 +1,170 @@
+"""What the API can ask of this daemon: views of the speaker, and commands to it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+import bgpd
+from bgpd.api import views
+from bgpd.api.health import Health, readiness
+from bgpd.api.loop_lag import LoopLag
+from bgpd.api.operations import Refused, RouteQuery, Slice
+from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, RouteRow, StatusRow
+from bgpd.api.statistics import Sample, Statistics
+from bgpd.api.views import Moment
+from bgpd.cli.check import read
+from bgpd.cli.logs import LEVELS, Threshold
+from bgpd.cli.notify import Notifier
+from bgpd.config import ConfigError
+from bgpd.errors import Cease, CeaseSubcode
+from bgpd.speaker import Speaker
+from bgpd.speaker.convergence import BOUNDS, Histogram
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
+
+_SENT: Final = "Time from the arrival of a change to its UPDATEs, one observation for each flush."
+_WRITTEN: Final = "Time from the arrival of a change to the kernel's acknowledgement, one for each batch."
+_LAG: Final = "How late the event loop calls what is due."
+
+
+class SpeakerOperations:
+    """The ``bgpd.api.operations.Operations`` of one speaker."""
+
+    def __init__(self, speaker: Speaker, path: Path, threshold: Threshold, lag: LoopLag, notifier: Notifier) -> None:
+        self._speaker = speaker
+        self._path = path
+        self._threshold = threshold
+        self._lag = lag
+        self._notifier = notifier
+        self._reloading = asyncio.Lock()
+
+    # views
+
+    def status(self) -> StatusRow:
+        """Return the daemon at a glance."""
+        return views.status(self._speaker, self._now(), bgpd.__version__, self._lag.latest)
+
+    def peers(self) -> list[PeerRow]:
+        """Return a row for each peer."""
+        now = self._now()
+        return [views.peer_row(peer, now) for peer in self._speaker.peers.values()]
+
+    def peer(self, name: str) -> PeerDetail:
+        """Return all about one peer."""
+        return views.peer_detail(views.find_peer(self._speaker, name), self._now())
+
+    def routes(self, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+        """Return the Loc-RIB."""
+        return views.routes(self._speaker, query)
+
+    def routes_in(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+        """Return what a peer announced."""
+        return views.routes_in(self._speaker, views.find_peer(self._speaker, peer), query)
+
+    def routes_out(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+        """Return what a peer is told."""
+        return views.routes_out(views.find_peer(self._speaker, peer), query)
+
+    def fib(self, query: RouteQuery) -> Iterator[Slice[FibRow]]:
+        """Return our routes in the kernel."""
+        return views.fib(self._speaker, query)
+
+    def explain(self, query: RouteQuery) -> Explanation:
+        """Return why a prefix is where it is."""
+        return views.explain(self._speaker, query)
+
+    def statistics(self) -> Statistics:
+        """Return all that is measured."""
+        speaker = self._speaker
+        written = speaker.forwarding.written if speaker.forwarding is not None else Histogram()
+        distributions = {
+            "convergence_sent": (_SENT, Sample(BOUNDS, tuple(speaker.sent.counts), speaker.sent.total)),
+            "convergence_written": (_WRITTEN, Sample(BOUNDS, tuple(written.counts), written.total)),
+            "event_loop_lag": (_LAG, self._lag.sample()),
+        }
+        return views.statistics(speaker, self._now(), bgpd.__version__, distributions)
+
+    def health(self) -> Health:
+        """Return whether the daemon is ready."""
+        speaker = self._speaker
+        expected = [peer for peer in speaker.peers.values() if views.is_expected(peer)]
+        return readiness(
+            expected=len(expected),
+            up=sum(map(views.is_up, expected)),
+            is_recovering=speaker.is_recovering,
+            age=speaker.loop.time() - speaker.started_at,
+        )
+
+    # commands
+
+    async def reload(self) -> Outcome:
+        """Read the configuration again and apply what changed."""
+        async with self._reloading:
+            self._notifier.reloading()
+            try:
+                config = await self._speaker.loop.run_in_executor(None, read, self._path)
+                changes = self._speaker.reload(config)
+            except ConfigError as error:
+                for problem in error.problems:
+                    _log.error("configuration not reloaded", reason=str(problem))
+                raise Refused(422, str(error), "nothing was changed; mend the file and reload again") from error
+            finally:
+                self._notifier.ready(self.summary())
+            if changes.log_level:
+                self._threshold.set(config.log.level.value)
+            lines = changes.summary()
+            _log.info("configuration reloaded", changes=lines)
+            return Outcome(tuple(lines) or ("nothing has changed",))
+
+    async def drain(self) -> Outcome:
+        """Take the node out."""
+        self._speaker.drain()
+        _log.warning("drained by an operator")
+        return Outcome(("all sessions are closed and nothing is announced; stopping bgpd removes its routes",))
+
+    def reset(self, peer: str) -> Outcome:
+        """Close a session that comes back by itself."""
+        found = views.find_peer(self._speaker, peer)
+        if not found.session.is_started:
+            raise Refused(409, f"peer {peer} is not up for a session, there is nothing to reset", "bgpctl enable it")
+        found.session.reset(Cease(CeaseSubcode.ADMINISTRATIVE_RESET, why="reset by an operator"))
+        return Outcome((f"peer {found.settings.name}: reset",))
+
+    def enable(self, peer: str) -> Outcome:
+        """Let a peer come up."""
+        found = views.find_peer(self._speaker, peer)
+        if found.settings.held_down:
+            raise Refused(409, f"peer {peer} is held down: {found.settings.held_down}", "mend that and reload")
+        if self._speaker.is_draining:
+            raise Refused(409, "the node is drained", "start bgpd again to bring it back")
+        if found.session.is_started:
+            return Outcome((f"peer {found.settings.name}: was enabled already",))
+        found.session.start()
+        return Outcome((f"peer {found.settings.name}: enabled",))
+
+    def disable(self, peer: str) -> Outcome:
+        """Keep a peer down."""
+        found = self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]
+        found.session.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="disabled by an operator"))
+        found.forget_stale()
+        return Outcome((f"peer {found.settings.name}: disabled until it is enabled or bgpd starts again",))
+
+    def set_log_level(self, level: str) -> Outcome:
+        """Change how much is logged."""
+        if level not in LEVELS:
+            raise Refused(400, f"no log level {level!r}", f"one of {', '.join(LEVELS)}")
+        before = self._threshold.level
+        self._threshold.set(level)
+        return Outcome((f"log level {level}, was {before}",))
+
+    def summary(self) -> str:
+        """Return one line for the service manager."""
+        expected = [peer for peer in self._speaker.peers.values() if views.is_expected(peer)]
+        return f"{sum(map(views.is_up, expected))} of {len(expected)} expected peers are established"
+
+    def _now(self) -> Moment:
+        return Moment(self._speaker.loop.time(), time.time())
