@@ -368,7 +368,7 @@ class RuleTable(Table, frozen=True, kw_only=True):
     ] = None
     match: Annotated[
         Match | None,
-        _key("`in` = equal or more specific, `equal` = the same, and their opposites.", default='"in"'),
+        _key("`in` = equal or more specific, `equal` = the same, and their opposites.", default='`"in"`'),
     ] = None
     length: Annotated[tuple[int, int] | None, _key("Least and most prefix length, in bits.", default="any")] = None
     source: Annotated[RouteSource | None, _key("Where the route came from.", default="any")] = None
@@ -387,7 +387,7 @@ class RuleTable(Table, frozen=True, kw_only=True):
         tuple[CommunityPatternText, ...] | None, _key("Communities of any kind, `*` for any number.", default="any")
     ] = None
     community_match: Annotated[
-        CommunityMatch | None, _key("Whether any, all or none of `communities` must be there.", default='"any"')
+        CommunityMatch | None, _key("Whether any, all or none of `communities` must be there.", default='`"any"`')
     ] = None
     med: Annotated[tuple[U32, U32] | None, _key("Least and most MED; absent counts as 0.", default="any")] = None
     local_pref: Annotated[

@@ -69,13 +69,14 @@ class Chain:
     """Import or export policies of a peer, in order. final: what happens to a route that nothing decided.
 
     looks_at_prefix: can two prefixes of one path be decided differently? looks_at_interface: does it ask for the
-    interface's name?
+    interface's name? has_policies: without any, all routes are ``final``, unchanged, and need not be asked about.
     """
 
-    __slots__ = ("_final", "_judges", "_policies", "_programs", "looks_at_interface", "looks_at_prefix")
+    __slots__ = ("_final", "_judges", "_policies", "_programs", "has_policies", "looks_at_interface", "looks_at_prefix")
 
     def __init__(self, policies: Sequence[Policy], *, final: bool = True) -> None:
         self._policies = tuple(policies)
+        self.has_policies = bool(policies)
         self._final = final
         self._programs: dict[Family, _Program] = {}
         self._judges: dict[tuple[Path, Attributes, PeerContext, str], PathJudge] = {}
