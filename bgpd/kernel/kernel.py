@@ -9,18 +9,21 @@ from typing import Final
 
 from bgpd.addresses import parse_prefix
 from bgpd.families import IPV4_UNICAST, Family
-from bgpd.kernel.fib import Fib, FibFailure, FibStats
+from bgpd.kernel.fib import Fib, FibStats
 from bgpd.kernel.learning import LocalRoute
 from bgpd.kernel.links import InterfaceAddress, Link
 from bgpd.kernel.lookup import Resolution
 from bgpd.kernel.netlink import KernelError, NetlinkSocket, Overrun, explain_permission, is_permission
-from bgpd.kernel.routes import FibRoute, RoutePacker
+from bgpd.kernel.packing import RoutePacker
+from bgpd.kernel.retries import FibFailure
+from bgpd.kernel.routes import FibRoute, RouteKind
 from bgpd.kernel.settings import KernelSettings
 from bgpd.kernel.watcher import KernelUser, Watcher
 
 # Deleting a route that is not there, of a table that is not there, tells whether we may write.
 _PROBE_TABLE: Final = 0xFFFF_FFFE
 _PROBE_PREFIX: Final = parse_prefix("192.0.2.1/32")[1]
+_PROBE_ROUTE: Final = FibRoute((), RouteKind.BLACKHOLE)
 
 
 class Kernel:
@@ -52,7 +55,7 @@ class Kernel:
             raise
 
     def _check_permission(self, writer: NetlinkSocket) -> None:
-        probe = RoutePacker(IPV4_UNICAST, _PROBE_TABLE, self.settings.protocol).delete(_PROBE_PREFIX, 0, 1)
+        probe = RoutePacker(IPV4_UNICAST, _PROBE_TABLE, self.settings.protocol).delete(_PROBE_PREFIX, _PROBE_ROUTE, 1)
         refusal = writer.exchange_one(probe)
         if refusal is not None and is_permission(refusal.errno):
             raise KernelError(explain_permission("write routes"))

@@ -9,7 +9,8 @@ without an event.
 from collections.abc import Callable
 
 from bgpd.families import IPV4_UNICAST, Family
-from bgpd.kernel.routes import RouteBody, RouteMessage
+from bgpd.kernel.reading import RouteMessage
+from bgpd.kernel.routes import RouteBody
 from bgpd.kernel.rtnetlink import NLM_F_APPEND, NLM_F_REPLACE, RTM_NEWROUTE
 
 RouteKey = tuple[int, Family, bytes]

@@ -22,7 +22,7 @@ from bgpd.kernel.links import read as read_links
 from bgpd.kernel.lookup import Resolution, resolve
 from bgpd.kernel.mirror import Mirror, RouteKey
 from bgpd.kernel.netlink import NetlinkSocket, Overrun
-from bgpd.kernel.routes import RouteMessage, RouteReader, dump_request
+from bgpd.kernel.reading import RouteMessage, RouteReader, dump_request
 from bgpd.kernel.rtnetlink import (
     NLM_F_REPLACE,
     RT_TABLE_MAIN,
