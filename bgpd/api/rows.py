@@ -106,6 +106,13 @@ class RouteRow(Struct, frozen=True, omit_defaults=True):
     cluster_list: tuple[str, ...] = ()
 
 
+class RouteList(Struct, frozen=True):
+    """A list of routes, read as a whole. next: where it goes on, None = it is complete."""
+
+    rows: tuple[RouteRow, ...]
+    next: int | None
+
+
 class FibLeg(Struct, frozen=True, omit_defaults=True):
     """One way that a FIB route leaves by. gateway: empty = on the link."""
 

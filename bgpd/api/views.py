@@ -169,7 +169,7 @@ def peer_row(peer: PeerView, moment: Moment) -> PeerRow:
         received=sum(len(rib) for rib in peer.adj_ribs_in.values()),
         accepted=sum(rib.accepted for rib in peer.adj_ribs_in.values()),
         sent=sum(_advertised(group, member) for group, member in peer.members.values()),
-        last_error=f"Held down: {settings.held_down}" if settings.held_down else session.last_error,
+        last_error=_last_error(peer),
         is_expected=is_expected(peer),
         is_up=is_up(peer),
         origin="range" if peer.range_name else "config",
@@ -192,7 +192,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         imports=settings.imports,
         exports=settings.exports,
         flaps=session.flaps,
-        last_error_at=moment.unix_of(session.last_error_at) if session.last_error else None,
+        last_error_at=moment.unix_of(session.last_error_at) if _last_error(peer) else None,
         unsent=session.unsent,
         is_congested=session.is_congested,
         families=tuple(_family_counts(peer)),
@@ -208,6 +208,14 @@ def _address(peer: PeerView) -> str:
     settings = peer.settings
     text = format_address(settings.address)
     return f"{text}%{settings.interface}" if settings.interface else text
+
+
+def _last_error(peer: PeerView) -> str:
+    session = peer.session
+    if peer.settings.held_down:
+        return f"Held down: {peer.settings.held_down}"
+    is_old_news = is_up(peer) and session.flaps == 0  # attempts that failed before the first session
+    return "" if is_old_news else session.last_error
 
 
 def _type(settings: ResolvedPeer) -> str:

@@ -19,7 +19,7 @@ from typing import Final
 
 import msgspec
 
-from bgpd.api.rows import PeerRow, RouteRow
+from bgpd.api.rows import PeerList, PeerRow, RouteList, RouteRow
 from bgpd.lab.configuration import TomlValue, configuration, dump, merge
 from bgpd.lab.echo import Endpoint
 from bgpd.lab.namespaces import Namespace, die_with_parent
@@ -185,11 +185,11 @@ class Node:
 
     def peers(self) -> list[PeerRow]:
         """Return the daemon's sessions."""
-        return msgspec.json.decode(self.get("/peers"), type=list[PeerRow])
+        return list(msgspec.json.decode(self.get("/peers"), type=PeerList).rows)
 
     def routes(self) -> list[RouteRow]:
         """Return every path in the daemon's Loc-RIB."""
-        return msgspec.json.decode(self.get("/routes"), type=list[RouteRow])
+        return list(msgspec.json.decode(self.get("/routes?limit=0"), type=RouteList).rows)
 
     def bgpctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run bgpctl against this daemon."""

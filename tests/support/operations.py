@@ -21,7 +21,7 @@ from bgpd.api.rows import (
     StatusRow,
 )
 from bgpd.api.statistics import FamilyStatistics, FibStatistics, Histogram, PeerStatistics, Statistics
-from bgpd.families import IPV4_UNICAST, Family
+from bgpd.families import IPV4_UNICAST
 
 UP = PeerRow("tor-r2", "172.18.0.1", "tor", "ebgp", 65020, "Established", 1_760_000_000.0, 7, 6, 5, "", is_up=True)
 DOWN = PeerRow(
@@ -84,8 +84,10 @@ class Answers:
         bad = FibRow("10.65.8.0/26", "unicast", (FibLeg("172.18.4.21", "tunl0", True),), "failed", "File exists")
         yield Slice([good, bad], None)
 
-    def explain(self, family: Family, prefix: bytes) -> Explanation:
-        text = format_prefix(family, prefix)
+    def explain(self, query: RouteQuery) -> Explanation:
+        assert query.family is not None
+        assert query.prefix is not None
+        text = format_prefix(query.family, query.prefix)
         route = RouteRow(text, "172.18.4.20", "tor-r2", "65020", "IGP", is_best=True)
         return Explanation(
             text,
