@@ -27,7 +27,11 @@ NO_PEER: Final = 0xFFFFFF04
 
 _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST = 2, 3, 4, 5, 9, 10
 _EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP = 16, 25, 26
-_INTERNAL_ONLY: Final = frozenset({_MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
+_NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
+_INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
+_DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
+_AS_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
+_LONGEST_SEGMENT: Final = 255  # AS numbers
 _NON_TRANSITIVE: Final = 0x40  # bit of the first octet of an extended community, RFC 4360 section 2
 
 
@@ -101,23 +105,27 @@ def refusal(path: Path, rule: ExportRule) -> str:
 
 
 def rewrite(path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect) -> Exported:
-    """Return what members are told of a path that ``refusal`` lets pass; attributes: the path's own, or as policy
-    left them."""
+    """Return what members are told of a path that ``refusal`` lets pass; attributes: its own, or as policy left
+    them."""
     next_hop = attributes.next_hop if attributes.next_hop != path.attributes.next_hop else _next_hop(path, rule)
-    drop, changed = {_NEXT_HOP}, dict[int, bytes]()
+    changed: dict[int, bytes] = {}
     if rule.peer_type is PeerType.EXTERNAL:
-        drop |= _INTERNAL_ONLY
+        drop = _INTERNAL_ONLY
         if attributes.med is not None and attributes.med != path.attributes.med:
-            drop.remove(_MED)  # ours, not one to be passed on: RFC 4271 5.1.4
+            drop = drop - {_MED}  # ours, not one to be passed on: RFC 4271 5.1.4
         if attributes.extended_communities or attributes.ipv6_extended_communities:
-            drop |= {_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES}
-            changed.update(_transitive_communities(attributes))
-    elif attributes.local_pref is None:
-        changed[_LOCAL_PREF] = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
-    if rule.peer_type is not PeerType.INTERNAL:
-        changed[_AS_PATH] = tlv(_AS_PATH, TRANSITIVE, _as_path(attributes, rule).octets)
-    elif path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
-        changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
+            drop = drop | {_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES}
+            changed = _transitive_communities(attributes)
+        changed[_AS_PATH] = tlv(_AS_PATH, TRANSITIVE, _as_path(attributes.as_path, rule.local_asn))
+    else:
+        drop = _NEXT_HOP_ONLY
+        if attributes.local_pref is None:
+            changed[_LOCAL_PREF] = _DEFAULT_LOCAL_PREF
+        if rule.peer_type is PeerType.CONFEDERATION:
+            inside = prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
+            changed[_AS_PATH] = tlv(_AS_PATH, TRANSITIVE, inside.octets)
+        elif path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
+            changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
     tlvs = [item for item in split(attributes.octets) if item[0] not in drop and item[0] not in changed]
     if changed:
         tlvs.extend(changed.items())
@@ -144,12 +152,15 @@ def _fits(next_hop: bytes, rule: ExportRule) -> bool:
     return len(next_hop) in rule.family.next_hop_sizes
 
 
-def _as_path(attributes: Attributes, rule: ExportRule) -> AsPath:
-    """Return AS_PATH with our AS before it (RFC 4271 5.1.2 b), without the confederation's own segments (RFC 5065
-    4.1)."""
-    if rule.peer_type is PeerType.CONFEDERATION:
-        return prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
-    return prepend(without_confederation(attributes.as_path), rule.local_asn)
+def _as_path(path: AsPath, asn: Asn) -> bytes:
+    """Return the octets of AS_PATH with our AS before it, without the confederation's own segments.
+
+    RFC 4271 5.1.2 b, RFC 5065 4.1 c.
+    """
+    octets = path.octets
+    if octets and octets[0] == _AS_SEQUENCE and 0 < octets[1] < _LONGEST_SEGMENT and path.length == octets[1]:
+        return bytes((_AS_SEQUENCE, octets[1] + 1)) + asn.to_bytes(4) + octets[2:]
+    return prepend(without_confederation(path), asn).octets
 
 
 def _transitive_communities(attributes: Attributes) -> dict[int, bytes]:

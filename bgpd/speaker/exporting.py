@@ -43,6 +43,8 @@ class GroupExporter:
         """May the path go out, whatever the prefix?"""
         if refusal(path, self.rule):
             return False
+        if not self._chain.has_policies:
+            return self._fits(path, path.attributes)
         verdict = self._verdict(path, b"")
         if not verdict.accepted:
             return False
@@ -51,6 +53,8 @@ class GroupExporter:
 
     def export(self, path: Path) -> Exported:
         """Return a permitted path as the group is told it."""
+        if not self._chain.has_policies:
+            return rewrite(path, path.attributes, self.rule, reflected)
         last, attributes = self._last
         if last is not path or attributes is None:
             attributes = self._verdict(path, b"").attributes

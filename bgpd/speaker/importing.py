@@ -67,7 +67,7 @@ class PeerImporter:
             or loop(attributes, self._identifier, self._cluster_id)
             or ("eBGP session without an import policy (RFC 8212)" if self._denies_all else "")
         )
-        if not path.rejected and not self.judges_prefixes:
+        if not path.rejected and self._chain.has_policies and not self.judges_prefixes:
             verdict = self._verdict(path, b"")
             if not verdict.accepted:
                 path.rejected = f"import policy: {verdict.rule}"
