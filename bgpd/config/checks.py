@@ -131,8 +131,10 @@ def _ranges(config: Config) -> Iterator[Finding]:
             continue
         family, prefix = parse_prefix(one.prefix)
         yield from _next_hops(one, key, config, family)
-        yield from _again(seen, (family, prefix), f"{key}.prefix", f'"{one.prefix}"')
-        yield from _again(names, one.name or one.prefix, f"{key}.name", f'"{one.name or one.prefix}"')
+        twice = list(_again(seen, (family, prefix), f"{key}.prefix", f'"{one.prefix}"'))
+        yield from twice
+        if not twice:
+            yield from _again(names, one.name or one.prefix, f"{key}.name", f'"{one.name or one.prefix}"')
 
 
 def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:

@@ -168,7 +168,7 @@ def _fault(value: object, annotation: object, metas: tuple[Meta, ...]) -> str | 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:
     """Return the message for a key that there is not, with the nearest one that there is."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     if near:
         return f'unknown key; did you mean "{near[0]}"?'
     return f"unknown key; expected one of {', '.join(known)}"
