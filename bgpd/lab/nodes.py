@@ -183,13 +183,13 @@ class Node:
             raise LabError(f"{self.name}: GET {path}: {answer.status} {answer.reason}: {body.decode(errors='replace')}")
         return body
 
-    def peers(self) -> list[PeerRow]:
+    def peers(self) -> tuple[PeerRow, ...]:
         """Return the daemon's sessions."""
-        return list(msgspec.json.decode(self.get("/peers"), type=PeerList).rows)
+        return msgspec.json.decode(self.get("/peers"), type=PeerList).rows
 
-    def routes(self) -> list[RouteRow]:
+    def routes(self) -> tuple[RouteRow, ...]:
         """Return every path in the daemon's Loc-RIB."""
-        return list(msgspec.json.decode(self.get("/routes?limit=0"), type=RouteList).rows)
+        return msgspec.json.decode(self.get("/routes?limit=0"), type=RouteList).rows
 
     def bgpctl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run bgpctl against this daemon."""
