@@ -1,0 +1,80 @@
+"""Communities as text; values from the RFCs and the IANA registries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.communities import (
+    WELL_KNOWN,
+    Communities,
+    format_community,
+    format_extended_community,
+    format_large_community,
+    parse_communities,
+    parse_pattern,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "octets"),
+    [
+        ("rt:64512:77", "0002fc000000004d"),
+        ("ro:10.0.0.1:5", "01030a0000010005"),
+        ("rt:65546:7", "02020001000a0007"),
+        ("0x4004112233445566", "4004112233445566"),
+    ],
+)
+@pytest.mark.rfc("4360", "3")
+def test_extended_communities_have_their_octets(text: str, octets: str) -> None:
+    (community,) = parse_communities((text,)).extended
+    assert community.hex() == octets
+    assert format_extended_community(community) == text
+
+
+@pytest.mark.rfc("5701", "2")
+def test_an_ipv6_address_specific_community_has_twenty_octets() -> None:
+    (community,) = parse_communities(("rt:[2001:db8::1]:7",)).ipv6_extended
+    assert community.hex() == "0002" + "20010db8000000000000000000000001" + "0007"
+    assert format_extended_community(community) == "rt:[2001:db8::1]:7"
+
+
+@pytest.mark.rfc("1997", "Well-known Communities")
+def test_registered_names_stand_for_their_numbers() -> None:
+    found = parse_communities(("no-export", "no-advertise", "no-export-subconfed"))
+    assert found.plain == (0xFFFFFF01, 0xFFFFFF02, 0xFFFFFF03)
+    assert [format_community(one) for one in WELL_KNOWN.values()] == list(WELL_KNOWN)
+
+
+def test_kinds_are_told_apart_by_their_form_and_repeats_collapse() -> None:
+    found = parse_communities(("64512:77", "64512:1:2", "rt:1:1", "64512:77"))
+    assert found == Communities((64512 << 16 | 77,), (bytes.fromhex("0002000100000001"),), (), ((64512, 1, 2),))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "65536:1", "1:65536", "1:2:4294967296", "1:2:3:4", "a:b", "-1:1", "rt:1", "rt:65536:65536", "rt:x:1",
+     "rt:[::1:7", "rt:10.0.0.300:1", "0x12", "no-exports", "rt:[::1]:65536"],
+)  # fmt: skip
+def test_what_is_no_community_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_pattern(text)
+
+
+def test_a_pattern_cannot_be_put_on_a_route() -> None:
+    with pytest.raises(ValueError, match=r"a community with \* cannot be put on a route"):
+        parse_communities(("64512:*",))
+
+
+@given(st.integers(0, 0xFFFF_FFFF))
+def test_plain_communities_survive_their_text(community: int) -> None:
+    assert parse_communities((format_community(community),)).plain == (community,)
+
+
+@given(st.tuples(*[st.integers(0, 0xFFFF_FFFF)] * 3))
+def test_large_communities_survive_their_text(community: tuple[int, int, int]) -> None:
+    assert parse_communities((format_large_community(community),)).large == (community,)
+
+
+@given(st.binary(min_size=8, max_size=8))
+def test_extended_communities_survive_their_text(community: bytes) -> None:
+    assert parse_communities((format_extended_community(community),)).extended == (community,)
