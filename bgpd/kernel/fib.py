@@ -14,7 +14,6 @@ from asyncio import AbstractEventLoop, Future, Handle, sleep
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from errno import EEXIST, ENETDOWN, ENODEV, ENOENT, ESRCH
-from itertools import islice
 from typing import Final, Protocol
 
 import structlog
@@ -237,9 +236,8 @@ class Fib:
     def _write_batch(self, table: FibTable) -> None:
         batch = _Batch(table, self._sequence + 1, self._surroundings)
         reasons: dict[FibRoute, str] = {}
-        taken: list[bytes] = []
-        for prefix, route in islice(table.queue.items(), _BATCH):
-            taken.append(prefix)
+        changes = table.take(_BATCH)
+        for count, (prefix, route) in enumerate(changes, 1):
             if table.strays and prefix in table.strays:
                 for stray in table.strays.pop(prefix):
                     batch.delete(prefix, stray)
@@ -248,9 +246,8 @@ class Fib:
             else:
                 self._plan_writing(table, batch, prefix, route, reasons)
             if batch.octets > _MOST_OCTETS:
+                table.give_back(changes[count:])
                 break
-        for prefix in taken:
-            del table.queue[prefix]
         self._send(table, batch)
 
     def _plan_deletion(self, table: FibTable, batch: _Batch, prefix: bytes) -> None:

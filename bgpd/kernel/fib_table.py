@@ -19,7 +19,7 @@ class FibTable:
     with another metric.
     """
 
-    __slots__ = ("actual", "family", "packer", "queue", "strays", "wanted")
+    __slots__ = ("_order", "actual", "family", "packer", "queue", "strays", "wanted")
 
     def __init__(self, family: Family, table: int, protocol: int) -> None:
         self.family = family
@@ -28,6 +28,25 @@ class FibTable:
         self.wanted: dict[bytes, FibRoute] = {}
         self.actual: dict[bytes, FibRoute | None] = {}
         self.strays: dict[bytes, tuple[FibRoute, ...]] = {}
+        self._order: Iterator[bytes] = iter(())  # over keys that the queue has or had
+
+    def take(self, most: int) -> list[tuple[bytes, FibRoute | None]]:
+        """Remove that many changes from the queue, oldest first, and return them."""
+        # A dict whose first entries are deleted one by one is slow to iterate: so its keys are listed once.
+        queue = self.queue
+        taken: list[tuple[bytes, FibRoute | None]] = []
+        while queue and len(taken) < most:
+            prefix = next(self._order, None)
+            if prefix is None:
+                self._order = iter(list(queue))
+            elif prefix in queue:
+                taken.append((prefix, queue.pop(prefix)))
+        return taken
+
+    def give_back(self, changes: list[tuple[bytes, FibRoute | None]]) -> None:
+        """Put changes that were taken and not written at the end of the queue, unless they are superseded."""
+        for prefix, route in changes:
+            self.queue.setdefault(prefix, route)
 
     def current(self, prefix: bytes) -> FibRoute | None:
         """Return what the kernel has of ours for the prefix."""

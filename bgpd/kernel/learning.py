@@ -37,6 +37,11 @@ _SPECIAL: Final[Mapping[Family, tuple[bytes, ...]]] = MappingProxyType(
         IPV6_UNICAST: tuple(parse_prefix(text)[1] for text in ("::/127", "fe80::/10", "ff00::/8")),
     }
 )
+# Every special prefix begins with one of these, so most routes need no closer look.
+_FIRST_OCTETS: Final = {
+    IPV4_UNICAST: frozenset(bytes((octet,)) for octet in (127, 169, *range(224, 240))),
+    IPV6_UNICAST: frozenset((b"\0", b"\xfe", b"\xff")),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class LocalRoute:
 
 def is_special(family: Family, prefix: bytes) -> bool:
     """Is it a destination that no rule may announce (loopback, link-local, multicast)?"""
-    return any(covers(special, prefix) for special in _SPECIAL[family])
+    return prefix[1:2] in _FIRST_OCTETS[family] and any(covers(special, prefix) for special in _SPECIAL[family])
 
 
 class Learner:
@@ -80,9 +85,10 @@ class Learner:
     ) -> LocalRoute | None:
         """Return what is learned for a prefix from the kernel's routes for it, in any of the tables."""
         best: LocalRoute | None = None
+        verdicts = self._verdicts
         for bodies in candidates:
             for body in bodies:
-                route = self._verdicts[body] if body in self._verdicts else self._judge(body, links)
+                route = verdicts[body] if body in verdicts else self._judge(body, links)
                 if route is not None and (best is None or (route.metric, route.rule) < (best.metric, best.rule)):
                     best = route
         return None if best is None or is_special(family, prefix) else best

@@ -47,7 +47,7 @@ def resolve(
     if address in ours:
         return Resolution(is_reachable=False, why=f"{format_address(address)} is an address of this host")
     family = FAMILY_BY_ADDRESS_SIZE[len(address)]
-    lengths = sorted({length for table in tables for length in mirror.lengths.get((table, family), ())}, reverse=True)
+    lengths = sorted({length for table in tables for length in mirror.table(table, family).lengths}, reverse=True)
     for length in lengths:
         prefix = network_of(address, length)
         found = [body for table in tables for body in mirror.bodies(table, family, prefix)]

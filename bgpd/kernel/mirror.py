@@ -6,7 +6,9 @@ addition shows the whole of it, a deletion only the legs that go. A link that go
 without an event.
 """
 
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.kernel.reading import RouteMessage
@@ -71,103 +73,137 @@ def remove(existing: Bodies, body: RouteBody) -> Bodies:
     return existing
 
 
-class Mirror:
-    """Others' routes by table and family, and the prefix lengths that each table has."""
+class RouteTable:
+    """The routes of one table and family: by prefix, best first; and how many prefixes of each length there are."""
 
     def __init__(self) -> None:
-        self.tables: dict[tuple[int, Family], dict[bytes, Bodies]] = {}
-        self.lengths: dict[tuple[int, Family], dict[int, int]] = {}
-        self._by_device: dict[int, set[RouteKey]] = {}
+        self.routes: dict[bytes, Bodies] = {}
+        self.lengths: Counter[int] = Counter()
+        self._by_device: defaultdict[int, set[bytes]] = defaultdict(set)
+
+    def apply(self, kind: int, flags: int, prefix: bytes, body: RouteBody) -> bool:
+        """Take an event or a dumped route in; has it changed anything?"""
+        before = self.routes.get(prefix)
+        if before is None:
+            if kind != RTM_NEWROUTE:
+                return False
+            self.routes[prefix] = body.alone
+            self.lengths[prefix[0]] += 1
+            for leg in body.legs:
+                self._by_device[leg.device].add(prefix)
+            return True
+        after = insert(before, body, flags) if kind == RTM_NEWROUTE else remove(before, body)
+        if after is before or after == before:
+            return False
+        self._put(prefix, before, after)
+        return True
+
+    def _put(self, prefix: bytes, before: Bodies, after: Bodies) -> None:
+        if after:
+            self.routes[prefix] = after
+        else:
+            del self.routes[prefix]
+            self.lengths[prefix[0]] -= 1
+            if not self.lengths[prefix[0]]:
+                del self.lengths[prefix[0]]
+        devices = {leg.device for body in after for leg in body.legs}
+        for device in {leg.device for body in before for leg in body.legs} - devices:
+            prefixes = self._by_device[device]
+            prefixes.discard(prefix)
+            if not prefixes:
+                del self._by_device[device]
+        for device in devices:
+            self._by_device[device].add(prefix)
+
+    def drop_dead(self, device: int, is_dead: Callable[[int], bool]) -> list[bytes]:
+        """Remove the routes over a device that have no living leg left; return their prefixes."""
+        changed: list[bytes] = []
+        verdicts: dict[RouteBody, bool] = {}
+        for prefix in tuple(self._by_device.get(device, ())):
+            before = self.routes[prefix]
+            for body in before:
+                if body not in verdicts:
+                    verdicts[body] = bool(body.legs) and all(is_dead(leg.device) for leg in body.legs)
+            after = tuple([body for body in before if not verdicts[body]])
+            if len(after) < len(before):
+                self._put(prefix, before, after)
+                changed.append(prefix)
+        return changed
+
+    def drop_source(self, address: bytes) -> list[bytes]:
+        """Remove the routes that prefer a source address, which has gone; return their prefixes."""
+        found = [p for p, bodies in self.routes.items() if any(body.source == address for body in bodies)]
+        for prefix in found:
+            before = self.routes[prefix]
+            self._put(prefix, before, tuple(body for body in before if body.source != address))
+        return found
+
+    def differences(self, other: "RouteTable") -> set[bytes]:
+        """Return the prefixes whose routes are not the same in the other table."""
+        theirs = other.routes
+        missing = theirs.keys() - self.routes.keys()
+        return missing | {prefix for prefix, bodies in self.routes.items() if theirs.get(prefix) != bodies}
+
+
+_EMPTY: Final = RouteTable()
+
+
+class Mirror:
+    """Others' routes in all tables that are followed."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[int, Family], RouteTable] = {}
+
+    def table(self, table: int, family: Family) -> RouteTable:
+        """Return one table, to be read; an empty one if there is none."""
+        return self._tables.get((table, family), _EMPTY)
 
     def bodies(self, table: int, family: Family, prefix: bytes) -> Bodies:
         """Return the routes of a prefix, best first."""
-        routes = self.tables.get((table, family))
-        return routes.get(prefix, ()) if routes is not None else ()
+        routes = self._tables.get((table, family))
+        return () if routes is None else routes.routes.get(prefix, ())
 
     def has_route(self, table: int, family: Family, prefix: bytes, metric: int) -> bool:
         """Is there a route in the place that a route of ours with that metric would take?"""
         return any(body.metric == metric and not body.tos for body in self.bodies(table, family, prefix))
 
-    def apply(self, message: RouteMessage) -> RouteKey | None:
-        """Take one event or one dumped route in; return its key if it changed anything."""
+    def apply(self, message: RouteMessage) -> bool:
+        """Take an event or a dumped route in; has it changed anything?"""
         kind, flags, prefix, body = message
-        key = (body.table, body.family, prefix)
-        existing = self.bodies(*key)
-        after = insert(existing, body, flags) if kind == RTM_NEWROUTE else remove(existing, body)
-        if after is existing or after == existing:
-            return None
-        self.put(key, after)
-        return key
+        key = (body.table, body.family)
+        table = self._tables.get(key)
+        if table is None:
+            table = self._tables[key] = RouteTable()
+        return table.apply(kind, flags, prefix, body)
 
-    def put(self, key: RouteKey, bodies: Bodies) -> None:
-        """Set the routes of a prefix."""
-        table, family, prefix = key
-        routes = self.tables.get((table, family))
-        if routes is None:
-            routes = self.tables[(table, family)] = {}
-            self.lengths[(table, family)] = {}
-        lengths = self.lengths[(table, family)]
-        before = routes.get(prefix, ())
-        if not bodies:
-            if before:
-                del routes[prefix]
-                lengths[prefix[0]] -= 1
-                if not lengths[prefix[0]]:
-                    del lengths[prefix[0]]
-        else:
-            routes[prefix] = bodies
-            if not before:
-                lengths[prefix[0]] = lengths.get(prefix[0], 0) + 1
-        self._index(key, before, bodies)
-
-    def _index(self, key: RouteKey, before: Bodies, after: Bodies) -> None:
-        devices = {leg.device for body in after for leg in body.legs}
-        for body in before:
-            for leg in body.legs:
-                if leg.device not in devices and leg.device in self._by_device:
-                    keys = self._by_device[leg.device]
-                    keys.discard(key)
-                    if not keys:
-                        del self._by_device[leg.device]
-        for device in devices:
-            self._by_device.setdefault(device, set()).add(key)
-
-    def drop_dead(self, device: int, is_dead: Callable[[Family, int], bool]) -> list[RouteKey]:
-        """Remove the routes over a device that have no living leg left; return their keys."""
-        changed: list[RouteKey] = []
-        for key in tuple(self._by_device.get(device, ())):
-            before = self.bodies(*key)
-            after = tuple(b for b in before if not b.legs or not all(is_dead(b.family, leg.device) for leg in b.legs))
-            if len(after) < len(before):
-                self.put(key, after)
-                changed.append(key)
-        return changed
+    def drop_dead(self, family: Family, device: int, is_dead: Callable[[int], bool]) -> list[RouteKey]:
+        """Remove the routes of a family over a device that have no living leg left; return their keys."""
+        return [
+            (number, owner, prefix)
+            for (number, owner), table in self._tables.items()
+            if owner is family
+            for prefix in table.drop_dead(device, is_dead)
+        ]
 
     def drop_source(self, family: Family, address: bytes) -> list[RouteKey]:
         """Remove the routes that prefer a source address, which has gone; return their keys."""
-        found = [
-            (table, owner, prefix)
-            for (table, owner), routes in self.tables.items()
+        return [
+            (number, owner, prefix)
+            for (number, owner), table in self._tables.items()
             if owner is family
-            for prefix, bodies in routes.items()
-            if any(body.source == address for body in bodies)
+            for prefix in table.drop_source(address)
         ]
-        for key in found:
-            self.put(key, tuple(body for body in self.bodies(*key) if body.source != address))
-        return found
 
-    def replace(self, fresh: "Mirror") -> set[RouteKey]:
-        """Become what a fresh mirror shows; return the keys that differ from before."""
-        changed = self._differences(fresh) | fresh._differences(self)
-        self.tables, self.lengths, self._by_device = fresh.tables, fresh.lengths, fresh._by_device
-        return changed
+    def differences(self, other: "Mirror") -> list[RouteKey]:
+        """Return the keys of what is not the same in the other mirror."""
+        return [
+            (number, family, prefix)
+            for number, family in self._tables.keys() | other._tables.keys()
+            for prefix in self.table(number, family).differences(other.table(number, family))
+        ]
 
-    def _differences(self, other: "Mirror") -> set[RouteKey]:
-        empty: dict[bytes, Bodies] = {}
-        return {
-            (table, family, prefix)
-            for (table, family), routes in self.tables.items()
-            for theirs in (other.tables.get((table, family), empty),)
-            for prefix, bodies in routes.items()
-            if theirs.get(prefix) != bodies
-        }
+    def all_keys(self) -> Iterator[RouteKey]:
+        """Return the keys of all routes."""
+        for (number, family), table in self._tables.items():
+            for prefix in table.routes:
+                yield number, family, prefix

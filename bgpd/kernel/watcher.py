@@ -6,9 +6,9 @@ differences are told. Events that our own writing causes are filtered out inside
 
 import asyncio
 from asyncio import AbstractEventLoop, Task, TimerHandle
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from errno import EAFNOSUPPORT, ENOENT, EOPNOTSUPP, ESRCH
-from itertools import islice
 from struct import Struct
 from typing import Final, Protocol
 
@@ -111,6 +111,7 @@ class Watcher:
         self._asked: set[bytes] = set()
         self._asked_prefixes: dict[tuple[Family, int], set[bytes]] = {}
         self._changed: dict[tuple[Family, bytes], None] = {}
+        self._to_judge: deque[tuple[Family, bytes]] = deque()
         self._is_topology_changed = False
         self._notification: TimerHandle | None = None
         self._resync: Task[None] | None = None
@@ -128,7 +129,7 @@ class Watcher:
         self._events.ignore_routes_of(own_port)
         self._queries = NetlinkSocket()
         await self._synchronise()
-        while self._changed:
+        while self._changed or self._to_judge:
             self._tell_learned()
             await asyncio.sleep(0)
         self._is_topology_changed = False
@@ -224,10 +225,9 @@ class Watcher:
             if body.table == self._settings.table:
                 self._own.seen(message)
             return
-        key = self.mirror.apply(message)
-        if key is None:
+        if not self.mirror.apply(message):
             return
-        self._route_changed(key)
+        self._route_changed((body.table, body.family, prefix))
         if body.table == self._settings.table and not body.tos:
             if kind == RTM_DELROUTE:
                 self._own.place_freed(body.family, prefix)
@@ -280,10 +280,10 @@ class Watcher:
         self._topology_changed()
 
     def _lose_device(self, family: Family, device: int) -> None:
-        def is_dead(owner: Family, index: int) -> bool:
-            return owner is family and (index == device or not self.is_up(index))
+        def is_dead(index: int) -> bool:
+            return index == device or not self.is_up(index)
 
-        for key in self.mirror.drop_dead(device, is_dead):
+        for key in self.mirror.drop_dead(family, device, is_dead):
             self._route_changed(key)
             if key[0] == self._settings.table:
                 self._own.place_freed(key[1], key[2])
@@ -330,19 +330,22 @@ class Watcher:
             self._is_topology_changed = False
             self._user.topology_changed()
         self._tell_learned()
-        if self._changed:
+        if self._to_judge and self._notification is None:
             self._notification = self._loop.call_later(0, self._notify)
 
     def _tell_learned(self) -> None:
+        """Judge changed routes, a bounded number of them, and tell of those that are learned differently now."""
+        self._to_judge.extend(self._changed)
+        self._changed.clear()
         changes: dict[tuple[Family, bytes], LocalRoute | None] = {}
-        bodies, learned, tables = self.mirror.bodies, self.learned, self._learner.tables
-        for key in tuple(islice(self._changed, _CHANGES)):
-            del self._changed[key]
+        bodies, learned, tables, take = self.mirror.bodies, self.learned, self._learner.tables, self._to_judge.popleft
+        for _ in range(min(_CHANGES, len(self._to_judge))):
+            key = take()
             family, prefix = key
-            route = self._learner.select(
-                family, prefix, [bodies(table, family, prefix) for table in tables], self.links
-            )
-            if route == learned.get(key):
+            candidates = [bodies(table, family, prefix) for table in tables]
+            route = self._learner.select(family, prefix, candidates, self.links)
+            before = learned.get(key)
+            if route is before or route == before:
                 continue
             if route is None:
                 del learned[key]
@@ -353,9 +356,9 @@ class Watcher:
             self._user.learned_changed(changes)
 
     def _judge_everything(self) -> None:
-        for table, family in self.mirror.tables:
-            if table in self._learner.tables:
-                self._changed.update(dict.fromkeys((family, prefix) for prefix in self.mirror.tables[table, family]))
+        tables = self._learner.tables
+        routes = ((family, prefix) for table, family, prefix in self.mirror.all_keys() if table in tables)
+        self._changed.update(dict.fromkeys(routes))
         self._changed.update(dict.fromkeys(self.learned))
         self._schedule()
 
@@ -399,9 +402,10 @@ class Watcher:
         self.links = links
         self.addresses = addresses
         self._addresses_changed()
-        for key in self.mirror.replace(mirror):
+        for key in self.mirror.differences(mirror):
             if key[0] in self._learner.tables:
                 self._changed[key[1], key[2]] = None
+        self.mirror = mirror
         await self._own.resynchronised(own)
         self._own.links_changed()
         self._topology_changed()
