@@ -30,6 +30,12 @@ _START: Final = Struct("!16sHBHH")  # header, no withdrawn routes, length of the
 _WITHDRAWAL: Final = Struct("!16sHBH")  # header, length of the withdrawn routes
 _AFI_SAFI: Final = Struct("!HB")
 _NEXT_HOP: Final = b"\x40\x03\x04"
+_MP_START: Final = 6  # octets of MP_UNREACH_NLRI without a route, the shortest
+_FAMILY_BY_OCTETS: Final = {_AFI_SAFI.pack(afi, safi): family for (afi, safi), family in FAMILIES.items()}
+# Next hop sizes that need no capability (RFC 4760, RFC 2545 section 3)
+_NATIVE_NEXT_HOPS: Final = {
+    family: frozenset({family.octets} if family.is_classic else family.next_hop_sizes) for family in FAMILIES.values()
+}
 _NO_ATTRIBUTES: Final = b"\0\0"
 
 
@@ -85,7 +91,65 @@ def decode(buffer: bytes, start: int, end: int, negotiated: Negotiated) -> Updat
         keys = _ipv4_tokens(buffer, attributes_end, end)
         if len(b"".join(keys)) == end - attributes_end:
             return _new(Update, (attributes, [], keys, None, None, None, ()))
-    return _decode_any(buffer, (start + 2, withdrawn_end, attributes_end, end), attributes, negotiated)
+    update = None
+    if attributes_end == end:
+        if attributes_start == start + 4:
+            if attributes:
+                update = _decode_plain_mp(attributes, negotiated)
+        elif not attributes and IPV4_UNICAST in negotiated.families:
+            update = _decode_plain_withdrawal(buffer, start + 2, withdrawn_end, negotiated)
+    if update is None:
+        return _decode_any(buffer, (start + 2, withdrawn_end, attributes_end, end), attributes, negotiated)
+    return update
+
+
+def _decode_plain_withdrawal(buffer: bytes, start: int, end: int, negotiated: Negotiated) -> Update | None:
+    """Return the UPDATE that only withdraws canonical keys in its own field, else None."""
+    has_path_id = IPV4_UNICAST in negotiated.add_path_receive
+    keys = (nlri.TOKENS_WITH_PATH_ID if has_path_id else nlri.TOKENS)[IPV4_UNICAST.bits](buffer, start, end)
+    if len(b"".join(keys)) != end - start:
+        return None
+    return _new(Update, (b"", keys, [], None, None, None, ()))
+
+
+def _decode_plain_mp(attributes: bytes, negotiated: Negotiated) -> Update | None:
+    """Return the UPDATE that announces canonical keys in MP_REACH_NLRI, its first attribute, or that only withdraws some.
+
+    None = it is something else. RFC 7606 5.1 has senders put these attributes first.
+    """
+    size = len(attributes)
+    if size <= _MP_START:
+        return None
+    flags, code = attributes[0], attributes[1]
+    if flags == OPTIONAL:
+        start, stop = 3, 3 + attributes[2]
+    elif flags == OPTIONAL | EXTENDED_LENGTH:
+        start, stop = 4, 4 + (attributes[2] << 8 | attributes[3])
+    else:
+        return None
+    family = _FAMILY_BY_OCTETS.get(attributes[start : start + 3])
+    if family is None or stop > size or family not in negotiated.families:
+        return None
+    routes = start + 3
+    rest = attributes[stop:]
+    if code == MP_REACH_NLRI:
+        next_hop_size = attributes[routes] if routes < stop else 0
+        if next_hop_size not in _NATIVE_NEXT_HOPS[family]:
+            return None
+        routes += 1 + next_hop_size + 1
+        if (MP_REACH_NLRI in rest or MP_UNREACH_NLRI in rest) and _has_mp(rest):
+            return None
+    elif code != MP_UNREACH_NLRI or rest:
+        return None
+    if routes >= stop:
+        return None
+    has_path_id = family in negotiated.add_path_receive
+    keys = (nlri.TOKENS_WITH_PATH_ID if has_path_id else nlri.TOKENS)[family.bits](attributes, routes, stop)
+    if len(b"".join(keys)) != stop - routes:
+        return None
+    if code == MP_UNREACH_NLRI:
+        return _new(Update, (b"", [], [], (family, keys), None, None, ()))
+    return _new(Update, (rest, [], [], None, (family, attributes[start + 4 : routes - 1], keys), None, ()))
 
 
 def _has_mp(attributes: bytes) -> bool:
@@ -235,8 +299,8 @@ def _decode_reach(
     family = _family_of(attribute, value, negotiated, faults)
     if family is None:
         return None
-    is_native = size == family.octets or (size == 2 * family.octets and not family.is_classic)
-    if size not in family.next_hop_sizes or not (is_native or family in negotiated.extended_next_hop):
+    expected = family.next_hop_sizes if family in negotiated.extended_next_hop else _NATIVE_NEXT_HOPS[family]
+    if size not in expected:
         raise _incorrect(attribute, f"a next hop of {size} octets for {family.name}")  # 7606 7.11
     try:
         return family, value[4 : 4 + size], _routes(value, 5 + size, len(value), family, negotiated, faults)
