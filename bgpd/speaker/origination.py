@@ -53,6 +53,15 @@ class Origination:
                 self.learned[family, prefix] = route
                 self._loc_ribs[family].announce((prefix,), self._kernel_path(family, route))
 
+    def renew(self, asn: Asn, identifier: BgpIdentifier) -> None:
+        """Originate everything again under another AS number or BGP Identifier."""
+        for source in (self._network_source, self._kernel_source):
+            source.asn, source.identifier = asn, identifier
+        self._kernel_paths.clear()
+        networks, self.networks = self.networks, {}
+        self.set_networks(networks.values())
+        self.kernel_changed(dict(self.learned))
+
     def has_black_hole(self, family: Family, prefix: bytes) -> bool:
         """Is the prefix a network of ours that has a black hole route in the kernel?"""
         network = self.networks.get((family, prefix))

@@ -13,9 +13,9 @@ from typing import Final, Protocol
 import structlog
 
 from bgpd.config import ResolvedPeer
-from bgpd.errors import Cease, CeaseSubcode
+from bgpd.errors import Cease, CeaseSubcode, ErrorCode
 from bgpd.families import FAMILIES, Family
-from bgpd.fsm.actions import SessionEnd
+from bgpd.fsm.actions import EndKind, SessionEnd
 from bgpd.fsm.graceful_restart import Flush, FlushStale, Helper, Mark, StartRestartTimer, Step, StopRestartTimer
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
@@ -38,6 +38,11 @@ from bgpd.speaker.slices import Slicer
 
 _REPORTS_PER_MINUTE: Final = 20  # lines a peer may write about its routes
 _MINUTE: Final = 60.0
+_TOO_MANY_PREFIXES: Final = (
+    EndKind.SENT_NOTIFICATION,
+    ErrorCode.CEASE,
+    CeaseSubcode.MAXIMUM_PREFIXES_REACHED,
+)
 
 
 @dataclass(slots=True)
@@ -144,6 +149,8 @@ class Peer:
         enabled = self.settings.graceful_restart
         self._perform(self.helper.session_down(end, negotiated, is_enabled=enabled, has_notification=enabled))
         self._hub.peer_progressed(self)
+        if (end.kind, end.code, end.subcode) == _TOO_MANY_PREFIXES:
+            self._hub.loop.call_soon(self._stay_down)
 
     def update_received(self, buffer: bytes, start: int, end: int) -> None:
         """Take one UPDATE. Raises BgpError for what ends the session."""
@@ -229,15 +236,16 @@ class Peer:
             if family not in self.members:
                 self._join(family, negotiated, end_of_rib(family), holds_routes=False)
 
-    def apply(self, settings: ResolvedPeer) -> None:
-        """Take changed policies and options that need no new session: evaluate what came in again, and tell what
-        differs."""
-        self.settings = settings
-        negotiated = self._negotiated
-        for family, rib in self.adj_ribs_in.items():
-            if negotiated is not None:
+    def import_again(self) -> None:
+        """Judge what the peer sent by changed rules; it need not send anything again."""
+        if self._negotiated is not None:
+            for family, rib in self.adj_ribs_in.items():
                 importer = self.importers[family] = self._make_importer()
                 self._hub.slicer.add(rib.evaluate_again(importer))
+
+    def export_again(self) -> None:
+        """Tell the peer what differs by changed rules."""
+        negotiated = self._negotiated
         if negotiated is None:
             return
         for family, (group, _) in list(self.members.items()):
@@ -366,6 +374,14 @@ class Peer:
             return
         data = family.afi.to_bytes(2) + bytes((family.safi,)) + limit.to_bytes(4)  # RFC 4486 section 4
         raise Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, data, why=why)
+
+    def _stay_down(self) -> None:
+        """Keep the session closed for as long as the configuration says (RFC 4486 section 4)."""
+        pause = self.settings.max_prefix_restart_after
+        self.session.stop(None)
+        self._log.error("session stays down: too many prefixes", restart_after=pause or "reset by an operator")
+        if pause:
+            self._hub.loop.call_later(pause, self.session.start)
 
     def _end_of_rib(self, family: Family) -> None:
         if family not in self._ribs:

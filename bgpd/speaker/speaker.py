@@ -7,6 +7,7 @@ kernel. Everything runs on one event loop; nothing here waits but ``start`` and 
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -14,6 +15,7 @@ import structlog
 
 from bgpd.addresses import covers, format_address, host_prefix, is_link_local, network_of, prefix_address
 from bgpd.config import Resolved, ResolvedKernel, ResolvedPeer, ResolvedRange
+from bgpd.config.diff import Changes, PeerChange, diff
 from bgpd.errors import Cease, CeaseSubcode
 from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
 from bgpd.identity import BgpIdentifier, PeerType
@@ -30,7 +32,7 @@ from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path
 from bgpd.rib.update_group import UpdateGroup
-from bgpd.session.listener import Listener
+from bgpd.session.listener import Listener, ListenError
 from bgpd.session.peer import PeerSession
 from bgpd.session.settings import SessionSettings
 from bgpd.session.sockets import Network
@@ -81,7 +83,7 @@ class Speaker:
         self._policies = {policy.name: policy for policy in config.policies}
         self._generations: Counter[str] = Counter()
         self._generation = 0
-        self._topology_timer: asyncio.Handle | None = None
+        self._listening: asyncio.Task[None] | None = None  # under way after a reload
         self._recovery_timer: asyncio.TimerHandle | None = None
         self._recovery_ends = 0.0
 
@@ -134,6 +136,44 @@ class Speaker:
         for peer in self.peers.values():
             peer.session.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="node is drained"))
             peer.forget_stale()
+
+    def reload(self, config: Resolved) -> Changes:
+        """Apply a changed configuration to what it concerns, and return what changed.
+
+        Sessions are closed only where TCP or OPEN depend on it; a changed policy judges the routes again.
+        """
+        changes = diff(self.config, config)
+        running = self.config.kernel
+        kernel = replace(config.kernel, enabled=running.enabled, table=running.table, protocol=running.protocol)
+        self.config = replace(config, kernel=kernel)
+        self.reloaded_at = self.loop.time()
+        self._policies = {policy.name: policy for policy in config.policies}
+        self._generations.update(changes.policies)
+        self._generation += changes.pools
+        if {"asn", "identifier"} & set(changes.node):
+            self.origination.renew(config.node.asn, config.node.identifier)
+        for gone in changes.peers_removed:
+            self._remove_peer(self.peers[gone.name])
+        for gone_range in changes.ranges_removed:
+            network = prefix_address(gone_range.family, gone_range.prefix)
+            self.listener.set_password(network, gone_range.prefix[0], None)
+        ranges = {one.name: one for one in config.ranges}
+        for peer in [peer for peer in self.peers.values() if peer.range_name]:
+            self._reload_dynamic(peer, ranges, changes)
+        for change in changes.peers_changed:
+            self._change_peer(self.peers[change.new.name], change, change.new)
+        self._set_passwords(changes.peers_added, [*changes.ranges_added, *(one.new for one in changes.ranges_changed)])
+        for added in changes.peers_added:
+            self._add_peer(added)
+        self.origination.set_networks(config.networks)
+        if self.kernel is not None and (changes.kernel or changes.pools or "addresses" in changes.node):
+            self.kernel.apply_settings(kernel_settings(kernel))
+            if self.forwarding is not None:
+                self.forwarding.import_default_route = kernel.import_default_route
+            self._program_again()
+        if changes.listeners:
+            self._listening = self.loop.create_task(self._listen_again())
+        return changes
 
     # what peers ask (see speaker.peer.Hub)
 
@@ -299,6 +339,55 @@ class Speaker:
         elif settings.enabled:
             peer.session.start()
         return peer
+
+    def _remove_peer(self, peer: Peer) -> None:
+        """Close the session with a peer that is no longer configured."""
+        settings = peer.settings
+        peer.session.stop(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
+        peer.forget_stale()
+        self.listener.set_password(settings.address, len(settings.address) * 8, None)
+        del self.peers[settings.name]
+
+    def _reload_dynamic(self, peer: Peer, ranges: Mapping[str, ResolvedRange], changes: Changes) -> None:
+        """Apply what changed of the range that the peer came from."""
+        source = ranges.get(peer.range_name)
+        address = peer.settings.address
+        if source is None or not covers(source.prefix, host_prefix(address)):
+            self._remove_peer(peer)
+            return
+        for change in changes.ranges_changed:
+            if change.new.name == source.name:
+                self._change_peer(peer, change.template, source.peer(address, peer.settings.interface))
+
+    def _change_peer(self, peer: Peer, change: PeerChange, new: ResolvedPeer) -> None:
+        """Apply changed options; the session is closed only if it has to be."""
+        old, peer.settings = peer.settings, new
+        was_started = peer.session.is_started
+        if (old.address, old.password) != (new.address, new.password) and not peer.range_name:
+            self.listener.set_password(old.address, len(old.address) * 8, None)
+            self._set_passwords((new,), ())
+        if change.reset:
+            peer.session.stop(Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed"))
+            peer.forget_stale()
+        peer.session.update_settings(self._session_settings(new))
+        if change.reset:
+            if new.held_down:
+                _log.error("session held down", peer=new.name, reason=new.held_down)
+            elif new.enabled and (was_started or not old.enabled or old.held_down) and not self.is_draining:
+                peer.session.start()
+            return
+        if change.imports:
+            peer.import_again()
+        if change.exports:
+            peer.export_again()
+
+    async def _listen_again(self) -> None:
+        """Listen where the new configuration says."""
+        await self.listener.close()
+        try:
+            await self.listener.start(self.config.node.listen, self.config.node.port)
+        except ListenError as error:
+            _log.error("not listening", reason=str(error))
 
     def _session_settings(self, peer: ResolvedPeer) -> SessionSettings:
         return SessionSettings(
