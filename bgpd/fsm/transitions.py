@@ -499,6 +499,8 @@ def _on(event: type[E], function: Callable[[Context, E], Step], *targets: State)
 
 
 _STARTS: Final = (ManualStart, AutomaticStart, ManualStartPassive, AutomaticStartPassive)
+# 8.2.2: a second connection is tracked until its OPEN comes; by a machine of its own
+_SECOND_CONNECTION: Final = (ConnectionOpened, ConnectionAccepted)
 
 
 def _ignoring(state: State, *events: type[Event]) -> list[tuple[type[Event], Transition]]:
@@ -555,7 +557,7 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Event]], Transition]] = MappingProx
                 _on(VersionRefused, version_refused, _IDLE),
             ],
             State.OPEN_SENT: [
-                *_ignoring(_OPEN_SENT, *_STARTS),
+                *_ignoring(_OPEN_SENT, *_STARTS, *_SECOND_CONNECTION),
                 _on(ManualStop, stop, _IDLE),
                 _on(AutomaticStop, stop_for_now, _IDLE),
                 _on(HoldTimerExpired, hold_expired, _IDLE),
@@ -568,7 +570,7 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Event]], Transition]] = MappingProx
                 _on(VersionRefused, version_refused, _IDLE),
             ],
             State.OPEN_CONFIRM: [
-                *_ignoring(_OPEN_CONFIRM, *_STARTS),
+                *_ignoring(_OPEN_CONFIRM, *_STARTS, *_SECOND_CONNECTION),
                 _on(ManualStop, stop, _IDLE),
                 _on(AutomaticStop, stop_for_now, _IDLE),
                 _on(HoldTimerExpired, hold_expired, _IDLE),
@@ -582,7 +584,7 @@ TRANSITIONS: Final[Mapping[tuple[State, type[Event]], Transition]] = MappingProx
                 _on(KeepaliveReceived, establish, _ESTABLISHED),
             ],
             State.ESTABLISHED: [
-                *_ignoring(_ESTABLISHED, *_STARTS),
+                *_ignoring(_ESTABLISHED, *_STARTS, *_SECOND_CONNECTION),
                 _on(ManualStop, stop, _IDLE),
                 _on(AutomaticStop, stop_for_now, _IDLE),
                 _on(HoldTimerExpired, hold_expired, _IDLE),
