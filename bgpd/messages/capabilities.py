@@ -158,8 +158,8 @@ class UnknownCapability(Capability):
 class CapabilityRow:
     """One capability that we know.
 
-    layout: of its value, all of it. decode: from the parsed layout to the record, None = not understood after all. encode: from
-    the record to what the layout builds.
+    layout: of its value, all of it. decode: from the parsed layout to the record, None = not understood after all.
+    encode: from the record to what the layout builds.
     """
 
     code: int

@@ -101,8 +101,8 @@ class Framer:
 def split(buffer: bytes, max_length: int) -> tuple[list[tuple[int, int, int]], int]:
     """Return the complete messages as (type, start, end of the body), and how many octets they take.
 
-    Raises HeaderError (RFC 4271 6.1) if the first message is at fault; a fault behind good messages is left for the next
-    call, which starts there.
+    Raises HeaderError (RFC 4271 6.1) if the first message is at fault; a fault behind good messages is left for the
+    next call, which starts there.
     """
     messages, consumed, error = _scan(buffer, max_length)
     if error is not None and not messages:

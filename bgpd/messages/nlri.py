@@ -1,9 +1,9 @@
 """NLRI: the prefixes of an UPDATE as canonical octets. Hot.
 
-RFC 4271 4.3 (a length octet in bits, then as many octets as it needs, trailing bits of no meaning), RFC 4760 section 5, RFC 7911 section 3
-(a path identifier of 4 octets in front), RFC 7606 5.3 (what is a syntax error). The common case is one regular
-expression over the whole field, which cuts it into tokens in C; it knows canonical unicast prefixes only, and a field
-that it cannot cut without a gap goes to the plain loop. Lengths are bits, positions are octets.
+RFC 4271 4.3 (a length octet in bits, then as many octets as it needs, trailing bits of no meaning), RFC 4760 section 5,
+RFC 7911 section 3 (a path identifier of 4 octets in front), RFC 7606 5.3 (what is a syntax error). The common case is
+one regular expression over the whole field, which cuts it into tokens in C; it knows canonical unicast prefixes only,
+and a field that it cannot cut without a gap goes to the plain loop. Lengths are bits, positions are octets.
 """
 
 import re
@@ -52,7 +52,7 @@ def _expression(bits: int, before: bytes) -> re.Pattern[bytes]:
 
 _Tokens = Callable[[bytes, int, int], list[bytes]]
 
-# By address bits: cut a field into canonical unicast keys. They took everything only if their sizes add up to the field's
+# By address bits: cut a field into canonical unicast keys. They took all of it only if their sizes add up to its own
 TOKENS: Final[Mapping[int, _Tokens]] = MappingProxyType(
     {family.bits: _expression(family.bits, b"").findall for family in FAMILIES.values()}
 )

@@ -1,7 +1,7 @@
 """NOTIFICATION: why a speaker closes the session.
 
-RFC 4271 4.5, RFC 9003 (text of a shutdown), RFC 8538 section 3.1 (Hard Reset). The body is error code and subcode, one octet
-each, and data whose meaning depends on them. We cut the data to what a message of 4096 octets holds.
+RFC 4271 4.5, RFC 9003 (text of a shutdown), RFC 8538 section 3.1 (Hard Reset). The body is error code and subcode, one
+octet each, and data whose meaning depends on them. We cut the data to what a message of 4096 octets holds.
 """
 
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Notification:
 
     @property
     def inside_hard_reset(self) -> "Notification | None":
-        """The NOTIFICATION that a Hard Reset carries (RFC 8538 section 3.1), None = it is no Hard Reset or carries none."""
+        """The NOTIFICATION that a Hard Reset carries (RFC 8538 3.1), None = it is no Hard Reset or carries none."""
         if self.code != ErrorCode.CEASE or self.subcode != CeaseSubcode.HARD_RESET or len(self.data) < 2:
             return None
         inner = Notification(self.data[0], self.data[1], self.data[2:])

@@ -43,9 +43,9 @@ class Update(NamedTuple):
     """One UPDATE, its attributes still in octets.
 
     attributes: the block without MP_REACH_NLRI and MP_UNREACH_NLRI. withdrawn, announced: canonical keys of the
-    message's own fields, IPv4 unicast. mp_withdrawn, mp_announced: family, (next hop octets,) keys. A key has its path identifier
-    in front where the session negotiated that. is_end_of_rib: the family whose routes are complete. faults: what was
-    ignored. Withdrawals are applied first: a prefix in both is announced (RFC 4271 4.3).
+    message's own fields, IPv4 unicast. mp_withdrawn, mp_announced: family, (next hop octets,) keys. A key has its path
+    identifier in front where the session negotiated that. is_end_of_rib: the family whose routes are complete. faults:
+    what was ignored. Withdrawals are applied first: a prefix in both is announced (RFC 4271 4.3).
     """
 
     attributes: bytes
@@ -113,7 +113,7 @@ def _decode_plain_withdrawal(buffer: bytes, start: int, end: int, negotiated: Ne
 
 
 def _decode_plain_mp(attributes: bytes, negotiated: Negotiated) -> Update | None:
-    """Return the UPDATE that announces canonical keys in MP_REACH_NLRI, its first attribute, or that only withdraws some.
+    """Return the UPDATE that announces canonical keys in a leading MP_REACH_NLRI, or that only withdraws some.
 
     None = it is something else. RFC 7606 5.1 has senders put these attributes first.
     """
@@ -337,8 +337,8 @@ def announce(
 ) -> list[bytes]:
     """Return the UPDATEs that announce the keys, framed and filled up to ``max_message`` octets.
 
-    attributes: a canonical block. next_hop: 4, 16 or 32 octets, or empty if the block has NEXT_HOP; IPv4 routes with one
-    of 4 go into the message's own fields, all others into MP_REACH_NLRI, first of the attributes (RFC 7606 5.1).
+    attributes: a canonical block. next_hop: 4, 16 or 32 octets, or empty if the block has NEXT_HOP; IPv4 routes with
+    one of 4 go into the message's own fields, all others into MP_REACH_NLRI, first of the attributes (RFC 7606 5.1).
     Raises ValueError if not even one prefix fits.
     """
     routes = b"".join(keys)

@@ -1,7 +1,7 @@
 """AS4_PATH: the four-octet AS_PATH, carried past speakers that only know two-octet numbers.
 
-RFC 6793 section 3, 4.2.2, 4.2.3; malformed: section 6, attribute discard; AS 0: RFC 7607. Segments as in AS_PATH, four octets for each number,
-none of a confederation. It never reaches ``Attributes``: ``block`` merges it into AS_PATH.
+RFC 6793 section 3, 4.2.2, 4.2.3; malformed: section 6, attribute discard; AS 0: RFC 7607. Segments as in AS_PATH, four
+octets for each number, none of a confederation. It never reaches ``Attributes``: ``block`` merges it into AS_PATH.
 """
 
 from typing import Final

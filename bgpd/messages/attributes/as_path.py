@@ -1,8 +1,8 @@
 """AS_PATH: the ASes that a route went through, the nearest first.
 
 RFC 4271 4.3 b, 5.1.2; RFC 6793 (four-octet numbers, AS_TRANS); RFC 5065 (confederation segments); malformed: RFC 7606
-7.2; AS 0: RFC 7607. A list of segments: type (1 octet), how many numbers (1), the numbers of four octets each, two on an old
-session. Everything here but ``decode`` and ``encode`` is in four-octet form.
+7.2; AS 0: RFC 7607. A list of segments: type (1 octet), how many numbers (1), the numbers of four octets each, two on
+an old session. Everything here but ``decode`` and ``encode`` is in four-octet form.
 """
 
 from collections.abc import Iterable

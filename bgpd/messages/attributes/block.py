@@ -1,8 +1,9 @@
 """Attribute blocks: octets to ``Attributes`` and back. Hot.
 
 RFC 4271 4.3, 5 and 6.3; RFC 7606 sections 3, 4 and 7 (what becomes of a fault); RFC 6793 4.2.2 and 4.2.3 (two-octet
-sessions); RFC 4760 section 3 (NEXT_HOP beside MP_REACH_NLRI). A block is a run of attributes (``spec``). It is canonical if a four-octet
-session would send it so: ascending codes, no flag set but where it means something, the short length where it fits.
+sessions); RFC 4760 section 3 (NEXT_HOP beside MP_REACH_NLRI). A block is a run of attributes (``spec``). It is
+canonical if a four-octet session would send it so: ascending codes, no flag set but where it means something, the short
+length where it fits.
 
 ``parse`` reads a canonical block without a fault by looking up each whole attribute in a table of those that it
 met before. Whatever is not so plain goes to ``parse_plainly``, which knows every rule and is also the tests' oracle.
@@ -96,8 +97,8 @@ _DEFAULT_RULES: Final = Rules()
 def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules: Rules = _DEFAULT_RULES) -> Attributes:
     """Return the attributes of the routes of one UPDATE.
 
-    block: without MP_REACH_NLRI and MP_UNREACH_NLRI. next_hop: of MP_REACH_NLRI, 4, 16 or 32 octets; None: for the routes
-    of the NLRI field, whose NEXT_HOP is in the block. The result's ``octets`` are canonical, the block itself if
+    block: without MP_REACH_NLRI and MP_UNREACH_NLRI. next_hop: of MP_REACH_NLRI, 4, 16 or 32 octets; None: for the
+    routes of the NLRI field, whose NEXT_HOP is in the block. The result's ``octets`` are canonical, the block itself if
     it already was; NEXT_HOP stays in them only where it counts.
     Raises TreatAsWithdraw where RFC 7606 says so, and UpdateError for a well-known attribute that we do not know.
     """

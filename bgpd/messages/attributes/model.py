@@ -7,6 +7,7 @@ without MP_REACH_NLRI and MP_UNREACH_NLRI.
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 from bgpd.identity import Asn, BgpIdentifier
 
@@ -75,6 +76,7 @@ class AsPath:
         return " ".join(parts)
 
 
+_INCOMPLETE: Final = Origin.INCOMPLETE  # looking up an enum's member takes as long as the rest of __init__
 EMPTY_AS_PATH = AsPath(b"", 0, 0, 0)
 
 
@@ -88,7 +90,7 @@ class Aggregator:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """An attribute that has no module here: optional transitive, passed on with the Partial bit (RFC 4271 section 5)."""
+    """An attribute that has no module here: optional transitive, passed on with the Partial bit (RFC 4271 5)."""
 
     flags: int
     code: int
@@ -106,8 +108,9 @@ class Fault:
 class Attributes:
     """The attributes of one block. Immutable by convention: change one with ``block.replace``.
 
-    origin: always there in a valid block. next_hop: NEXT_HOP or the next hop of MP_REACH_NLRI: 4, 16 or 32 octets (global and
-    link-local, RFC 2545 section 3). med, local_pref, otc: None = absent. communities: 32-bit numbers as sent.
+    origin: always there in a valid block. next_hop: NEXT_HOP or the next hop of MP_REACH_NLRI: 4, 16 or 32 octets
+    (global and link-local, RFC 2545 section 3). med, local_pref, otc: None = absent. communities: 32-bit numbers as
+    sent.
     extended_communities: 8 octets each; ipv6_extended_communities: 20 each; large_communities: three numbers each.
     cluster_list: identifiers, nearest first. aigp: metric, None = absent. unknown: in code order. faults: attributes
     discarded on the way in.
@@ -121,7 +124,7 @@ class Attributes:
 
     def __init__(self) -> None:
         self.octets = b""
-        self.origin = Origin.INCOMPLETE
+        self.origin = _INCOMPLETE
         self.as_path = EMPTY_AS_PATH
         self.next_hop = b""
         self.med: int | None = None
