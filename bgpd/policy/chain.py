@@ -29,6 +29,7 @@ from bgpd.rib.path import Path
 
 _MEMO: Final = 256  # paths whose judges are kept
 
+_Question = tuple[Path, Attributes, PeerContext, str]
 _PrefixQuestion = tuple[tuple[tuple[Family, bytes], ...], Comparison, Span | None]
 
 
@@ -72,14 +73,19 @@ class Chain:
     interface's name? has_policies: without any, all routes are ``final``, unchanged, and need not be asked about.
     """
 
-    __slots__ = ("_final", "_judges", "_policies", "_programs", "has_policies", "looks_at_interface", "looks_at_prefix")
+    __slots__ = (
+        "_asked", "_final", "_judges", "_last", "_policies", "_programs",
+        "has_policies", "looks_at_interface", "looks_at_prefix",
+    )  # fmt: skip
 
     def __init__(self, policies: Sequence[Policy], *, final: bool = True) -> None:
         self._policies = tuple(policies)
         self.has_policies = bool(policies)
         self._final = final
         self._programs: dict[Family, _Program] = {}
-        self._judges: dict[tuple[Path, Attributes, PeerContext, str], PathJudge] = {}
+        self._judges: dict[_Question, PathJudge] = {}
+        self._asked: _Question | None = None  # and who answered it: prefixes of one path come one after the other
+        self._last: PathJudge | None = None
         asked = [rule.conditions for policy in policies for rule in policy.rules]
         self.looks_at_prefix = any(one.prefixes or one.length is not None for one in asked)
         self.looks_at_interface = any(one.interface for one in asked)
@@ -93,12 +99,22 @@ class Chain:
         """
         if not self.looks_at_prefix:  # then callers ask once for each path, and there is nothing to keep
             return self.for_path(path, attributes, peer, interface_name).judge(prefix)
-        key = (path, attributes, peer, interface_name)
-        judge = self._judges.get(key)
-        if judge is None:
-            if len(self._judges) >= _MEMO:
-                self._judges.clear()
-            judge = self._judges[key] = self.for_path(path, attributes, peer, interface_name)
+        asked, judge = self._asked, self._last
+        if (
+            asked is None
+            or judge is None
+            or asked[0] is not path
+            or asked[1] is not attributes
+            or asked[2] is not peer
+            or asked[3] != interface_name
+        ):
+            asked = (path, attributes, peer, interface_name)
+            judge = self._judges.get(asked)
+            if judge is None:
+                if len(self._judges) >= _MEMO:
+                    self._judges.clear()
+                judge = self._judges[asked] = self.for_path(path, attributes, peer, interface_name)
+            self._asked, self._last = asked, judge
         return judge.judge(prefix)
 
     def for_path(self, path: Path, attributes: Attributes, peer: PeerContext, interface_name: str = "") -> "PathJudge":

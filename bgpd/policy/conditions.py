@@ -49,9 +49,12 @@ def prefix_test(conditions: Conditions, family: Family) -> PrefixTest | None:
     prefixes = tuple(prefix for one, prefix in conditions.prefixes if one is family)
     if not prefixes:
         return None if conditions.length is None else _length_test(conditions.length)
-    base = _same_test(prefixes) if conditions.comparison.is_exact else _inside_test(prefixes)
-    if conditions.length is not None:
-        base = _both(_length_test(conditions.length), base)
+    if len(prefixes) == 1 and not conditions.comparison.is_exact:
+        base = _inside_one(prefixes[0], conditions.length)
+    else:
+        base = _same_test(prefixes) if conditions.comparison.is_exact else _inside_test(prefixes)
+        if conditions.length is not None:
+            base = _both(_length_test(conditions.length), base)
     return _opposite(base) if conditions.comparison.is_negated else base
 
 
@@ -113,8 +116,6 @@ def _same_test(prefixes: tuple[bytes, ...]) -> PrefixTest:
 
 def _inside_test(prefixes: tuple[bytes, ...]) -> PrefixTest:
     """Return a test for equal or more specific."""
-    if len(prefixes) == 1:
-        return _inside_one(prefixes[0])
     if len(prefixes) <= _FEW:
         tests = tuple(map(_inside_one, prefixes))
         return lambda prefix: any(test(prefix) for test in tests)
@@ -129,15 +130,16 @@ def _inside_test(prefixes: tuple[bytes, ...]) -> PrefixTest:
     return is_inside
 
 
-def _inside_one(outer: bytes) -> PrefixTest:
-    """Return a test without calls into ``addresses``: it runs for each prefix."""
+def _inside_one(outer: bytes, span: Span | None = None) -> PrefixTest:
+    """Return one test of prefix and length, without calls into ``addresses``: it runs for each prefix."""
     length = outer[0]
+    least, most = (length, 255) if span is None else (max(length, span[0]), span[1])
     whole, rest = divmod(length, 8)
     head = outer[1 : 1 + whole]
     if not rest:
-        return lambda prefix: prefix[0] >= length and prefix.startswith(head, 1)
+        return lambda prefix: least <= prefix[0] <= most and prefix.startswith(head, 1)
     mask, last, position = 0xFF << (8 - rest) & 0xFF, outer[1 + whole], 1 + whole
-    return lambda prefix: prefix[0] >= length and prefix.startswith(head, 1) and prefix[position] & mask == last
+    return lambda prefix: least <= prefix[0] <= most and prefix.startswith(head, 1) and prefix[position] & mask == last
 
 
 def _med_test(span: Span) -> AttributesTest:
