@@ -23,6 +23,7 @@ from bgpd.rib.path import NextHop, Path, Source
 
 SLICE: Final = 10_000  # prefixes a slice
 _PATH_ID: Final = 4  # octets
+_FEW: Final = 1000  # interned paths that are not worth a sweep
 
 
 class Importer(Protocol):
@@ -86,6 +87,11 @@ class AdjRibIn:
     def accepted(self) -> int:
         """How many routes the Loc-RIB took."""
         return sum(source.accepted for source in self.sources.values())
+
+    @property
+    def paths_held(self) -> int:
+        """How many paths are interned, those that no route holds any more and were not swept yet among them."""
+        return len(self._paths)
 
     def renegotiate(self, negotiated: Negotiated) -> None:
         """Go on with the table of a former session (graceful restart); the new one must agree on path identifiers."""
@@ -172,7 +178,8 @@ class AdjRibIn:
         if self.stale:
             self.stale.difference_update(keys)
         self._hand_over(path, prefixes)
-        if self._churn > len(self._paths) > SLICE:
+        # A path nobody holds cost a route its place, so the garbage is less than the churn; a sweep reads both tables.
+        if len(self._paths) > _FEW and 4 * self._churn > len(table) + len(self._paths):
             self._sweep()
 
     def _hand_over(self, path: Path, prefixes: list[bytes]) -> None:

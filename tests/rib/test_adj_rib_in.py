@@ -1,0 +1,207 @@
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from bgpd.errors import UpdateError
+from bgpd.families import IPV4_UNICAST
+from bgpd.messages.attributes import block
+from bgpd.messages.attributes.spec import TreatAsWithdraw
+from bgpd.messages.negotiated import Negotiated
+from bgpd.rib.adj_rib_in import AdjRibIn
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.path import Path, Source
+from tests.support.paths import negotiated, path, peer_source, prefix
+
+KEYS = [prefix(f"10.65.0.{n}/32") for n in range(5)]
+BLOCK = path(peer_source(1), local_pref=100, next_hop="10.1.0.1").attributes.octets
+OTHER = path(peer_source(1), local_pref=200, next_hop="10.1.0.1").attributes.octets
+
+
+class Importer:
+    """Rejects what it is told to, and remembers what it hears."""
+
+    def __init__(self, *, judges_prefixes: bool = False) -> None:
+        self.judges_prefixes = judges_prefixes
+        self.rejects: set[int] = set()  # LOCAL_PREFs
+        self.rejected_prefixes: set[bytes] = set()
+        self.faults: list[TreatAsWithdraw] = []
+        self.admitted = 0
+
+    def admit(self, path: Path) -> None:
+        self.admitted += 1
+        if path.attributes.local_pref in self.rejects:
+            path.rejected, path.imported = "not wanted", None
+        elif not path.next_hop.is_reachable:
+            path.rejected, path.imported = path.next_hop.why, None
+
+    def judge(self, path: Path, prefix: bytes) -> Path | None:
+        return None if prefix in self.rejected_prefixes else path
+
+    def refused(self, fault: TreatAsWithdraw) -> None:
+        self.faults.append(fault)
+
+
+class Reach:
+    """Answers every lookup alike."""
+
+    def __init__(self) -> None:
+        self.is_reachable, self.metric, self.gateway, self.device, self.why = True, 0, b"", 1, ""
+
+    def lookup(self, address: bytes, interface: int = 0) -> "Reach":
+        del address, interface
+        answer = Reach()
+        answer.__dict__.update(self.__dict__)
+        return answer
+
+
+class Bench:
+    def __init__(self, importer: Importer | None = None, session: Negotiated | None = None) -> None:
+        self.loc_rib = LocRib(IPV4_UNICAST, lambda: None)
+        self.importer = importer or Importer()
+        self.reach = Reach()
+        self.next_hops = NextHopTable(self.reach)
+        self.sources: list[Source] = []
+        self.rib = AdjRibIn(
+            IPV4_UNICAST, self.loc_rib, self.next_hops, self.importer, self._source, session or negotiated()
+        )
+
+    def _source(self, path_id: int) -> Source:
+        source = peer_source(1)
+        source.path_id = path_id
+        self.sources.append(source)
+        return source
+
+    def best(self, key: bytes) -> int | None:
+        candidates = self.loc_rib.table.get(key)
+        return candidates[0].attributes.local_pref if candidates else None
+
+
+def run(job: Iterator[None]) -> None:
+    for _ in job:
+        pass
+
+
+def test_prefixes_with_the_same_attributes_share_one_path() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS[:2])
+    bench.rib.announce(BLOCK, None, KEYS[2:])
+    assert len(set(bench.rib.table.values())) == 1
+    assert bench.importer.admitted == 1
+    assert bench.rib.accepted == len(bench.rib) == 5
+
+
+@pytest.mark.rfc("4271", "3.1")
+def test_a_new_announcement_replaces_and_a_withdrawal_removes() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    bench.rib.announce(OTHER, None, KEYS[:1])
+    bench.rib.withdraw([KEYS[1], prefix("192.0.2.0/24")])
+    assert bench.best(KEYS[0]) == 200
+    assert bench.best(KEYS[1]) is None
+    assert bench.best(KEYS[2]) == 100
+
+
+@pytest.mark.rfc("7606", "2")
+def test_a_malformed_block_withdraws_its_prefixes() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    bench.rib.announce(b"\x40\x01\x01\x07" + BLOCK[4:], None, KEYS[:1])  # ORIGIN 7
+    assert bench.best(KEYS[0]) is None
+    assert bench.best(KEYS[1]) == 100
+    assert "ORIGIN" in str(bench.importer.faults[0])
+
+
+def test_an_unknown_well_known_attribute_is_the_sessions_end() -> None:
+    with pytest.raises(UpdateError):
+        Bench().rib.announce(BLOCK + b"\x40\x63\x00", None, KEYS)
+
+
+def test_a_rejected_path_stays_to_be_seen_and_is_not_used() -> None:
+    bench = Bench()
+    bench.importer.rejects.add(200)
+    bench.rib.announce(BLOCK, None, KEYS)
+    bench.rib.announce(OTHER, None, KEYS[:1])
+    assert bench.best(KEYS[0]) is None
+    assert bench.rib.table[KEYS[0]].rejected == "not wanted"
+    assert (len(bench.rib), bench.rib.accepted) == (5, 4)
+
+
+def test_policy_that_looks_at_prefixes_is_asked_for_each() -> None:
+    bench = Bench(Importer(judges_prefixes=True))
+    bench.importer.rejected_prefixes.add(KEYS[1])
+    bench.rib.announce(BLOCK, None, KEYS)
+    assert [bench.best(key) for key in KEYS] == [100, None, 100, 100, 100]
+
+
+def test_a_changed_policy_judges_what_is_there_again() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS[:3])
+    bench.rib.announce(OTHER, None, KEYS[3:])
+    stricter = Importer()
+    stricter.rejects.add(100)
+    run(bench.rib.evaluate_again(stricter))
+    assert [bench.best(key) for key in KEYS] == [None, None, None, 200, 200]
+    run(bench.rib.evaluate_again(Importer()))
+    assert [bench.best(key) for key in KEYS] == [100, 100, 100, 200, 200]
+
+
+@pytest.mark.rfc("4271", "9.1.2.1")
+def test_paths_follow_their_next_hop() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    bench.reach.is_reachable, bench.reach.why = False, "no route"
+    run(bench.rib.resolve_again(bench.next_hops.refresh()))
+    assert bench.loc_rib.table == {}
+    assert bench.rib.table[KEYS[0]].rejected == "no route"
+    bench.reach.is_reachable, bench.reach.why, bench.reach.metric = True, "", 20
+    run(bench.rib.resolve_again(bench.next_hops.refresh()))
+    assert bench.loc_rib.table[KEYS[0]][0].next_hop.metric == 20
+    bench.rib.announce(BLOCK, None, [prefix("192.0.2.0/24")])
+    assert len(set(bench.rib.table.values())) == 1
+
+
+@pytest.mark.rfc("4724", "4.2")
+def test_stale_routes_stay_until_they_are_confirmed_or_swept() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    bench.rib.mark_stale()
+    bench.rib.renegotiate(negotiated())
+    bench.rib.announce(BLOCK, None, KEYS[:2])
+    assert len(bench.loc_rib.table) == 5
+    assert bench.rib.end_of_stale() == 3
+    assert set(bench.loc_rib.table) == set(KEYS[:2])
+
+
+def test_clearing_withdraws_all_and_leaves_other_sources_alone() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    other = path(peer_source(2))
+    bench.loc_rib.announce(KEYS[:1], other)
+    run(bench.rib.clear())
+    assert bench.loc_rib.table == {KEYS[0]: (other,)}
+    assert bench.rib.accepted == 0
+
+
+@pytest.mark.rfc("7911", "5")
+def test_path_identifiers_give_one_prefix_several_paths() -> None:
+    session = replace(negotiated(), add_path_receive=frozenset({IPV4_UNICAST}))
+    bench = Bench(session=session)
+    bench.rib.announce(BLOCK, None, [b"\0\0\0\1" + KEYS[0], b"\0\0\0\1" + KEYS[1]])
+    bench.rib.announce(OTHER, None, [b"\0\0\0\2" + KEYS[0]])
+    assert [p.attributes.local_pref for p in bench.loc_rib.table[KEYS[0]]] == [200, 100]
+    bench.rib.withdraw([b"\0\0\0\2" + KEYS[0]])
+    assert bench.best(KEYS[0]) == 100
+    bench.rib.mark_stale()
+    assert bench.rib.end_of_stale() == 2
+    assert bench.loc_rib.table == {}
+
+
+def test_paths_that_nothing_holds_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
+    bench = Bench()
+    for med in range(100):
+        attributes = block.replace(path(peer_source(1), local_pref=1).attributes, med=med)
+        bench.rib.announce(attributes.octets, None, KEYS[:1])
+    assert bench.rib.paths_held <= 30

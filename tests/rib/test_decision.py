@@ -1,0 +1,134 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.identity import BgpIdentifier, PeerType
+from bgpd.messages.attributes.model import Origin
+from bgpd.rib.decision import Step, equal_cost, order, why
+from bgpd.rib.path import Path, SourceKind
+from tests.support.paths import own_source, path, peer_source
+
+EBGP = PeerType.EXTERNAL
+
+
+@pytest.mark.rfc("4271", "9.1.2.2")
+@pytest.mark.parametrize(
+    ("step", "winner", "loser"),
+    [
+        (Step.PREFERENCE, path(own_source(), next_hop=""), path(peer_source(1), local_pref=900)),
+        (
+            Step.PREFERENCE,
+            path(own_source(), next_hop=""),
+            path(own_source(SourceKind.KERNEL), next_hop=""),
+        ),
+        (Step.LOCAL_PREF, path(peer_source(2), local_pref=101), path(peer_source(1))),
+        (Step.AS_PATH, path(peer_source(2), as_path=(1,)), path(peer_source(1), as_path=(1, 2))),
+        (Step.ORIGIN, path(peer_source(2)), path(peer_source(1), origin=Origin.INCOMPLETE)),
+        (Step.MED, path(peer_source(2), as_path=(7,), med=1), path(peer_source(1), as_path=(7,), med=2)),
+        (Step.MED, path(peer_source(2), as_path=(7,)), path(peer_source(1), as_path=(7,), med=1)),
+        (Step.PEER_TYPE, path(peer_source(2, EBGP), as_path=(7,)), path(peer_source(1), as_path=(7,))),
+        (Step.IGP_METRIC, path(peer_source(2), metric=5), path(peer_source(1), metric=6)),
+        (Step.IDENTIFIER, path(peer_source(1)), path(peer_source(2))),
+        (
+            Step.IDENTIFIER,
+            path(peer_source(2), originator_id=BgpIdentifier(1)),
+            path(peer_source(1), originator_id=BgpIdentifier(2)),
+        ),
+        (
+            Step.CLUSTER_LIST,
+            path(peer_source(2, identifier=5)),
+            path(peer_source(1, identifier=5), cluster_list=(BgpIdentifier(9),)),
+        ),
+        (Step.ADDRESS, path(peer_source(1, identifier=5)), path(peer_source(2, identifier=5))),
+    ],
+)
+def test_each_step_decides_and_is_named(step: Step, winner: Path, loser: Path) -> None:
+    assert order([loser, winner]) == (winner, loser)
+    assert order([winner, loser]) == (winner, loser)
+    assert why(winner, loser) is step
+
+
+@pytest.mark.rfc("4271", "9.1.2.2 c")
+def test_med_of_different_neighbours_is_not_compared() -> None:
+    nearer = path(peer_source(1), as_path=(7,), med=100)
+    other = path(peer_source(2), as_path=(8,), med=1)
+    assert order([other, nearer])[0] is nearer
+
+
+@pytest.mark.rfc("4271", "9.1.2.2 c")
+def test_med_removes_a_path_before_other_neighbours_are_compared() -> None:
+    """The classic example: without groups the winner depends on the order of arrival."""
+    first = path(peer_source(1), as_path=(7,), med=20)
+    second = path(peer_source(2), as_path=(8,), med=10)
+    third = path(peer_source(3), as_path=(7,), med=10)
+    assert order([first, second, third])[0] is second
+
+
+candidates = st.lists(
+    st.builds(
+        lambda number, neighbour, med, metric, kind: path(
+            peer_source(number, kind), as_path=(neighbour,), med=med, metric=metric
+        ),
+        st.integers(1, 200),
+        st.integers(1, 3),
+        st.one_of(st.none(), st.integers(0, 3)),
+        st.integers(0, 2),
+        st.sampled_from([PeerType.INTERNAL, PeerType.EXTERNAL]),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda p: p.source.name,
+)
+
+
+@given(candidates, st.randoms(use_true_random=False))
+def test_the_order_does_not_depend_on_arrival(paths: list[Path], random: object) -> None:
+    expected = order(paths)
+    shuffled = list(paths)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert order(shuffled) == expected
+
+
+@given(candidates)
+def test_the_best_is_what_the_steps_of_the_rfc_leave(paths: list[Path]) -> None:
+    left = list(paths)
+    for key in (
+        lambda p: -(p.attributes.local_pref or 100),
+        lambda p: p.attributes.as_path.length,
+        lambda p: p.attributes.origin,
+    ):
+        best = min(map(key, left))
+        left = [p for p in left if key(p) == best]
+    left = [
+        p
+        for p in left
+        if not any(
+            q.attributes.as_path.neighbour == p.attributes.as_path.neighbour
+            and (q.attributes.med or 0) < (p.attributes.med or 0)
+            for q in left
+        )
+    ]
+    for key in (
+        lambda p: p.source.peer_type is not PeerType.EXTERNAL,
+        lambda p: p.next_hop.metric,
+        lambda p: p.source.identifier,
+        lambda p: p.source.address,
+    ):
+        best = min(map(key, left))
+        left = [p for p in left if key(p) == best]
+    assert order(paths)[0] is left[0]
+
+
+def test_paths_equal_down_to_the_metric_share_traffic() -> None:
+    first = path(peer_source(1), next_hop="10.1.0.1")
+    second = path(peer_source(2), next_hop="10.1.0.2")
+    farther = path(peer_source(3), next_hop="10.1.0.3", metric=1)
+    same_gateway = path(peer_source(4), next_hop="10.1.0.1")
+    found = order([first, second, farther, same_gateway])
+    assert equal_cost(found, 16) == (first, second)
+    assert equal_cost(found, 1) == (first,)
+
+
+def test_our_own_route_does_not_share_with_a_peer() -> None:
+    ours = path(own_source(), next_hop="")
+    assert equal_cost(order([path(peer_source(1)), ours]), 16) == (ours,)

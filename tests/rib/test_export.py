@@ -1,0 +1,145 @@
+import pytest
+
+from bgpd.identity import BgpIdentifier, PeerType
+from bgpd.messages.attributes.block import parse
+from bgpd.messages.attributes.model import Attributes
+from bgpd.reflector.attributes import loop, reflected
+from bgpd.rib.export import ExportRule, NextHopMode, refusal, rewrite
+from bgpd.rib.path import Path, SourceKind
+from tests.support.paths import LOCAL_ASN, negotiated, own_source, path, peer_source
+from tests.support.rib import SELF, export_rule
+
+EBGP = PeerType.EXTERNAL
+CLUSTER = 0xF4000001
+GIVEN = bytes((10, 1, 0, 1))
+
+
+def told(sent: Path, rule: ExportRule) -> Attributes:
+    """Return the attributes as the peer reads them."""
+    assert refusal(sent, rule) == ""
+    exported = rewrite(sent, sent.attributes, rule, reflected)
+    remote = LOCAL_ASN if rule.peer_type is PeerType.INTERNAL else 65001
+    session = negotiated(rule.family, remote_asn=remote, four_octet_as=rule.four_octet_as)
+    return parse(exported.octets, session, exported.next_hop)
+
+
+@pytest.mark.rfc("4271", "5.1.2")
+def test_our_as_stands_first_towards_another_as_and_not_within_ours() -> None:
+    sent = path(peer_source(1, EBGP), as_path=(7, 8))
+    assert str(told(sent, export_rule(EBGP)).as_path) == f"{LOCAL_ASN} 7 8"
+    assert str(told(sent, export_rule()).as_path) == "7 8"
+
+
+@pytest.mark.rfc("4271", "5.1.3")
+@pytest.mark.parametrize(
+    ("sent", "rule", "expected"),
+    [
+        (path(peer_source(1, EBGP)), export_rule(), GIVEN),
+        (path(peer_source(1, EBGP)), export_rule(EBGP), SELF),
+        (path(peer_source(1, EBGP)), export_rule(EBGP, next_hop_mode=NextHopMode.KEEP), GIVEN),
+        (path(peer_source(1, EBGP)), export_rule(next_hop_mode=NextHopMode.SELF), SELF),
+        (path(own_source(), next_hop=""), export_rule(), SELF),
+        (path(own_source(), next_hop=""), export_rule(next_hop_mode=NextHopMode.KEEP), SELF),
+        (path(own_source(SourceKind.KERNEL)), export_rule(), GIVEN),
+        (path(own_source(SourceKind.KERNEL)), export_rule(EBGP), SELF),
+    ],
+)
+def test_the_next_hop_is_kept_or_ours(sent: Path, rule: ExportRule, expected: bytes) -> None:
+    assert told(sent, rule).next_hop == expected
+
+
+@pytest.mark.rfc("4271", "5.1.4")
+def test_med_is_not_passed_on_to_another_as_unless_policy_set_it() -> None:
+    sent = path(peer_source(1, EBGP), med=5)
+    assert told(sent, export_rule()).med == 5
+    assert told(sent, export_rule(EBGP)).med is None
+    changed = path(peer_source(1, EBGP), med=9).attributes
+    exported = rewrite(sent, changed, export_rule(EBGP), reflected)
+    assert parse(exported.octets, negotiated(remote_asn=65001), exported.next_hop).med == 9
+
+
+@pytest.mark.rfc("4271", "5.1.5")
+def test_local_pref_stays_within_the_as_and_is_always_there() -> None:
+    assert told(path(peer_source(1, EBGP)), export_rule()).local_pref == 100
+    assert told(path(peer_source(1, EBGP), local_pref=7), export_rule()).local_pref == 7
+    assert told(path(peer_source(1), local_pref=7), export_rule(EBGP)).local_pref is None
+
+
+@pytest.mark.rfc("1997", "well-known communities")
+@pytest.mark.parametrize(
+    ("community", "internal", "external"),
+    [(0xFFFFFF01, True, False), (0xFFFFFF02, False, False), (0xFFFFFF03, True, False), (0x00640064, True, True)],
+)
+def test_well_known_communities_bound_where_a_route_goes(community: int, internal: bool, external: bool) -> None:
+    sent = path(peer_source(1, EBGP), communities=(community,))
+    assert (refusal(sent, export_rule()) == "") is internal
+    assert (refusal(sent, export_rule(EBGP)) == "") is external
+
+
+@pytest.mark.rfc("4360", "6")
+def test_non_transitive_extended_communities_stay_within_the_as() -> None:
+    transitive, other = bytes.fromhex("0002fc000000004d"), bytes.fromhex("4004fc000000004d")
+    sent = path(peer_source(1), extended_communities=(transitive, other))
+    assert told(sent, export_rule(EBGP)).extended_communities == (transitive,)
+    only = path(peer_source(1), extended_communities=(other,))
+    assert told(only, export_rule(EBGP)).extended_communities == ()
+
+
+@pytest.mark.rfc("4456", "6")
+@pytest.mark.parametrize(
+    ("from_client", "to_client", "is_reflector", "goes"),
+    [
+        (True, True, True, True),
+        (True, False, True, True),
+        (False, True, True, True),
+        (False, False, True, False),
+        (True, True, False, False),
+    ],
+)
+def test_ibgp_routes_go_on_only_by_reflection(
+    from_client: bool, to_client: bool, is_reflector: bool, goes: bool
+) -> None:
+    rule = export_rule(is_client=to_client, cluster_id=CLUSTER if is_reflector else None)
+    assert (refusal(path(peer_source(1, is_client=from_client)), rule) == "") is goes
+
+
+@pytest.mark.rfc("4456", "8")
+def test_a_reflected_route_names_its_originator_and_our_cluster() -> None:
+    source = peer_source(1, is_client=True)
+    rule = export_rule(is_client=True, cluster_id=CLUSTER)
+    first = told(path(source), rule)
+    assert first.originator_id == source.identifier
+    assert first.cluster_list == (CLUSTER,)
+    again = told(path(source, originator_id=BgpIdentifier(77), cluster_list=(BgpIdentifier(5),)), rule)
+    assert again.originator_id == 77
+    assert again.cluster_list == (CLUSTER, 5)
+
+
+@pytest.mark.rfc("4456", "8")
+def test_originator_and_clusters_stay_within_the_as() -> None:
+    sent = path(peer_source(1), originator_id=BgpIdentifier(77), cluster_list=(BgpIdentifier(5),))
+    seen = told(sent, export_rule(EBGP))
+    assert (seen.originator_id, seen.cluster_list) == (None, ())
+
+
+@pytest.mark.rfc("4456", "8")
+def test_a_route_that_came_back_is_known_by_its_originator_or_cluster() -> None:
+    ours, cluster = BgpIdentifier(1), BgpIdentifier(CLUSTER)
+    assert "ORIGINATOR_ID" in loop(path(peer_source(1), originator_id=ours).attributes, ours, cluster)
+    assert "CLUSTER_LIST" in loop(path(peer_source(1), cluster_list=(cluster,)).attributes, ours, cluster)
+    assert loop(path(peer_source(1), cluster_list=(cluster,)).attributes, ours, None) == ""
+
+
+@pytest.mark.rfc("6793", "4.2.2")
+def test_a_two_octet_peer_gets_as_trans_and_reads_the_whole_path_by_as4_path() -> None:
+    sent = path(peer_source(1, EBGP), as_path=(4200000000, 7))
+    assert str(told(sent, export_rule(EBGP, four_octet_as=False)).as_path) == f"{LOCAL_ASN} 4200000000 7"
+
+
+@pytest.mark.rfc("8212", "3")
+def test_an_external_peer_without_policy_gets_nothing() -> None:
+    assert "RFC 8212" in refusal(path(own_source(), next_hop=""), export_rule(EBGP, denies_all=True))
+
+
+def test_without_an_address_of_the_family_nothing_can_be_told() -> None:
+    assert "next hop" in refusal(path(own_source(), next_hop=""), export_rule(next_hop_self=b""))

@@ -1,0 +1,94 @@
+from collections.abc import Callable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.families import IPV4_UNICAST
+from bgpd.rib.decision import order
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.path import Path
+from tests.support.paths import path, peer_source, prefix
+
+NETWORK = prefix("10.65.0.0/26")
+OTHER = prefix("10.65.0.64/26")
+
+
+def quiet() -> None:
+    """Nobody waits for changes."""
+
+
+def test_a_single_path_is_held_by_its_own_tuple() -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    only = path(peer_source(1))
+    rib.announce([NETWORK, OTHER], only)
+    assert rib.table[NETWORK] is rib.table[OTHER] is only.alone
+    assert only.source.accepted == 2
+
+
+def test_a_path_replaces_the_one_from_the_same_source() -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    source = peer_source(1)
+    old, new = path(source, local_pref=1), path(source, local_pref=2)
+    rib.announce([NETWORK], old)
+    rib.announce([NETWORK], new)
+    assert rib.table == {NETWORK: (new,)}
+    assert source.accepted == 1
+
+
+def test_withdrawing_what_the_source_does_not_have_changes_nothing() -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    rib.announce([NETWORK], path(peer_source(1)))
+    rib.take_changes()
+    rib.withdraw([NETWORK, OTHER], peer_source(2))
+    assert not rib.has_changes
+    assert NETWORK in rib.table
+
+
+def test_changes_name_what_each_prefix_had_when_they_were_last_taken() -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    first, second = path(peer_source(1)), path(peer_source(2))
+    rib.announce([NETWORK], first)
+    assert rib.take_changes() == {NETWORK: None}
+    rib.announce([NETWORK], second)
+    rib.withdraw([NETWORK], first.source)
+    assert rib.take_changes() == {NETWORK: (first,)}
+    assert rib.table == {NETWORK: (second,)}
+
+
+def test_the_first_change_calls_once() -> None:
+    calls: list[int] = []
+    note: Callable[[], None] = lambda: calls.append(1)  # noqa: E731 - a function of one expression
+    rib = LocRib(IPV4_UNICAST, note)
+    rib.announce([NETWORK], path(peer_source(1)))
+    rib.announce([OTHER], path(peer_source(1)))
+    assert calls == [1]
+    rib.take_changes()
+    rib.announce([NETWORK], path(peer_source(2)))
+    assert calls == [1, 1]
+
+
+SOURCES = [peer_source(n) for n in (1, 2, 3)]
+PATHS = [path(source, as_path=(asn,), med=med) for source in SOURCES for asn, med in ((7, 1), (7, 0), (8, 0))]
+KEYS = [prefix(f"10.65.0.{n}/32") for n in range(4)]
+steps = st.lists(
+    st.tuples(st.sampled_from(KEYS), st.one_of(st.sampled_from(PATHS), st.sampled_from(SOURCES))), max_size=40
+)
+
+
+@given(steps)
+def test_the_table_is_the_ordered_paths_of_all_sources(operations: list[tuple[bytes, object]]) -> None:
+    for source in SOURCES:
+        source.accepted = 0
+    rib = LocRib(IPV4_UNICAST, quiet)
+    plain: dict[bytes, dict[str, Path]] = {}
+    for key, what in operations:
+        held = plain.setdefault(key, {})
+        if isinstance(what, Path):
+            rib.announce([key], what)
+            held[what.source.name] = what
+        else:
+            rib.withdraw([key], what)  # type: ignore[arg-type]
+            held.pop(what.name, None)  # type: ignore[attr-defined]
+    assert rib.table == {key: order(held.values()) for key, held in plain.items() if held}
+    for source in SOURCES:
+        assert source.accepted == sum(source.name in held for held in plain.values())

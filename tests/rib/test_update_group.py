@@ -1,0 +1,229 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
+from bgpd.identity import PeerType
+from bgpd.messages.attributes.block import split
+from bgpd.messages.update import end_of_rib
+from bgpd.rib import update_group
+from bgpd.rib.path import Path, Source
+from tests.support.paths import own_source, path, peer_source, prefix
+from tests.support.rib import GroupBench, export_rule
+
+NEXT_HOP = 3
+TOKENS = ["token1", "token2", "token3"]
+CLUSTER = 0xF4000001
+
+
+def keys(count: int) -> list[bytes]:
+    return [prefix(f"10.{n >> 8}.{n & 255}.0/24") for n in range(count)]
+
+
+def clients() -> GroupBench:
+    return GroupBench(export_rule(is_client=True, cluster_id=CLUSTER))
+
+
+def test_a_path_goes_to_all_but_the_peer_that_it_came_from() -> None:
+    bench = clients()
+    receivers = [bench.join(token) for token in TOKENS]
+    bench.settle()
+    bench.rib.announce(keys(3), path(peer_source(1, is_client=True)))
+    bench.settle()
+    assert [len(receiver.table) for receiver in receivers] == [0, 3, 3]
+    assert [receiver.messages for receiver in receivers] == [0, 1, 1]
+    assert [bench.group.rib.advertised(token) for token in TOKENS] == [0, 3, 3]
+
+
+def test_a_peer_whose_own_path_becomes_best_unlearns_the_former_one() -> None:
+    bench = clients()
+    receivers = [bench.join(token) for token in TOKENS]
+    bench.settle()
+    bench.rib.announce(keys(1), path(peer_source(2, is_client=True)))
+    bench.settle()
+    bench.rib.announce(keys(1), path(peer_source(1, is_client=True), local_pref=200))
+    bench.settle()
+    assert [len(receiver.table) for receiver in receivers] == [0, 1, 1]
+    assert sum(receiver.needless_withdrawals for receiver in receivers) == 0
+
+
+def test_members_that_come_in_one_tick_share_the_first_encoding() -> None:
+    bench = clients()
+    bench.rib.announce(keys(300), path(own_source(), next_hop=""))
+    bench.flush()
+    first, second = bench.join(TOKENS[0]), bench.join(TOKENS[1])
+    assert bench.members[TOKENS[0]].backlog is bench.members[TOKENS[1]].backlog
+    bench.settle()
+    assert len(first.table) == len(second.table) == 300
+
+
+@pytest.mark.rfc("4724", "2")
+def test_end_of_rib_comes_once_and_after_all_routes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(update_group, "SLICE", 7)
+    bench = clients()
+    bench.rib.announce(keys(50), path(own_source(), next_hop=""))
+    receiver = bench.join(TOKENS[0], end_of_rib(IPV4_UNICAST))
+    while not receiver.markers:
+        bench.turn()
+    assert len(receiver.table) == 50
+    bench.settle()
+    assert receiver.markers == 1
+
+
+def test_a_slow_member_holds_prefixes_and_not_messages() -> None:
+    bench = clients()
+    slow, quick = bench.join(TOKENS[0]), bench.join(TOKENS[1])
+    bench.settle()
+    slow.is_congested = True
+    source = peer_source(3, is_client=True)
+    bench.rib.announce(keys(1), path(source))
+    bench.flush()  # what is written while it becomes slow is still written
+    sent = slow.messages
+    for round_ in range(5):
+        bench.rib.announce(keys(10), path(source, med=round_))
+        bench.flush()
+    assert slow.messages == sent
+    assert bench.members[TOKENS[0]].owed == 10
+    bench.settle()
+    assert slow.table == quick.table
+    assert slow.messages == sent + 1
+
+
+def test_a_member_that_holds_routes_of_a_former_group_is_told_what_to_forget() -> None:
+    bench = GroupBench(export_rule(PeerType.EXTERNAL), withheld=lambda key: key == keys(2)[1])
+    bench.rib.announce(keys(2), path(own_source(), next_hop=""))
+    bench.flush()
+    receiver = bench.join(TOKENS[0], holds_routes=True)
+    receiver.table = dict.fromkeys(keys(2), (b"old", b"old"))
+    bench.settle()
+    assert set(receiver.table) == {keys(2)[0]}
+    assert receiver.table[keys(2)[0]] != (b"old", b"old")
+
+
+def test_a_refresh_tells_everything_again_and_then_its_closing_message() -> None:
+    bench = clients()
+    receiver = bench.join(TOKENS[0])
+    bench.rib.announce(keys(20), path(own_source(), next_hop=""))
+    bench.settle()
+    receiver.table.clear()
+    bench.group.refresh(bench.members[TOKENS[0]], end_of_rib(IPV4_UNICAST))
+    bench.settle()
+    assert len(receiver.table) == 20
+    assert receiver.markers == 1
+
+
+def test_a_member_that_leaves_hears_nothing_more() -> None:
+    bench = clients()
+    receiver = bench.join(TOKENS[0])
+    bench.group.leave(TOKENS[0])
+    bench.rib.announce(keys(1), path(own_source(), next_hop=""))
+    bench.settle()
+    assert receiver.messages == 0
+
+
+def _sources(family: Family) -> list[Source]:
+    del family
+    return [
+        peer_source(1, is_client=True),
+        peer_source(2, is_client=True),
+        peer_source(3),
+        peer_source(4, PeerType.EXTERNAL),
+        own_source(),
+    ]
+
+
+def _paths(family: Family) -> list[Path]:
+    hop = "10.1.0.1" if family is IPV4_UNICAST else "fd00::1"
+    found = []
+    for source in _sources(family):
+        for local_pref, communities in ((100, ()), (200, ()), (150, (0xFFFFFF02,)), (120, (0xFFFFFF01,))):
+            found.append(
+                path(source, family=family, next_hop=hop, local_pref=local_pref, communities=communities, as_path=(7,))
+            )
+    return found
+
+
+KEYS = {
+    IPV4_UNICAST: keys(6),
+    IPV6_UNICAST: [prefix(f"fd00:{n}::/32") for n in range(6)],
+}
+RULES = [
+    export_rule(is_client=True, cluster_id=CLUSTER),
+    export_rule(is_client=False, cluster_id=CLUSTER),
+    export_rule(is_client=False),
+    export_rule(PeerType.EXTERNAL),
+    export_rule(PeerType.EXTERNAL, max_message=200),
+    export_rule(is_client=True, cluster_id=CLUSTER, family=IPV6_UNICAST, next_hop_self=bytes(15) + b"\1"),
+    export_rule(PeerType.EXTERNAL, denies_all=True),
+]
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("announce"), st.integers(0, 5), st.integers(0, 19)),
+        st.tuples(st.just("withdraw"), st.integers(0, 5), st.integers(0, 4)),
+        st.tuples(st.just("flush"), st.just(0), st.just(0)),
+        st.tuples(st.just("turn"), st.just(0), st.just(0)),
+        st.tuples(st.just("join"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("leave"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("refresh"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("slow"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.just("drain"), st.integers(0, 2), st.just(0)),
+    ),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("judges_prefixes", [False, True])
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(RULES), operations, st.integers(1, 3))
+def test_whatever_happens_members_end_up_with_what_the_loc_rib_says(
+    judges_prefixes: bool, rule: object, script: list[tuple[str, int, int]], slice_size: int
+) -> None:
+    original = update_group.SLICE
+    update_group.SLICE = slice_size  # type: ignore[misc]
+    try:
+        _run(judges_prefixes, rule, script)
+    finally:
+        update_group.SLICE = original  # type: ignore[misc]
+
+
+def _run(judges_prefixes: bool, rule: object, script: list[tuple[str, int, int]]) -> None:
+    assert hasattr(rule, "family")
+    family = rule.family
+    table = KEYS[family]
+    bench = GroupBench(rule, (lambda key: key == table[0]) if judges_prefixes else None)  # type: ignore[arg-type]
+    paths, sources = _paths(family), _sources(family)
+    by_name = {source.name: source for source in sources}
+    for made in paths:
+        made.source = by_name[made.source.name]
+    for what, number, which in script:
+        token = TOKENS[number % 3]
+        match what:
+            case "announce":
+                bench.rib.announce([table[number]], paths[which])
+            case "withdraw":
+                bench.rib.withdraw([table[number]], sources[which])
+            case "flush":
+                bench.flush()
+            case "turn":
+                bench.turn()
+            case "join" if token not in bench.receivers:
+                bench.join(token)
+            case "leave" if token in bench.receivers:
+                bench.group.leave(token)
+                del bench.receivers[token]
+            case "refresh" if token in bench.receivers:
+                bench.group.refresh(bench.members[token], b"")
+            case "slow" if token in bench.receivers:
+                bench.receivers[token].is_congested = True
+            case "drain" if token in bench.receivers:
+                bench.drain(token)
+    bench.settle()
+    for token, receiver in bench.receivers.items():
+        assert set(receiver.table) == bench.expected(token)
+        assert bench.group.rib.advertised(token) == len(receiver.table)
+        for key, (octets, next_hop) in receiver.table.items():
+            exported = bench.exporter.export(bench.rib.table[key][0])
+            assert next_hop == exported.next_hop
+            told = [item for item in split(octets) if item[0] != NEXT_HOP]
+            assert b"".join(tlv for _, tlv in told) == exported.octets
+    assert all(member.backlog is None for token, member in bench.members.items() if token in bench.receivers)
