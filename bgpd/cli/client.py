@@ -46,11 +46,11 @@ class Client:
 
     def get(self, what: str, kind: type[Answer], query: Mapping[str, str] = {}) -> Answer:
         """Return one object. Raises Unreachable, Refusal."""
-        return msgspec.json.decode(self._ask("GET", what, query).read(), type=kind)
+        return self._object(self._ask("GET", what, query), kind)
 
     def command(self, what: str, kind: type[Answer], query: Mapping[str, str] = {}) -> Answer:
         """Have something done. Raises Unreachable, Refusal."""
-        return msgspec.json.decode(self._ask("POST", what, query).read(), type=kind)
+        return self._object(self._ask("POST", what, query), kind)
 
     def listing(self, what: str, query: Mapping[str, str]) -> "Listing":
         """Return a list that is read as the daemon sends it. Raises Unreachable, Refusal."""
@@ -60,13 +60,22 @@ class Client:
         connection = _UnixConnection(self._connect(), self._timeout)
         target = f"{API}/{what}" + (f"?{urlencode(query)}" if query else "")
         try:
-            connection.request(method, target)
+            connection.request(method, target, headers={"Connection": "close"})
             response = connection.getresponse()
             if response.status >= 400:
                 raise Refusal(response.status, _failure(response))
         except (OSError, http.client.HTTPException) as error:
+            connection.close()
             raise Unreachable(f"bgpd does not answer on {self._path}: {error}") from error
         return response
+
+    def _object(self, response: http.client.HTTPResponse, kind: type[Answer]) -> Answer:
+        try:
+            return msgspec.json.decode(response.read(), type=kind)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"bgpd stopped answering: {error}") from error
+        except msgspec.DecodeError as error:
+            raise Unreachable(f"what answers on {self._path} is no bgpd of this version: {error}") from error
 
     def _connect(self) -> socket.socket:
         read_only = self._path.with_name(self._path.name + READ_ONLY_SUFFIX)
@@ -103,6 +112,8 @@ class Listing:
                 yield line.rstrip(b",\n")
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"bgpd stopped answering: {error}") from error
+        finally:
+            self._response.close()
         raise Unreachable("bgpd stopped answering in the middle of the list")
 
 
