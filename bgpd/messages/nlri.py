@@ -31,7 +31,10 @@ _FIRST_OCTETS: Final = {
 
 
 def _any_of(octets: list[int]) -> bytes:
-    return b"[" + b"".join(b"\\x%02x" % octet for octet in octets) + b"]"
+    """Return a set of the octets, written as ranges: with every octet by itself, compiling took a fifth of a second."""
+    ends = [octet for octet in octets if octet + 1 not in octets]
+    starts = [octet for octet in octets if octet - 1 not in octets]
+    return b"[" + b"".join(b"\\x%02x-\\x%02x" % ends for ends in zip(starts, ends, strict=True)) + b"]"
 
 
 def _token(bits: int, length: int) -> bytes:

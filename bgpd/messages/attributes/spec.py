@@ -1,7 +1,7 @@
 """What a path attribute is: a row of the table in ``attributes/__init__.py``, its faults and their outcomes.
 
-RFC 4271 4.3 (layout: flags, code, length of one octet or two, value), RFC 7606 section 2 (outcomes). All
-lengths are octets.
+RFC 4271 4.3 (layout: flags, code, length of one octet or two, value), RFC 7606 section 2 (outcomes).
+Lengths are octets.
 """
 
 from collections.abc import Callable
@@ -68,8 +68,8 @@ class AttributeSpec(Generic[Value]):
     """One attribute that we understand.
 
     flags: Optional and Transitive bits. decode: value octets to what ``Attributes`` holds; raises Malformed. encode:
-    back. field: its name in ``Attributes``, empty = the value is merged into another attribute's. absent: the field's value
-    without the attribute. when_malformed: outcome of Malformed. is_mandatory: every route has it (RFC 4271 section 5).
+    back. field: its name in ``Attributes``, empty = the value is merged into another attribute's. absent: the field's
+    value without the attribute. when_malformed: outcome of Malformed. is_mandatory: every route has it (RFC 4271 5).
     is_internal: means something in iBGP only and is discarded from others, unread (RFC 7606 7.5, 7.9, 7.10).
     """
 
