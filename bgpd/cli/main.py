@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from bgpd.cli.check import check
 
         sys.exit(check(options.config))
+    sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would import it for tracebacks: 0.1 s for nothing
     from bgpd.cli.daemon import run
 
     sys.exit(run(options.config, flush=options.flush))
