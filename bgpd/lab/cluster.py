@@ -109,6 +109,10 @@ class Lab:
                 lacking[node.name] = set(absent)
         return lacking
 
+    def wait_answering(self, timeout: float = 0.0) -> float:
+        """Wait until every daemon has started, which its API shows; return the seconds it took. Raises LabError."""
+        return self.wait_for(lambda: all(node.is_answering() for node in self), "every bgpd to answer", timeout)
+
     def wait_converged(self, timeout: float = 0.0) -> float:
         """Wait until every kernel routes to every other host's containers; return the seconds it took.
 

@@ -94,7 +94,7 @@ def _describe(options: LabOptions) -> str:
     if options.reflectors:
         parts.append(_count(options.reflectors, "route reflector"))
     elif options.as_per_node:
-        parts.append("an AS for each node" + (", eBGP with the router" if options.underlay is Underlay.L3 else ""))
+        parts.append("an AS for each node, eBGP " + ("to the router" if options.underlay is Underlay.L3 else "mesh"))
     else:
         parts.append("full mesh")
     return ", ".join(parts)
@@ -112,8 +112,13 @@ def _show(lab: Lab) -> int:
     print(f"{_count(len(lab.nodes), 'bgpd')} started in {started - began:.2f} s", flush=True)
     is_converged = True
     try:
+        lab.wait_answering()
+        answering = time.monotonic()
         lab.wait_converged()
-        print(f"converged {time.monotonic() - started:.2f} s after the last one was started")
+        print(
+            f"converged {time.monotonic() - started:.2f} s after the last one was started, "
+            f"{time.monotonic() - answering:.2f} s after the last one answered"
+        )
         lab.wait_for(lambda: _are_up(lab), "every session to be Established", _SESSION_PATIENCE)
     except LabError as error:
         is_converged = False

@@ -168,6 +168,11 @@ class Node:
             return ""
         return "\n".join(self.log_file.read_text(errors="replace").splitlines()[-lines:])
 
+    def is_answering(self) -> bool:
+        """Return whether the daemon's API takes connections: it has started."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            return connection.connect_ex(str(self.socket)) == 0
+
     def get(self, path: str) -> bytes:
         """Return the body of an API answer, path below /api/v1. Raises LabError."""
         connection = _UnixConnection(self.socket)
