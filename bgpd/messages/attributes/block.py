@@ -142,6 +142,7 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules
     if (
         not is_plain
         or position != size
+        or previous < _AS_PATH
         or block[_ORIGIN_SIZE + 1] != _AS_PATH  # the codes ascend: it is here or nowhere
         or (rules.enforce_first_as and not is_internal and attributes.as_path.neighbour != negotiated.remote_asn)
     ):
