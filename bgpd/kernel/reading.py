@@ -120,7 +120,7 @@ def _multipath(value: bytes) -> tuple[Leg, ...]:
         length, flags, hops, device = _HOP.unpack_from(value, position)
         if length < 8:
             break
-        attributes = _attributes(value, position + 8, position + length)
+        attributes = _attributes(value, position + 8, min(position + length, len(value)))
         legs.append(Leg(_gateway(attributes), device, bool(flags & RTNH_F_ONLINK), hops + 1))
         position += (length + 3) & ~3
     return tuple(legs)
