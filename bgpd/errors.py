@@ -161,7 +161,7 @@ SUBCODES: Final[dict[ErrorCode, type[IntEnum]]] = {
 
 
 def format_error(code: int, subcode: int) -> str:
-    """Return the names of a NOTIFICATION's codes, or their numbers where they have none: ``Cease/Peer Deconfigured``."""
+    """Return the names of a NOTIFICATION's codes, numbers where they have none: ``Cease/Peer Deconfigured``."""
     try:
         name = ErrorCode(code).name
     except ValueError:

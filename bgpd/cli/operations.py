@@ -20,7 +20,8 @@ from bgpd.cli.check import read
 from bgpd.cli.logs import LEVELS, Threshold
 from bgpd.cli.notify import Notifier
 from bgpd.config import ConfigError
-from bgpd.errors import Cease, CeaseSubcode
+from bgpd.errors import CeaseSubcode
+from bgpd.messages.notification import administrative
 from bgpd.speaker import Speaker
 from bgpd.speaker.convergence import BOUNDS, Histogram
 
@@ -131,7 +132,7 @@ class SpeakerOperations:
         found = views.find_peer(self._speaker, peer)
         if not found.session.is_started:
             raise Refused(409, f"peer {peer} is not up for a session, there is nothing to reset", "bgpctl enable it")
-        found.session.reset(Cease(CeaseSubcode.ADMINISTRATIVE_RESET, why="reset by an operator"))
+        found.session.reset(administrative(CeaseSubcode.ADMINISTRATIVE_RESET, "reset by an operator"))
         return Outcome((f"peer {found.settings.name}: reset",))
 
     def enable(self, peer: str) -> Outcome:
@@ -149,7 +150,7 @@ class SpeakerOperations:
     def disable(self, peer: str) -> Outcome:
         """Keep a peer down."""
         found = self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]
-        found.session.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="disabled by an operator"))
+        found.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "disabled by an operator"))
         found.forget_stale()
         return Outcome((f"peer {found.settings.name}: disabled until it is enabled or bgpd starts again",))
 

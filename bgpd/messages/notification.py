@@ -9,7 +9,7 @@ from typing import Final
 
 from construct import ConstructError, GreedyBytes, Int8ub, Struct
 
-from bgpd.errors import BgpError, CeaseSubcode, ErrorCode, HeaderError, HeaderSubcode, format_error
+from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode, HeaderError, HeaderSubcode, format_error
 from bgpd.messages.framing import HEADER_SIZE, MessageType, frame
 from bgpd.messages.negotiated import MAX_MESSAGE
 
@@ -85,3 +85,8 @@ def shutdown_data(text: str) -> bytes:
     """Return the data that carries a text with a Cease for shutdown or reset (RFC 9003), cut to whole characters."""
     octets = text.encode()[:_LONGEST_TEXT].decode(errors="ignore").encode()
     return bytes((len(octets),)) + octets if octets else b""
+
+
+def administrative(subcode: CeaseSubcode, text: str) -> Cease:
+    """Return the Cease of an operator's shutdown or reset; the text goes along to the peer's operator (RFC 9003)."""
+    return Cease(subcode, shutdown_data(text), why=text)

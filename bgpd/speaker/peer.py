@@ -210,7 +210,7 @@ class Peer:
 
     def state_changed(self, old: State, new: State) -> None:
         """Tell the speaker, which waits for peers after a restart."""
-        self._log.debug("state", old=str(old), new=str(new))
+        del old, new
         self._hub.peer_progressed(self)
 
     # what update groups ask (see bgpd.rib.update_group.Outlet)

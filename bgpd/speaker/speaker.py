@@ -21,6 +21,7 @@ from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.kernel import Ipip, Kernel, KernelSettings, LearnRule, LocalRoute, Pool, Programmer
 from bgpd.messages.negotiated import Negotiated
+from bgpd.messages.notification import administrative
 from bgpd.messages.open import Open
 from bgpd.policy.chain import Chain
 from bgpd.policy.subject import PeerContext
@@ -118,14 +119,15 @@ class Speaker:
         if self._recovery_timer is not None:
             self._recovery_timer.cancel()
         await self.listener.close()
-        cease = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="bgpd stops") if flush or self.is_draining else None
+        is_final = flush or self.is_draining
         for peer in self.peers.values():
-            restarts = peer.negotiated is not None and peer.session.has_graceful_restart
-            shutdown = Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="bgpd stops")
-            peer.session.stop(None if cease is None and restarts else shutdown)
+            keeps_routes = not is_final and peer.negotiated is not None and peer.session.has_graceful_restart
+            peer.session.stop(
+                None if keeps_routes else administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "bgpd stops")
+            )
         await asyncio.gather(*(peer.session.wait_closed() for peer in self.peers.values()))
         if self.kernel is not None:
-            if flush or self.is_draining:
+            if is_final:
                 self.kernel.flush_all()
                 await self.kernel.flushed()
             await self.kernel.close()
@@ -134,7 +136,7 @@ class Speaker:
         """Take this node out of the cluster: withdraw what we announced, say Cease, keep forwarding until ``stop``."""
         self.is_draining = True
         for peer in self.peers.values():
-            peer.session.stop(Cease(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why="node is drained"))
+            peer.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "node is drained"))
             peer.forget_stale()
 
     def reload(self, config: Resolved) -> Changes:
