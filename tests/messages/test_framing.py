@@ -50,7 +50,20 @@ def test_a_marker_that_is_not_all_ones_is_not_synchronized(place: int) -> None:
 @pytest.mark.rfc("4271", "6.1")
 @pytest.mark.parametrize(
     ("kind", "length"),
-    [(4, 0), (4, 18), (4, 20), (1, 28), (2, 22), (3, 20), (5, 18), (1, 4097), (2, 4097), (3, 4097), (4, 4096), (5, 65535)],
+    [
+        (4, 0),
+        (4, 18),
+        (4, 20),
+        (1, 28),
+        (2, 22),
+        (3, 20),
+        (5, 18),
+        (1, 4097),
+        (2, 4097),
+        (3, 4097),
+        (4, 4096),
+        (5, 65535),
+    ],
 )
 def test_a_length_that_the_type_cannot_have_is_sent_back(kind: int, length: int) -> None:
     fault = fault_of(header(length, kind))

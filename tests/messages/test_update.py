@@ -206,7 +206,9 @@ class TestFamilies:
 
 class TestResets:
     @pytest.mark.rfc("4271", "6.3")
-    @pytest.mark.parametrize("octets", ["0001 0000", "0005 0000", "0000 0001", "0000 ffff 00", "ffff 0000", "0001 18 00"])
+    @pytest.mark.parametrize(
+        "octets", ["0001 0000", "0005 0000", "0000 0001", "0000 ffff 00", "ffff 0000", "0001 18 00"]
+    )
     def test_lengths_that_exceed_the_message_are_a_malformed_list(self, octets: str) -> None:
         fault = fault_of(bytes.fromhex(octets))
         assert (type(fault), fault.subcode) == (UpdateError, UpdateSubcode.MALFORMED_ATTRIBUTE_LIST)
@@ -417,9 +419,7 @@ class TestHostileOctets:
     def test_any_octets_raise_nothing_but_a_bgp_error(self, octets: bytes, negotiated: Negotiated) -> None:
         read_everything(octets, negotiated)
 
-    @given(
-        blocks(), st.lists(prefixes(IPV4_UNICAST), max_size=3).map(b"".join), st.sampled_from(SESSIONS), st.data()
-    )
+    @given(blocks(), st.lists(prefixes(IPV4_UNICAST), max_size=3).map(b"".join), st.sampled_from(SESSIONS), st.data())
     def test_flipped_octets_raise_nothing_but_a_bgp_error(
         self, attributes: bytes, routes: bytes, negotiated: Negotiated, data: st.DataObject
     ) -> None:

@@ -10,9 +10,7 @@ from bgpd.messages.attributes.spec import tlv
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.update import Update, decode
 
-EXTERNAL = Negotiated(
-    Asn(65001), Asn(65002), BgpIdentifier(1), BgpIdentifier(2), 90, 30, (IPV4_UNICAST, IPV6_UNICAST)
-)
+EXTERNAL = Negotiated(Asn(65001), Asn(65002), BgpIdentifier(1), BgpIdentifier(2), 90, 30, (IPV4_UNICAST, IPV6_UNICAST))
 INTERNAL = replace(EXTERNAL, remote_asn=Asn(65001))
 TWO_OCTETS = replace(EXTERNAL, four_octet_as=False)
 PATH_IDS = replace(EXTERNAL, add_path_receive=frozenset({IPV4_UNICAST, IPV6_UNICAST}))

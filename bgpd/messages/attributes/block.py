@@ -184,7 +184,7 @@ class _Reader:
                 return None
         elif attribute[0] & ~EXTENDED_LENGTH in (flags, partial):
             value = attribute[4:]
-            if size != 4 + (attribute[2] << 8 | attribute[3]):
+            if size < 4 or size != 4 + (attribute[2] << 8 | attribute[3]):
                 return None
         else:
             return None
