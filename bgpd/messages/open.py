@@ -99,8 +99,6 @@ def decode(body: bytes) -> Open:
             VERSION.to_bytes(2),
             why=f"the peer speaks BGP version {parsed.version}, we speak {VERSION}",
         )
-    if parsed.my_as == 0:
-        raise OpenError(OpenSubcode.BAD_PEER_AS, why="the peer says it is AS 0 (RFC 7607)")
     offers: list[Capability] = []
     for kind, value in _parameters(parsed.parameters):
         if kind != _CAPABILITIES:
@@ -109,6 +107,8 @@ def decode(body: bytes) -> Open:
             )
         offers.extend(decode_capabilities(value))
     wide = _first(offers, FourOctetAs)
+    if parsed.my_as == 0 or (wide is not None and wide.asn == 0):
+        raise OpenError(OpenSubcode.BAD_PEER_AS, why="the peer says it is AS 0 (RFC 7607)")
     return Open(
         VERSION,
         wide.asn if wide is not None else Asn(parsed.my_as),

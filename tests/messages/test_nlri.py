@@ -16,8 +16,7 @@ EACH_FAMILY = pytest.mark.parametrize("family", list(FAMILIES.values()), ids=lam
 def split_plainly(octets: bytes, bits: int, before: int = 0) -> list[bytes] | None:
     try:
         return nlri.split_plainly(octets, 0, len(octets), bits, before)
-    except UpdateError as error:
-        assert error.subcode == UpdateSubcode.INVALID_NETWORK_FIELD
+    except UpdateError:
         return None
 
 
