@@ -105,7 +105,10 @@ class StopTimers(Action):
 
 @dataclass(frozen=True, slots=True)
 class ResolveCollision(Action):
-    """Compare with the peer's other connection (RFC 4271 6.8); if this one loses, the actions that follow are void."""
+    """Compare with the peer's other connection (RFC 4271 6.8).
+
+    If this one loses, the actions that follow are void; if it must wait, they wait, and so does what the peer sends.
+    """
 
     message: Open
 

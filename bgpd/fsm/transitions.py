@@ -290,12 +290,12 @@ def replaced(machine: Context, _: ConnectionReplaced) -> Step:
 
 
 def collision_lost(machine: Context, _: CollisionLost) -> Step:
-    """Event 23."""
+    """Event 23. The RFC counts it as a failure; it is none of the peer's."""
     why = "the other connection with this peer stays"
     if machine.state < State.OPEN_SENT:
-        return _hold(machine, SessionEnd(EndKind.COLLISION, 0, 0, b"", why))
+        return _pause(machine, SessionEnd(EndKind.COLLISION, 0, 0, b"", why))
     message = from_error(Cease(CeaseSubcode.CONNECTION_COLLISION_RESOLUTION, why=why))
-    return _hold(machine, SessionEnd(EndKind.COLLISION, message.code, message.subcode, b"", why), message)
+    return _pause(machine, SessionEnd(EndKind.COLLISION, message.code, message.subcode, b"", why), message)
 
 
 # --- Messages ----------------------------------------------------------------------------------------------------
@@ -468,10 +468,16 @@ def _cease(machine: Context, cease: Cease) -> Notification:
 
 
 def _hold(machine: Context, end: SessionEnd, message: Notification | None = None) -> Step:
+    """End, and count it as a failure."""
+    step = _pause(machine, end, message)
+    machine.failures += 1
+    return step
+
+
+def _pause(machine: Context, end: SessionEnd, message: Notification | None = None) -> Step:
     """End, and stay idle for a while: twice as long after each failure in a row."""
     settings = machine.settings
     pause = min(settings.idle_hold_max, _doubled(settings.idle_hold_first, machine.failures))
-    machine.failures += 1
     return _end(machine, end, message, StartTimer(Timer.IDLE_HOLD, pause * machine.jitter()))
 
 

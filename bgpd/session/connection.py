@@ -60,10 +60,11 @@ class Connection(asyncio.Protocol):
         "_closed",
         "_framer",
         "_is_closed",
-        "_is_slicing",
+        "_is_held",
         "_linger",
         "_loop",
         "_opened",
+        "_rest",
         "_transport",
         "counts",
         "deliver",
@@ -80,7 +81,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._framer = Framer()
         self._is_closed = False
-        self._is_slicing = False
+        self._is_held = False
+        self._rest: Messages = []
         self._linger: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] | None = None
         self.settled: Callable[[], None] | None = None
@@ -152,6 +154,17 @@ class Connection(asyncio.Protocol):
         transport.write_eof()
         transport.resume_reading()
         self._linger = self._loop.call_later(LINGER, transport.abort)
+
+    def hold(self) -> None:
+        """Hand over no more messages until ``release``."""
+        self._is_held = True
+        self.transport.pause_reading()
+
+    def release(self) -> None:
+        """Hand over what was held, and go on."""
+        if self._is_held:
+            self._is_held = False
+            self._resume()
 
     def abort(self) -> None:
         """Close at once, with a reset and without last words."""
@@ -237,13 +250,15 @@ class Connection(asyncio.Protocol):
         checkpoint = messages[0][1] + CHECKPOINT if messages else 0
         deliver = self.deliver
         updates = 0
-        rest: Messages = []
+        is_slice = False
+        self._rest = []
         try:
             for index, (kind, start, end) in enumerate(messages):
                 if end > checkpoint:
                     checkpoint = end + CHECKPOINT
                     if clock() > stop_at:
-                        rest = messages[index:]
+                        self._rest = messages[index:]
+                        is_slice = True
                         break
                 if kind == 2 and deliver is not None:
                     updates += 1
@@ -252,6 +267,9 @@ class Connection(asyncio.Protocol):
                     received[kind] += 1
                     user.message_received(self, kind, buffer[start:end])
                     deliver = self.deliver
+                    if self._is_held:
+                        self._rest = messages[index + 1 :]
+                        break
                 if self._is_closed:
                     break
         except BgpError as error:
@@ -259,25 +277,19 @@ class Connection(asyncio.Protocol):
         received[MessageType.UPDATE] += updates
         if self._is_closed:
             return
-        if rest:
-            self._pause(buffer, rest)
-        elif self._framer.error is not None:
+        if is_slice:
+            self.transport.pause_reading()
+            self._loop.call_soon(self._resume)
+        elif not self._is_held and self._framer.error is not None:
             user.stream_failed(self, self._framer.error)
-        elif updates:
+            return
+        if updates:
             user.batch_received()
 
-    def _pause(self, buffer: bytes, rest: Messages) -> None:
-        if not self._is_slicing:
-            self._is_slicing = True
-            self.transport.pause_reading()
-        if self.user is not None:
-            self.user.batch_received()
-        self._loop.call_soon(self._resume, buffer, rest)
-
-    def _resume(self, buffer: bytes, rest: Messages) -> None:
-        if self._is_closed or self._transport is None:
+    def _resume(self) -> None:
+        """Process what was left; nothing was read meanwhile, so the framer's buffer is still the same."""
+        transport = self._transport
+        if self._is_closed or transport is None:
             return
-        self._is_slicing = False
-        self._process(buffer, rest)
-        if not self._is_slicing and not self._is_closed:
-            self._transport.resume_reading()
+        transport.resume_reading()
+        self._process(self._framer.buffer, self._rest)

@@ -26,6 +26,7 @@ from bgpd.fsm.actions import (
     StopTimers,
     Timer,
 )
+from bgpd.fsm.collision import Verdict
 from bgpd.fsm.events import (
     CollisionLost,
     ConnectionAccepted,
@@ -67,6 +68,8 @@ from bgpd.session.timers import Timers
 SECOND_LOOK: Final = 0.1
 """Seconds for the loop to read what lies in the socket before silence counts: a loop that was stopped wakes its timers
 before it reads."""
+COLLISION_WAIT: Final = 1.0
+"""Seconds that a connection which would lose waits for the first word on the one which would win."""
 SEND_HOLD_SAMPLES: Final = 4
 """Looks at a connection's progress in one send hold time; it expires at most one of these late."""
 
@@ -87,8 +90,11 @@ class DriverOwner(Protocol):
     def state_moved(self, driver: "Driver") -> None:
         """Learn that the machine's state changed; must not step a machine."""
 
-    def loses_collision(self, driver: "Driver", message: Open) -> bool:
-        """Answer whether this connection must go, now that an OPEN came on it (RFC 4271 6.8)."""
+    def judge_collision(self, driver: "Driver", message: Open) -> Verdict:
+        """Answer what becomes of this connection, now that an OPEN came on it (RFC 4271 6.8).
+
+        If the other one must go, it is gone when this returns.
+        """
 
     def session_up(self, driver: "Driver", negotiated: Negotiated) -> None:
         """Learn that the session is established."""
@@ -137,6 +143,7 @@ class Driver:
         "_stalled_since",
         "_steps",
         "_timers",
+        "_waiting",
         "connection",
         "is_outgoing",
         "machine",
@@ -164,6 +171,7 @@ class Driver:
         self._dial: asyncio.Task[None] | None = None
         self._dialling: Connection | None = None
         self._steps = 0
+        self._waiting: tuple[list[Action], int] | None = None
         self._has_looked = False
         self._send_hold = 0.0
         self._progress = 0
@@ -176,11 +184,17 @@ class Driver:
         actions = self.machine.step(event)
         if self.machine.state is not before:
             self._owner.state_moved(self)
-        for action in actions:
-            self._perform(action)
-            if self._steps != this:
-                return
-        self._owner.stepped(self)
+        self._perform_all(actions, this)
+
+    def go_on(self) -> None:
+        """Do what had to wait for the peer's other connection."""
+        if self._waiting is None:
+            return
+        (actions, this), self._waiting = self._waiting, None
+        if self._steps == this:
+            self._perform_all(actions, this)
+            if self._steps == this and self.connection is not None:
+                self.connection.release()
 
     def accept(self, connection: Connection) -> None:
         """Take a connection that the peer opened."""
@@ -199,6 +213,19 @@ class Driver:
         return self._timers.remaining(timer)
 
     # --- Actions ------------------------------------------------------------------------------------------------
+
+    def _perform_all(self, actions: list[Action], this: int) -> None:
+        for index, action in enumerate(actions):
+            if isinstance(action, ResolveCollision):
+                if self._must_wait(action.message):
+                    self._waiting = actions[index + 1 :], this
+                    self._loop.call_later(COLLISION_WAIT, self.go_on)
+                    break
+            else:
+                self._perform(action)
+            if self._steps != this:
+                return
+        self._owner.stepped(self)
 
     def _perform(self, action: Action) -> None:
         match action:
@@ -219,8 +246,6 @@ class Driver:
                 self._send(MessageType.NOTIFICATION, codec.encode(message))
             case Close():
                 self._close()
-            case ResolveCollision(message):
-                self._resolve_collision(message)
             case SessionUp(negotiated):
                 self._establish(negotiated)
             case SessionDown(end):
@@ -237,13 +262,20 @@ class Driver:
             self._counts.sent[kind] += 1
             self.connection.write(octets)
 
-    def _resolve_collision(self, message: Open) -> None:
-        connection = self.connection
-        if self._owner.loses_collision(self, message):
+    def _must_wait(self, message: Open) -> bool:
+        """Resolve the collision if there is one; answer whether the other connection comes first."""
+        connection, negotiated = self.connection, self.machine.negotiated
+        assert connection is not None  # the OPEN came on it
+        assert negotiated is not None  # the machine accepted the OPEN
+        connection.set_max_length(negotiated.max_receive)
+        connection.settle()
+        verdict = self._owner.judge_collision(self, message)
+        if verdict is Verdict.CLOSE_NEW:
             self.step(CollisionLost())
-        elif connection is not None and self.machine.negotiated is not None:
-            connection.set_max_length(self.machine.negotiated.max_receive)
-            connection.settle()
+        elif verdict is Verdict.WAIT_FOR_EXISTING:
+            connection.hold()
+            return True
+        return False
 
     def _establish(self, negotiated: Negotiated) -> None:
         if self.connection is not None:

@@ -243,11 +243,11 @@ class PeerSession:
         self._log.debug("state changed", old=old.title, new=new.title)
         self._user.state_changed(old, new)
 
-    def loses_collision(self, driver: Driver, message: Open) -> bool:
+    def judge_collision(self, driver: Driver, message: Open) -> Verdict:
         """Decide between this connection and the peer's other one (RFC 4271 6.8)."""
         other = self._rival if driver is self._primary else self._primary
         if other is None:
-            return False
+            return Verdict.NO_COLLISION
         verdict = resolve(
             Side(other.machine.state, other.is_outgoing),
             Side(driver.machine.state, driver.is_outgoing),
@@ -259,7 +259,7 @@ class PeerSession:
             other.step(CollisionLost())
         elif verdict is Verdict.REPLACE_EXISTING:
             other.step(ConnectionReplaced())
-        return verdict is Verdict.CLOSE_NEW
+        return verdict
 
     def session_up(self, driver: Driver, negotiated: Negotiated) -> None:
         """Make the connection the session's, drop the other one, tell the speaker."""
@@ -347,6 +347,7 @@ class PeerSession:
         self._primary, self._rival = rival, None
         rival.machine.failures = max(rival.machine.failures, loser.machine.failures)
         loser.discard()
+        rival.go_on()
 
     def _drop_rival(self) -> None:
         if self._rival is not None:
@@ -356,6 +357,7 @@ class PeerSession:
         self._rival = None
         rival.discard()
         self.state_moved(self._primary)
+        self._primary.go_on()
 
     def _refuse(self, connection: Connection, why: str) -> None:
         self._log.info("connection refused", reason=why)

@@ -92,17 +92,18 @@ def test_two_speakers_that_both_dial_end_up_with_one_session(loop: VirtualLoop) 
 
 
 @pytest.mark.rfc("4271", "6.8")
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", range(40))
 def test_whatever_the_delays_both_ends_agree_on_one_connection(loop: VirtualLoop, seed: int) -> None:
     pair = Pair(loop, latency=0.01, spread=0.05, seed=seed)
-    pair.establish(within=30)
+    pair.establish(within=2)
     loop.run_for(60)
     assert pair.is_established
+    assert pair.user_a.log.count("up") == pair.user_b.log.count("up") == 1
     assert pair.connections == 1
     assert pair.a.is_outgoing is not pair.b.is_outgoing
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(8))
 def test_a_mesh_of_eight_comes_up_whole(loop: VirtualLoop, seed: int) -> None:
     network = MemoryNetwork(loop, latency=0.002, spread=0.01, seed=seed)
     addresses = [f"10.0.0.{index}" for index in range(1, 9)]
@@ -113,9 +114,9 @@ def test_a_mesh_of_eight_comes_up_whole(loop: VirtualLoop, seed: int) -> None:
             if address != speaker.identifier:
                 speaker.peer(address, 65000).start()
     sessions = [session for speaker in speakers for session in speaker.sessions.values()]
-    loop.run_until(lambda: all(session.is_established for session in sessions), within=20)
+    loop.run_until(lambda: all(session.is_established for session in sessions), within=2)
     loop.run_for(100)
-    assert all(session.is_established for session in sessions)
+    assert all(session.is_established and session.flaps == 0 for session in sessions)
     assert len(network.transports) == 8 * 7
 
 

@@ -105,7 +105,11 @@ class MemoryHost:
         near.peer, far.peer = far, near
         network.transports += [near, far]
         network.loop.call_soon(far.begin)
-        await asyncio.sleep(network.delay())
+        try:
+            await asyncio.sleep(network.delay())
+        except asyncio.CancelledError:
+            near.abort()
+            raise
         near.begin()
 
     async def listen(
