@@ -126,6 +126,7 @@ class Fib:
         self._is_paused = True  # until the kernel's routes have been read
         self._is_swept = False
         self._sequence = 0
+        self._most = _BATCH
         self._last_resync = float("-inf")
 
     def start(self, surroundings: Surroundings, netlink: NetlinkSocket) -> None:
@@ -236,7 +237,7 @@ class Fib:
     def _write_batch(self, table: FibTable) -> None:
         batch = _Batch(table, self._sequence + 1, self._surroundings)
         reasons: dict[FibRoute, str] = {}
-        changes = table.take(_BATCH)
+        changes = table.take(self._most)
         for count, (prefix, route) in enumerate(changes, 1):
             if table.strays and prefix in table.strays:
                 for stray in table.strays.pop(prefix):
@@ -298,6 +299,8 @@ class Fib:
             refusals = self._netlink.exchange(batch.datagram(), batch.sequence)
         except Overrun:
             table.wanted.update({prefix: route for prefix, route, _ in batch.operations if route is not None})
+            self._most = max(1, self._most // 2)
+            self.pause()
             self._surroundings.resynchronise("the kernel dropped acknowledgements, the receive buffer was full")
             return
         except OSError as error:

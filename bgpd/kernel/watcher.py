@@ -268,10 +268,11 @@ class Watcher:
             self._addresses_changed()
         if before == self.links.get(link.index):
             return
-        if before is not None and (not is_there or before.name != link.name):
+        is_renamed = before is not None and is_there and before.name != link.name
+        if before is None or not is_there or is_renamed:
             self._learner.forget()
-            if is_there:
-                self._judge_everything()
+        if is_renamed:
+            self._judge_everything()
         if before is not None and before.is_up and not (is_there and link.is_up):
             for family in FAMILIES.values():
                 self._lose_device(family, link.index)

@@ -589,6 +589,46 @@ async def test_lost_events_are_made_good_by_reading_everything(
         await until(lambda: not user.learned)
 
 
+async def test_lost_acknowledgements_are_made_good_by_smaller_batches(
+    host: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bgpd.kernel.netlink.SO_RCVBUFFORCE", 8)
+    monkeypatch.setattr("bgpd.kernel.netlink.RECEIVE_BUFFER", 16384)
+    async with running() as kernel:
+        good = FibRoute((Leg(GATEWAY, device(kernel)),))
+        bad = FibRoute((Leg(parse_address("10.77.0.1"), device(kernel)),))
+        prefixes = [b"\x20" + (0x14000000 + n).to_bytes(4) for n in range(300)]
+        kernel.program(IPV4_UNICAST, {prefix: good if prefix[-1] % 16 == 0 else bad for prefix in prefixes})
+        await until(lambda: kernel.installed(IPV4_UNICAST) == 19 and len(kernel.failures) == 281)
+        assert kernel.resyncs > 0
+        assert len(host.ip("route show proto bgp").splitlines()) == 19
+
+
+async def test_a_resynchronisation_that_fails_is_tried_again(host: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.kernel.watcher._RETRY", 0.01)
+    user = Recorder()
+    async with running(user=user) as kernel:
+        with monkeypatch.context() as broken:
+            broken.setattr(
+                "bgpd.kernel.watcher.links_request", lambda sequence: b"\x14\0\0\0\xff\x7f\x01\3" + bytes(12)
+            )
+            kernel.resynchronise("a test")
+            await until(lambda: kernel.resyncs > 2)
+        host.ip("route add 10.65.0.7 dev cali1")
+        await until(lambda: "10.65.0.7/32" in user.learned)
+
+
+async def test_a_route_that_nobody_is_known_for_is_found_out_about(host: Namespace) -> None:
+    async with running() as kernel:
+        family, prefix = parse_prefix("10.1.0.0/24")
+        route = FibRoute((Leg(GATEWAY, device(kernel)),))
+        await program(kernel, {"10.1.0.0/24": route})
+        kernel._fib._tables[family].note(prefix, None)  # as if we had lost track of it
+        kernel.program(family, {prefix: route})
+        await until(lambda: kernel.resyncs == 1 and not kernel.failures)
+        assert kernel.route(family, prefix) == route
+
+
 async def test_routes_go_on_being_written_while_others_churn(host: Namespace) -> None:
     async with running() as kernel:
         numbers = count()
