@@ -11,12 +11,12 @@ from typing import Final, NoReturn
 from bgpd.lab import records
 from bgpd.lab.cluster import Lab
 from bgpd.lab.echo import PingMatrix
-from bgpd.lab.namespaces import die_with_parent, enter_user_namespace, have_privileges
+from bgpd.lab.namespaces import enter_user_namespace, have_privileges
 from bgpd.lab.options import LabError, LabOptions, Underlay
+from bgpd.lab.processes import ENDING, die_with_parent
 from bgpd.lab.report import columns, matrix_lines, summary_lines
 from bgpd.lab.topology import Role
 
-_ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SESSION_PATIENCE: Final = 5.0  # seconds that sessions may come up later than the routes
 _MOST_ROUTES: Final = 60  # lines
 _ESTABLISHED: Final = "Established"
@@ -53,7 +53,7 @@ def _run(options: LabOptions) -> int:
 
 def _guarded(action: Callable[[], int]) -> int:
     """Return the action's exit status, with LabError and signals turned into text and a status."""
-    for number in _ENDING:
+    for number in ENDING:
         signal.signal(number, _interrupt)
     try:
         return action()
@@ -66,7 +66,7 @@ def _guarded(action: Callable[[], int]) -> int:
 
 
 def _interrupt(number: int, _: object) -> NoReturn:
-    for other in _ENDING:
+    for other in ENDING:
         signal.signal(other, signal.SIG_IGN)  # nothing may disturb the taking down
     raise _Interrupted(number)
 
@@ -186,7 +186,7 @@ def _run_kept(options: LabOptions) -> int:
         os.close(reading)
         os._exit(_hold(options, writing))
     os.close(writing)
-    for number in _ENDING:
+    for number in ENDING:
         signal.signal(number, lambda number, _: os.kill(child, number))
     with os.fdopen(reading, "rb") as pipe:
         told = pipe.read()

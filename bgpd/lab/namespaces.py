@@ -9,7 +9,6 @@ into a user namespace of its own, where it has it.
 import ctypes
 import os
 import shutil
-import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ from bgpd.lab.options import LabError
 
 _CLONE_NEWNET: Final = 0x4000_0000
 _CLONE_NEWUSER: Final = 0x1000_0000
-_PR_SET_PDEATHSIG: Final = 1
 _CAP_SYS_ADMIN: Final = 21
 _OWN: Final = "/proc/thread-self/ns/net"
 
@@ -54,11 +52,6 @@ def enter_user_namespace() -> None:
         Path("/proc/self/gid_map").write_text(f"0 {group} 1")
     except OSError as error:
         raise LabError(f"not root, and the user namespace cannot be set up: {error}") from error
-
-
-def die_with_parent(signal_number: int = signal.SIGKILL) -> None:
-    """Ask the kernel to send this process a signal when the thread that started it ends; 0 takes that back."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal_number)
 
 
 class Namespace:

@@ -22,8 +22,9 @@ import msgspec
 from bgpd.api.rows import PeerList, PeerRow, RouteList, RouteRow
 from bgpd.lab.configuration import TomlValue, configuration, dump, merge
 from bgpd.lab.echo import Endpoint
-from bgpd.lab.namespaces import Namespace, die_with_parent
+from bgpd.lab.namespaces import Namespace
 from bgpd.lab.options import LabError
+from bgpd.lab.processes import become_dependent, signals_held
 from bgpd.lab.topology import ContainerPlan, HostPlan, plan_container
 from bgpd.lab.wiring import container_route_lines, wire_container
 
@@ -119,14 +120,15 @@ class Node:
         """Start the daemon; it is not awaited."""
         if self.pid is not None:
             raise LabError(f"{self.name}: bgpd runs already, pid {self.pid}")
-        with self.log_file.open("ab") as log, self.namespace.entered():
+        # An interruption between the fork and the assignment would leave a daemon that nobody stops.
+        with self.log_file.open("ab") as log, self.namespace.entered(), signals_held():
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "bgpd", "--config", str(self.config_file)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is the lab's to answer
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - one system call, no lock taken
+                preexec_fn=become_dependent,  # noqa: PLW1509 - two system calls, no lock taken
             )
         self.started_at = time.monotonic()
 
