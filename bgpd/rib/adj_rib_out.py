@@ -23,10 +23,10 @@ class Exporter(Protocol):
         """Does the verdict depend on the prefix?"""
 
     def permits(self, path: Path) -> bool:
-        """May the path go out? Only asked without ``judges_prefixes``; always the same answer for the same path."""
+        """Does ``export`` return something? Always the same answer for the same path."""
 
-    def export(self, path: Path) -> Exported:
-        """Return a permitted path as members are told it."""
+    def export(self, path: Path) -> Exported | None:
+        """Return the path as members are told it, None = not at all. Only asked without ``judges_prefixes``."""
 
     def judge(self, path: Path, prefix: bytes) -> Exported | None:
         """Return the path as members are told it for this prefix, None = not at all; equal verdicts are one object."""
@@ -62,7 +62,7 @@ class AdjRibOut:
         owed: prefix → may a member still hold something for it that has to be withdrawn if there is nothing to tell?
         """
         table = self.loc_rib.table
-        judge, by_prefix, verdicts = self._judge, self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        judge, by_prefix, verdicts = self.exporter.export, self.exporter.judges_prefixes, dict[Path, Exported | None]()
         told: dict[tuple[Exported, object], list[bytes]] = {}
         untold: list[bytes] = []
         withheld: dict[object, list[bytes]] = {}
@@ -103,12 +103,9 @@ class AdjRibOut:
             elif path in verdicts:
                 exported = verdicts[path]
             else:
-                exported = verdicts[path] = self._judge(path)
+                exported = verdicts[path] = self.exporter.export(path)
             if exported is not None:
                 yield prefix, path, exported
-
-    def _judge(self, path: Path) -> Exported | None:
-        return self.exporter.export(path) if self.exporter.permits(path) else None
 
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
         family, limit = self.rule.family, self.rule.max_message
@@ -122,10 +119,10 @@ class AdjRibOut:
                 self.total -= count
                 by_peer[was.source.peer] -= count
         for path, prefixes in batch.gained.items():
-            verdict = permits(path)
-            if verdict:
+            exported = export(path)
+            if exported is not None:
                 peer = path.source.peer
-                packed.append(announced(family, export(path), prefixes, peer, limit))
+                packed.append(announced(family, exported, prefixes, peer, limit))
                 self.total += len(prefixes)
                 by_peer[peer] = by_peer.get(peer, 0) + len(prefixes)
                 continue

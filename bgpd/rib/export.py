@@ -30,6 +30,8 @@ _EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP = 16, 25, 26
 _NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
 _INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
 _DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
+_CLASSIC_NEXT_HOP: Final = bytes((TRANSITIVE, _NEXT_HOP, 4))
+_ORIGIN_SIZE: Final = 4  # octets of the whole attribute, the first of a canonical block
 _AS_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
 _LONGEST_SEGMENT: Final = 255  # AS numbers
 _NON_TRANSITIVE: Final = 0x40  # bit of the first octet of an extended community, RFC 4360 section 2
@@ -71,7 +73,10 @@ class ExportRule:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Exported:
-    """A path as a group's members are told it: canonical attribute block without the next hop, and the next hop."""
+    """A path as a group's members are told it.
+
+    octets: the attribute block without MP_REACH_NLRI. next_hop: for MP_REACH_NLRI; empty = the block has NEXT_HOP.
+    """
 
     octets: bytes
     next_hop: bytes
@@ -108,40 +113,71 @@ def rewrite(path: Path, attributes: Attributes, rule: ExportRule, reflect: Refle
     """Return what members are told of a path that ``refusal`` lets pass; attributes: its own, or as policy left
     them."""
     next_hop = attributes.next_hop if attributes.next_hop != path.attributes.next_hop else _next_hop(path, rule)
-    changed: dict[int, bytes] = {}
+    hop = b""
+    if rule.family.is_classic and len(next_hop) == rule.family.octets:
+        hop, next_hop = _CLASSIC_NEXT_HOP + next_hop, b""
     if rule.peer_type is PeerType.EXTERNAL:
-        drop = _INTERNAL_ONLY
-        if attributes.med is not None and attributes.med != path.attributes.med:
-            drop = drop - {_MED}  # ours, not one to be passed on: RFC 4271 5.1.4
-        if attributes.extended_communities or attributes.ipv6_extended_communities:
-            drop = drop | {_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES}
-            changed = _transitive_communities(attributes)
-        changed[_AS_PATH] = tlv(_AS_PATH, TRANSITIVE, _as_path(attributes.as_path, rule.local_asn))
+        octets = _to_external(path, attributes, rule, hop)
+    elif rule.peer_type is PeerType.CONFEDERATION:
+        inside = prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
+        changed = {_AS_PATH: tlv(_AS_PATH, TRANSITIVE, inside.octets)}
+        octets = _changed(attributes, changed | _local_pref(attributes), _NEXT_HOP_ONLY, hop)
     else:
-        drop = _NEXT_HOP_ONLY
-        if attributes.local_pref is None:
-            changed[_LOCAL_PREF] = _DEFAULT_LOCAL_PREF
-        if rule.peer_type is PeerType.CONFEDERATION:
-            inside = prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
-            changed[_AS_PATH] = tlv(_AS_PATH, TRANSITIVE, inside.octets)
-        elif path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
+        changed = _local_pref(attributes)
+        if path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
             changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
-    tlvs = [item for item in split(attributes.octets) if item[0] not in drop and item[0] not in changed]
-    if changed:
-        tlvs.extend(changed.items())
-        tlvs.sort()
-    octets = b"".join([whole for _, whole in tlvs])
+        octets = _changed(attributes, changed, _NEXT_HOP_ONLY, hop)
     return Exported(octets if rule.four_octet_as else two_octet(octets), next_hop)
+
+
+def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: bytes) -> bytes:
+    """Return the block for another AS. hop: the NEXT_HOP attribute, empty = it goes into MP_REACH_NLRI."""
+    sequence = _as_path(attributes.as_path, rule.local_asn)
+    own_as_path = tlv(_AS_PATH, TRANSITIVE, sequence)
+    is_own_med = attributes.med is not None and attributes.med != path.attributes.med  # else not passed on: 5.1.4
+    if (
+        path.source.peer_type is PeerType.EXTERNAL
+        and not is_own_med
+        and attributes.aigp is None
+        and not attributes.extended_communities
+        and not attributes.ipv6_extended_communities
+    ):
+        # Then what has to go stands right behind AS_PATH: NEXT_HOP, MED, LOCAL_PREF, in this order
+        octets = attributes.octets
+        start = _ORIGIN_SIZE + len(attributes.as_path.octets) + (3 if len(attributes.as_path.octets) < 256 else 4)
+        size = len(octets)
+        while start < size and octets[start + 1] <= _LOCAL_PREF:
+            start += 3 + octets[start + 2]
+        return octets[:_ORIGIN_SIZE] + own_as_path + hop + octets[start:]
+    changed = _transitive_communities(attributes)
+    changed[_AS_PATH] = own_as_path
+    drop = _INTERNAL_ONLY - {_MED} if is_own_med else _INTERNAL_ONLY
+    return _changed(attributes, changed, drop | {_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES}, hop)
+
+
+def _changed(attributes: Attributes, changed: dict[int, bytes], drop: frozenset[int], hop: bytes) -> bytes:
+    """Return the block with some attributes put in place of its own, some dropped, and NEXT_HOP as given."""
+    if hop:
+        changed[_NEXT_HOP] = hop
+    tlvs = [item for item in split(attributes.octets) if item[0] not in drop and item[0] not in changed]
+    tlvs.extend(changed.items())
+    tlvs.sort()
+    return b"".join([whole for _, whole in tlvs])
+
+
+def _local_pref(attributes: Attributes) -> dict[int, bytes]:
+    """Return the LOCAL_PREF that a route within the AS must have (RFC 4271 5.1.5), if it has none."""
+    return {_LOCAL_PREF: _DEFAULT_LOCAL_PREF} if attributes.local_pref is None else {}
 
 
 def _next_hop(path: Path, rule: ExportRule) -> bytes:
     """Return the next hop that a peer of this kind is told; empty = there is none that it could use."""
-    received = path.attributes.next_hop
     mode = rule.next_hop_mode
-    keeps = mode is NextHopMode.KEEP or (mode is NextHopMode.AUTO and rule.peer_type is not PeerType.EXTERNAL)
-    if keeps and received and _fits(received, rule):
-        return received
-    return rule.next_hop_self if _fits(rule.next_hop_self, rule) else b""
+    if mode is NextHopMode.KEEP or (mode is NextHopMode.AUTO and rule.peer_type is not PeerType.EXTERNAL):
+        received = path.attributes.next_hop
+        if received and _fits(received, rule):
+            return received
+    return rule.next_hop_self
 
 
 def _fits(next_hop: bytes, rule: ExportRule) -> bool:

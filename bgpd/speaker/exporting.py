@@ -26,39 +26,37 @@ class GroupExporter:
         self,
         rule: ExportRule,
         chain: Chain,
-        context: PeerContext,
         withheld: tuple[bytes, ...],
         interface_name: Callable[[Path], str],
     ) -> None:
         self.rule = rule
-        self.context = context
+        # Peers of one group differ in names and AS numbers, which no rule asks for
+        self._context = PeerContext("", rule.peer_type, rule.local_asn, rule.local_asn)
         self._chain = chain
         self._withheld = withheld
         self._interface_name = interface_name
         self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
         self._rewritten: dict[tuple[Path, bytes], Exported] = {}
-        self._last: tuple[Path | None, Attributes | None] = (None, None)
 
     def permits(self, path: Path) -> bool:
-        """May the path go out, whatever the prefix?"""
+        """Does ``export`` return something?"""
         if refusal(path, self.rule):
             return False
-        if not self._chain.has_policies:
-            return self._fits(path, path.attributes)
         verdict = self._verdict(path, b"")
-        if not verdict.accepted:
-            return False
-        self._last = (path, verdict.attributes)
-        return self._fits(path, verdict.attributes)
+        return verdict.accepted and self._fits(path, verdict.attributes)
 
-    def export(self, path: Path) -> Exported:
-        """Return a permitted path as the group is told it."""
-        if not self._chain.has_policies:
-            return rewrite(path, path.attributes, self.rule, reflected)
-        last, attributes = self._last
-        if last is not path or attributes is None:
-            attributes = self._verdict(path, b"").attributes
-        return rewrite(path, attributes, self.rule, reflected)
+    def export(self, path: Path) -> Exported | None:
+        """Return the path as the group is told it, whatever the prefix; None = not at all."""
+        if refusal(path, self.rule):
+            return None
+        attributes = path.attributes
+        if self._chain.has_policies:
+            verdict = self._verdict(path, b"")
+            if not verdict.accepted:
+                return None
+            attributes = verdict.attributes
+        exported = rewrite(path, attributes, self.rule, reflected)
+        return exported if len(exported.octets) + _OVERHEAD <= self.rule.max_message else None
 
     def judge(self, path: Path, prefix: bytes) -> Exported | None:
         """Return the path as the group is told it for this prefix, None = not at all."""
@@ -92,7 +90,7 @@ class GroupExporter:
 
     def _verdict(self, path: Path, prefix: bytes) -> Verdict:
         name = self._interface_name(path) if self._chain.looks_at_interface else ""
-        return self._chain.judge(path, path.attributes, prefix, self.context, name)
+        return self._chain.judge(path, path.attributes, prefix, self._context, name)
 
     def _is_withheld(self, prefix: bytes) -> bytes:
         for pool in self._withheld:

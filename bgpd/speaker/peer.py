@@ -66,7 +66,7 @@ class Hub(Protocol):
     def admission(self, peer: "Peer") -> Admission: ...
     def chain(self, names: tuple[str, ...]) -> Chain: ...
     def export_rule(self, peer: "Peer", family: Family, negotiated: Negotiated) -> ExportRule: ...
-    def group(self, rule: ExportRule, context: PeerContext) -> UpdateGroup: ...
+    def group(self, rule: ExportRule) -> UpdateGroup: ...
     def left(self, group: UpdateGroup) -> None: ...
     def identity(self) -> tuple[BgpIdentifier, BgpIdentifier | None]: ...
     def peer_progressed(self, peer: "Peer") -> None: ...
@@ -249,7 +249,7 @@ class Peer:
         if negotiated is None:
             return
         for family, (group, _) in list(self.members.items()):
-            if self._hub.group(self._hub.export_rule(self, family, negotiated), self.context) is not group:
+            if self._hub.group(self._hub.export_rule(self, family, negotiated)) is not group:
                 self._leave(family)
                 self._join(family, negotiated, b"", holds_routes=True)
 
@@ -347,7 +347,7 @@ class Peer:
         return self.peer_type is PeerType.EXTERNAL and self.settings.ebgp_requires_policy and not policies
 
     def _join(self, family: Family, negotiated: Negotiated, closing: bytes, *, holds_routes: bool) -> None:
-        group = self._hub.group(self._hub.export_rule(self, family, negotiated), self.context)
+        group = self._hub.group(self._hub.export_rule(self, family, negotiated))
         member = Member(self, self)
         self.members[family] = (group, member)
         group.join(member, closing, holds_routes=holds_routes)

@@ -24,7 +24,6 @@ from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import administrative
 from bgpd.messages.open import Open
 from bgpd.policy.chain import Chain
-from bgpd.policy.subject import PeerContext
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.admission import Admission
 from bgpd.rib.changes import sort_by_path
@@ -55,7 +54,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker
 class Speaker:
     """One BGP speaker.
 
-    peers: by name. loc_ribs: by family. groups: by rule and policy context. kernel: None = next hops are not looked
+    peers: by name. loc_ribs: by family. groups: by rule. kernel: None = next hops are not looked
     up and nothing is written. is_recovering: our routes of an earlier run are in the kernel, and the peers have not
     told us all yet; nothing is announced and nothing swept until then. sent: seconds from a change's arrival to its
     UPDATEs.
@@ -68,7 +67,7 @@ class Speaker:
         self.kernel = Kernel(kernel_settings(config.kernel), self, loop) if config.kernel.enabled else None
         self.next_hops = NextHopTable(self.kernel)
         self.loc_ribs: Mapping[Family, LocRib] = {f: LocRib(f, self._changed) for f in FAMILIES.values()}
-        self.groups: dict[tuple[ExportRule, PeerContext], UpdateGroup] = {}
+        self.groups: dict[ExportRule, UpdateGroup] = {}
         self.peers: dict[str, Peer] = {}
         self.listener = Listener(network, self._find_peer, loop)
         self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier)
@@ -147,7 +146,9 @@ class Speaker:
         changes = diff(self.config, config)
         running = self.config.kernel
         kernel = replace(config.kernel, enabled=running.enabled, table=running.table, protocol=running.protocol)
-        self.config = replace(config, kernel=kernel)
+        log = replace(config.log, format=self.config.log.format)
+        # What waits for the next start is as it was, so that the next reload says so again
+        self.config = replace(config, kernel=kernel, log=log, http=self.config.http, control=self.config.control)
         self.reloaded_at = self.loop.time()
         self._policies = {policy.name: policy for policy in config.policies}
         self._generations.update(changes.policies)
@@ -230,16 +231,14 @@ class Speaker:
             denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,
         )
 
-    def group(self, rule: ExportRule, context: PeerContext) -> UpdateGroup:
-        """Return the update group of the rule; context: of the peer, where a policy may ask for it."""
-        if not rule.policies:
-            context = PeerContext("", rule.peer_type, rule.local_asn, rule.local_asn)
-        group = self.groups.get((rule, context))
+    def group(self, rule: ExportRule) -> UpdateGroup:
+        """Return the update group of the rule."""
+        group = self.groups.get(rule)
         if group is None:
             withheld = tuple(p.prefix for p in self.config.pools if p.family is rule.family and not p.export)
-            exporter = GroupExporter(rule, self.chain(rule.policies), context, withheld, self.interface_name)
+            exporter = GroupExporter(rule, self.chain(rule.policies), withheld, self.interface_name)
             rib = AdjRibOut(rule, exporter, self.loc_ribs[rule.family])
-            group = self.groups[rule, context] = UpdateGroup(rib, self.loop.call_soon)
+            group = self.groups[rule] = UpdateGroup(rib, self.loop.call_soon)
         return group
 
     def left(self, group: UpdateGroup) -> None:
@@ -296,7 +295,7 @@ class Speaker:
             if not rib.has_changes:
                 continue
             before = rib.take_changes()
-            groups = [group for (rule, _), group in self.groups.items() if rule.family is family]
+            groups = [group for rule, group in self.groups.items() if rule.family is family]
             if groups:
                 has_members = True
                 batch = sort_by_path(before, rib.table)

@@ -20,7 +20,7 @@ def told(sent: Path, rule: ExportRule) -> Attributes:
     exported = rewrite(sent, sent.attributes, rule, reflected)
     remote = LOCAL_ASN if rule.peer_type is PeerType.INTERNAL else 65001
     session = negotiated(rule.family, remote_asn=remote, four_octet_as=rule.four_octet_as)
-    return parse(exported.octets, session, exported.next_hop)
+    return parse(exported.octets, session, exported.next_hop or None)
 
 
 @pytest.mark.rfc("4271", "5.1.2")
@@ -55,7 +55,7 @@ def test_med_is_not_passed_on_to_another_as_unless_policy_set_it() -> None:
     assert told(sent, export_rule(EBGP)).med is None
     changed = path(peer_source(1, EBGP), med=9).attributes
     exported = rewrite(sent, changed, export_rule(EBGP), reflected)
-    assert parse(exported.octets, negotiated(remote_asn=65001), exported.next_hop).med == 9
+    assert parse(exported.octets, negotiated(remote_asn=65001), exported.next_hop or None).med == 9
 
 
 @pytest.mark.rfc("4271", "5.1.5")

@@ -61,7 +61,9 @@ class PlainExporter:
     def permits(self, path: Path) -> bool:
         return not refusal(path, self.rule)
 
-    def export(self, path: Path) -> Exported:
+    def export(self, path: Path) -> Exported | None:
+        if refusal(path, self.rule):
+            return None
         if path not in self._memo:
             self._memo[path] = rewrite(path, path.attributes, self.rule, reflected)
         return self._memo[path]
