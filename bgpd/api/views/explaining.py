@@ -1,0 +1,136 @@
+"""Why a prefix is where it is: its paths and what decided, the kernel's route, who is told."""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from bgpd.addresses import format_address, format_prefix
+from bgpd.api.operations import RouteQuery
+from bgpd.api.rows import Candidate, Explanation, Export, FibRow
+from bgpd.api.views.describing import Describer, ecmp_limit, fib_row
+from bgpd.api.views.scanning import PATH_ID, longest_match
+from bgpd.api.views.subjects import PeerView, SpeakerView
+from bgpd.families import Family
+from bgpd.rib.decision import Step, equal_cost, why
+from bgpd.rib.path import Candidates, Path
+from bgpd.rib.update_group import UpdateGroup
+
+
+def explain(speaker: SpeakerView, query: RouteQuery) -> Explanation:
+    """Return why a prefix is where it is: its paths and what decided, who is told, what the kernel has."""
+    family, prefix = query.family, query.prefix
+    assert family is not None  # the server parsed them together
+    assert prefix is not None
+    table = speaker.loc_ribs[family].table
+    if query.is_address:
+        prefix = longest_match(table, prefix) or prefix
+    candidates = table.get(prefix)
+    text = format_prefix(family, prefix)
+    row, fib_why = _kernel_side(speaker, family, prefix, candidates)
+    return Explanation(
+        prefix=text,
+        candidates=tuple(_usable(speaker, text, candidates)) + tuple(_rejected(speaker, family, prefix, candidates)),
+        exports=tuple(_exports(speaker, family, prefix, candidates)) if candidates else (),
+        fib=row,
+        fib_why=fib_why,
+    )
+
+
+def _usable(speaker: SpeakerView, prefix: str, candidates: Candidates | None) -> Iterator[Candidate]:
+    if candidates is None:
+        return
+    describe, best = Describer(), candidates[0]
+    shared = equal_cost(candidates, ecmp_limit(speaker))
+    for path in candidates:
+        if path is best:
+            verdict, step = "best", why(best, candidates[1]) if len(candidates) > 1 else Step.ONLY
+        else:
+            verdict, step = "multipath" if path in shared else "lost", why(best, path)
+        row = describe(path, prefix, is_best=path is best, is_multipath=path in shared)
+        yield Candidate(row, verdict, step.value, _resolution(speaker, path))
+
+
+def _rejected(
+    speaker: SpeakerView, family: Family, prefix: bytes, candidates: Candidates | None
+) -> Iterator[Candidate]:
+    describe, text = Describer(), format_prefix(family, prefix)
+    sources = {path.source for path in candidates or ()} if candidates else set()
+    for peer in speaker.peers.values():
+        rib = peer.adj_ribs_in.get(family)
+        if rib is None:
+            continue
+        keys = [i.to_bytes(PATH_ID) + prefix for i in rib.sources] if rib.has_path_ids else [prefix]
+        for path in filter(None, map(rib.table.get, keys)):
+            reason = peer.importers[family].refusal(path, prefix)
+            if reason or path.source not in sources:
+                row = describe(path, text, is_best=False, is_multipath=False)
+                yield Candidate(
+                    replace(row, rejected=reason),
+                    "rejected",
+                    reason or "not taken",
+                    _resolution(speaker, path),
+                )
+
+
+def _resolution(speaker: SpeakerView, path: Path) -> str:
+    """Return how the path's next hop is reached, for people."""
+    kernel, hop = speaker.kernel, path.next_hop
+    if not (hop.address or hop.link_local):
+        name = kernel.interface_name(path.interface) if kernel is not None and path.interface else ""
+        return f"our own, dev {name}" if name else "our own"
+    if not hop.is_reachable:
+        return f"unreachable: {hop.why}"
+    if kernel is None:
+        return "not looked up, the kernel is left alone"
+    device = kernel.interface_name(hop.device) if hop.device else ""
+    where = f"via {format_address(hop.gateway)} " if hop.gateway else "on the link, "
+    metric = f", metric {hop.metric}" if hop.metric else ""
+    return f"{where}dev {device or '?'}{metric}"
+
+
+def _exports(speaker: SpeakerView, family: Family, prefix: bytes, candidates: Candidates) -> Iterator[Export]:
+    path = candidates[0]
+    reasons: dict[UpdateGroup, str] = {}
+    for name, peer in speaker.peers.items():
+        joined = peer.members.get(family)
+        if joined is None and family not in peer.settings.families:
+            continue
+        if joined is None:
+            yield Export(name, False, _why_not_member(speaker, peer, family))
+            continue
+        group, member = joined
+        if path.source.peer is not None and path.source.peer is member.peer:
+            yield Export(name, False, "the best path is from this peer")
+            continue
+        if group not in reasons:
+            reasons[group] = group.rib.exporter.refusal(path, prefix)
+        owed = member.backlog is not None and prefix in member.backlog.owed
+        reason = reasons[group] or (
+            "waits: the peer reads slowly or is still being told its first routes" if owed else ""
+        )
+        yield Export(name, not reason, reason)
+
+
+def _why_not_member(speaker: SpeakerView, peer: PeerView, family: Family) -> str:
+    negotiated = peer.negotiated
+    if negotiated is None:
+        return f"the session is {peer.session.state.title}"
+    if family not in negotiated.families:
+        return f"{family.name} was not negotiated"
+    return "we are collecting routes after a restart" if speaker.is_recovering else "not yet told anything"
+
+
+def _kernel_side(
+    speaker: SpeakerView, family: Family, prefix: bytes, candidates: Candidates | None
+) -> tuple[FibRow | None, str]:
+    kernel, forwarding = speaker.kernel, speaker.forwarding
+    if kernel is None or forwarding is None:
+        return None, "the kernel is left alone ([kernel] enabled = false)"
+    wanted = forwarding.route(family, prefix, candidates)
+    present = kernel.route(family, prefix)
+    if wanted is None and present is None:
+        return None, forwarding.why_not(family, prefix, candidates) if candidates else "there is no path"
+    row = fib_row(kernel, family, prefix, format_prefix(family, prefix), present or wanted, candidates)
+    if row.state != "failed" and present != wanted:
+        row = replace(row, state="queued")
+    return row, ""

@@ -1,0 +1,157 @@
+"""Peers as rows."""
+
+from collections.abc import Iterable, Iterator
+
+from bgpd.addresses import format_address
+from bgpd.api.operations import Refused
+from bgpd.api.rows import FamilyCount, MessageCount, PeerDetail, PeerRow
+from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
+from bgpd.config import ResolvedPeer
+from bgpd.families import Family
+from bgpd.fsm.states import State
+from bgpd.identity import format_identifier
+from bgpd.messages.framing import MessageType
+from bgpd.messages.negotiated import Negotiated
+from bgpd.rib.update_group import Member, UpdateGroup
+
+
+def find_peer(speaker: SpeakerView, name: str) -> PeerView:
+    """Return the peer of that name, or of that address if there is one such. Raises Refused."""
+    peer = speaker.peers.get(name)
+    if peer is not None:
+        return peer
+    found = [peer for peer in speaker.peers.values() if peer_address(peer) == name]
+    if len(found) == 1:
+        return found[0]
+    raise Refused(404, f"there is no peer {name}", "bgpctl peers lists them")
+
+
+def is_expected(peer: PeerView) -> bool:
+    """Should the peer be up? Not one that is disabled, nor one that came from a range by itself."""
+    settings = peer.settings
+    return not peer.range_name and (peer.session.is_started or (settings.enabled and bool(settings.held_down)))
+
+
+def is_up(peer: PeerView) -> bool:
+    """Is there a session?"""
+    return peer.session.state is State.ESTABLISHED
+
+
+def peer_row(peer: PeerView, moment: Moment) -> PeerRow:
+    """Return the peer as a line."""
+    settings, session, negotiated = peer.settings, peer.session, peer.negotiated
+    return PeerRow(
+        name=settings.name,
+        address=peer_address(peer),
+        node=negotiated.peer_host_name if negotiated is not None else "",
+        type=peer_kind(settings),
+        asn=negotiated.remote_asn if negotiated is not None else settings.asn,
+        state=session.state.title,
+        since=moment.unix_of(session.since),
+        received=sum(len(rib) for rib in peer.adj_ribs_in.values()),
+        accepted=sum(rib.accepted for rib in peer.adj_ribs_in.values()),
+        sent=sum(_advertised(group, member) for group, member in peer.members.values()),
+        last_error=last_error(peer),
+        is_expected=is_expected(peer),
+        is_up=is_up(peer),
+        origin="range" if peer.range_name else "config",
+    )
+
+
+def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
+    """Return all about the peer."""
+    settings, session = peer.settings, peer.session
+    counts = session.counts
+    local = session.local_address or settings.local_address
+    return PeerDetail(
+        row=peer_row(peer, moment),
+        port=settings.port,
+        local_address=format_address(local) if local else "",
+        local_asn=settings.local_asn,
+        is_passive=settings.passive,
+        is_enabled=settings.enabled and session.is_started,
+        held_down=settings.held_down,
+        imports=settings.imports,
+        exports=settings.exports,
+        flaps=session.flaps,
+        last_error_at=moment.unix_of(session.last_error_at) if last_error(peer) else None,
+        unsent=session.unsent,
+        is_congested=session.is_congested,
+        families=tuple(family_counts(peer)),
+        messages=tuple(MessageCount(kind.name, counts.received[kind], counts.sent[kind]) for kind in MessageType),
+        octets_received=counts.octets_received,
+        octets_sent=counts.octets_sent,
+        negotiated=_negotiated(peer.negotiated) if peer.negotiated is not None else {},
+        settings=_settings(settings),
+    )
+
+
+def peer_address(peer: PeerView) -> str:
+    settings = peer.settings
+    text = format_address(settings.address)
+    return f"{text}%{settings.interface}" if settings.interface else text
+
+
+def last_error(peer: PeerView) -> str:
+    session = peer.session
+    if peer.settings.held_down:
+        return f"Held down: {peer.settings.held_down}"
+    is_old_news = is_up(peer) and session.flaps == 0  # attempts that failed before the first session
+    return "" if is_old_news else session.last_error
+
+
+def peer_kind(settings: ResolvedPeer) -> str:
+    if settings.peer_type == "external":
+        return "ebgp"
+    return "client" if settings.reflector_client else "ibgp"
+
+
+def family_counts(peer: PeerView) -> Iterator[FamilyCount]:
+    families = dict.fromkeys((*peer.adj_ribs_in, *peer.members))
+    for family in families:
+        rib, joined = peer.adj_ribs_in.get(family), peer.members.get(family)
+        yield FamilyCount(
+            family.name,
+            len(rib) if rib is not None else 0,
+            rib.accepted if rib is not None else 0,
+            _advertised(*joined) if joined is not None else 0,
+            joined[1].owed if joined is not None else 0,
+        )
+
+
+def _advertised(group: UpdateGroup, member: Member) -> int:
+    return group.rib.advertised(member.peer)
+
+
+def _negotiated(negotiated: Negotiated) -> dict[str, str]:
+    def names(families: Iterable[Family]) -> str:
+        return ", ".join(sorted(family.name for family in families)) or "none"
+
+    restart = negotiated.peer_graceful_restart
+    return {
+        "identifier": format_identifier(negotiated.remote_identifier),
+        "families": names(negotiated.families),
+        "hold time": f"{negotiated.hold_time} s, keepalive {negotiated.keepalive_time} s",
+        "graceful restart": f"{restart.restart_time} s, {names(restart.families)}" if restart is not None else "no",
+        "route refresh": "enhanced" if negotiated.enhanced_route_refresh else _yes(negotiated.route_refresh),
+        "four-octet AS": _yes(negotiated.four_octet_as),
+        "longest message": f"{negotiated.max_send} octets sent, {negotiated.max_receive} received",
+        "add path": f"receive {names(negotiated.add_path_receive)}; send {names(negotiated.add_path_send)}",
+        "IPv6 next hop": names(negotiated.extended_next_hop),
+    }
+
+
+def _settings(settings: ResolvedPeer) -> dict[str, str]:
+    limit = f"{settings.max_prefix_limit}, then {settings.max_prefix_action.value}"
+    return {
+        "authentication": "TCP-MD5" if settings.password is not None else "none",
+        "next hop": settings.next_hop.value,
+        "prefix limit": limit if settings.max_prefix_limit else "none",
+        "hops": f"GTSM, {settings.ttl_security}"
+        if settings.ttl_security
+        else f"TTL {settings.multihop_ttl or 'default'}",
+    }
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -1,0 +1,106 @@
+"""The daemon at a glance, and all that is measured."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from bgpd.addresses import format_prefix
+from bgpd.api.rows import StatusRow
+from bgpd.api.statistics import Distribution, FamilyStatistics, FibStatistics, PeerStatistics, Statistics
+from bgpd.api.views.peers import family_counts, is_expected, is_up, peer_address, peer_kind
+from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
+from bgpd.identity import format_identifier
+from bgpd.messages.framing import MessageType
+
+_NAMED: Final = 5  # peers that a problem names
+
+
+def status(speaker: SpeakerView, moment: Moment, version: str, loop_lag: float) -> StatusRow:
+    """Return the daemon at a glance."""
+    node, kernel = speaker.config.node, speaker.kernel
+    expected = [peer for peer in speaker.peers.values() if is_expected(peer)]
+    problems = tuple(_problems(speaker, expected))
+    state = "draining" if speaker.is_draining else "starting" if speaker.is_recovering else "ok"
+    return StatusRow(
+        version=version,
+        node=node.name,
+        asn=node.asn,
+        identifier=format_identifier(node.identifier),
+        state="degraded" if problems and state == "ok" else state,
+        started=moment.unix_of(speaker.started_at),
+        reloaded=moment.unix_of(speaker.reloaded_at) if speaker.reloaded_at is not None else None,
+        peers_expected=len(expected),
+        peers_up=sum(map(is_up, expected)),
+        routes={family.name: len(rib) for family, rib in speaker.loc_ribs.items()},
+        fib_installed=sum(map(kernel.installed, speaker.loc_ribs)) if kernel is not None else 0,
+        fib_queued=kernel.queued() if kernel is not None else 0,
+        fib_failed=len(kernel.failures) if kernel is not None else 0,
+        unknown_peers=speaker.listener.unknown_peers,
+        loop_lag=loop_lag,
+        problems=problems,
+        cluster_id=format_identifier(node.cluster_id) if node.cluster_id is not None else "",
+    )
+
+
+def _problems(speaker: SpeakerView, expected: Sequence[PeerView]) -> Iterator[str]:
+    down = [peer for peer in expected if not is_up(peer)]
+    for peer in down[:_NAMED]:
+        error = peer.settings.held_down or peer.session.last_error
+        yield f"peer {peer.settings.name} is {peer.session.state.title}" + (f": {error}" if error else "")
+    if len(down) > _NAMED:
+        yield f"{len(down) - _NAMED} more peers are down"
+    if speaker.kernel is not None and speaker.kernel.failures:
+        failures = speaker.kernel.failures
+        (family, prefix), failure = next(iter(failures.items()))
+        yield f"{len(failures)} routes are not in the kernel, such as {format_prefix(family, prefix)}: {failure.text}"
+
+
+def statistics(
+    speaker: SpeakerView, moment: Moment, version: str, distributions: Mapping[str, tuple[str, Distribution]]
+) -> Statistics:
+    """Return all that is measured."""
+    kernel = speaker.kernel
+    return Statistics(
+        version=version,
+        started=moment.unix_of(speaker.started_at),
+        peers=tuple(_peer_statistics(peer, moment) for peer in speaker.peers.values()),
+        prefixes={family.name: len(rib) for family, rib in speaker.loc_ribs.items()},
+        update_groups=len(speaker.groups),
+        next_hops=len(speaker.next_hops),
+        unknown_peers=speaker.listener.unknown_peers,
+        fib=FibStatistics(
+            installed=sum(map(kernel.installed, speaker.loc_ribs)),
+            queued=kernel.queued(),
+            failed=len(kernel.failures),
+            written=kernel.stats.written,
+            deleted=kernel.stats.deleted,
+            errors=kernel.stats.errors,
+            resynchronizations=kernel.resyncs,
+            reinstalled=kernel.stats.reinstalled,
+        )
+        if kernel is not None
+        else FibStatistics(),
+        distributions=distributions,
+    )
+
+
+def _peer_statistics(peer: PeerView, moment: Moment) -> PeerStatistics:
+    settings, session, negotiated = peer.settings, peer.session, peer.negotiated
+    counts = session.counts
+    families = tuple(family_counts(peer))
+    return PeerStatistics(
+        name=settings.name,
+        address=peer_address(peer),
+        asn=(negotiated.remote_asn if negotiated is not None else settings.asn) or 0,
+        type=peer_kind(settings),
+        state=session.state.title,
+        uptime=moment.loop - session.established_at if session.established_at is not None else 0.0,
+        flaps=session.flaps,
+        last_reason=session.last_error,
+        received={kind.name: counts.received[kind] for kind in MessageType},
+        sent={kind.name: counts.sent[kind] for kind in MessageType},
+        octets_received=counts.octets_received,
+        octets_sent=counts.octets_sent,
+        unsent=session.unsent,
+        owed=sum(family.owed for family in families),
+        families=tuple(FamilyStatistics(f.family, f.received, f.accepted, f.sent) for f in families),
+    )

@@ -1,0 +1,95 @@
+"""The long tables: Loc-RIB, Adj-RIB-In, Adj-RIB-Out and FIB, slice by slice."""
+
+from collections.abc import Iterator, Mapping
+
+from msgspec.structs import replace
+
+from bgpd.api.operations import RouteQuery, Slice
+from bgpd.api.rows import FibRow, RouteRow
+from bgpd.api.views.describing import Describer, ecmp_limit, export_of, exported_row, fib_row
+from bgpd.api.views.scanning import PATH_ID, scan
+from bgpd.api.views.subjects import PeerView, SpeakerView
+from bgpd.families import Family
+from bgpd.kernel import FibRoute
+from bgpd.rib.decision import equal_cost
+from bgpd.rib.export import Exported
+from bgpd.rib.path import Candidates, Path
+
+
+def routes(speaker: SpeakerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+    """Return the Loc-RIB: every usable path of every prefix, the best one first."""
+    describe = Describer()
+    limit = ecmp_limit(speaker)
+
+    def rows(_: Family, prefix: str, candidates: Candidates, __: bytes) -> list[RouteRow]:
+        best = candidates[0]
+        if query.peer and best.source.name != query.peer:
+            return []
+        shared = equal_cost(candidates, limit) if len(candidates) > 1 else ()
+        return [describe(path, prefix, is_best=path is best, is_multipath=path in shared) for path in candidates]
+
+    return scan([(family, rib.table) for family, rib in speaker.loc_ribs.items()], query, rows)
+
+
+def routes_in(speaker: SpeakerView, peer: PeerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+    """Return what the peer announced, with the reason where it is not used."""
+    describe = Describer()
+    tables: list[tuple[Family, Mapping[bytes, Path]]] = []
+    ids: set[Family] = set()
+    for family, rib in peer.adj_ribs_in.items():
+        tables.append((family, rib.table))
+        if rib.has_path_ids:
+            ids.add(family)
+
+    def rows(family: Family, prefix: str, path: Path, key: bytes) -> list[RouteRow]:
+        octets = key[PATH_ID:] if family in ids else key
+        candidates = speaker.loc_ribs[family].table.get(octets)
+        rejected = peer.importers[family].refusal(path, octets) if family in peer.importers else path.rejected
+        is_best = candidates is not None and candidates[0].source is path.source and not rejected
+        stale = key in peer.adj_ribs_in[family].stale if family in peer.adj_ribs_in else False
+        row = describe(path, prefix, is_best=is_best, is_multipath=False)
+        return [replace(row, rejected=rejected, is_stale=stale or row.is_stale)]
+
+    return scan(tables, query, rows, ids)
+
+
+def routes_out(peer: PeerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+    """Return what the peer has been told or is about to be told."""
+    tables = [(family, group.rib.loc_rib.table) for family, (group, _) in peer.members.items()]
+    described: dict[Exported, RouteRow] = {}
+
+    def rows(family: Family, prefix: str, candidates: Candidates, key: bytes) -> list[RouteRow]:
+        negotiated, joined = peer.negotiated, peer.members.get(family)
+        if negotiated is None or joined is None:
+            return []
+        group, member = joined
+        path = candidates[0]
+        if path.source.peer is not None and path.source.peer is member.peer:
+            return []
+        exported = export_of(group.rib, path, key)
+        if exported is None:
+            return []
+        row = described.get(exported)
+        if row is None:
+            row = described[exported] = exported_row(exported, path, negotiated)
+        return [replace(row, prefix=prefix)]
+
+    return scan(tables, query, rows)
+
+
+def fib(speaker: SpeakerView, query: RouteQuery) -> Iterator[Slice[FibRow]]:
+    """Return our routes in the kernel, and those that it refused."""
+    kernel, forwarding = speaker.kernel, speaker.forwarding
+    if kernel is None or forwarding is None:
+        return iter([Slice([], None)])
+    tables: list[tuple[Family, Mapping[bytes, FibRoute | None]]] = []
+    for family in speaker.loc_ribs:
+        failed = {prefix: None for of, prefix in kernel.failures if of is family}
+        tables.append((family, {**failed, **kernel.routes(family)}))
+
+    def rows(family: Family, prefix: str, route: FibRoute | None, key: bytes) -> list[FibRow]:
+        candidates = speaker.loc_ribs[family].table.get(key)
+        wanted = forwarding.route(family, key, candidates)
+        return [fib_row(kernel, family, key, prefix, wanted if route is None else route, candidates)]
+
+    return scan(tables, query, rows)
