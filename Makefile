@@ -1,0 +1,64 @@
+# make demo and make test need Python 3.11 or newer, make, gcc and iproute2; everything else comes into .venv.
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Options of the demo and of the lab: make lab LAB="--nodes 20 --reflectors 1"
+LAB ?= --nodes 3 --containers 2
+# Which tests: those against other BGP daemons need them installed; make check TESTS= runs them too.
+TESTS ?= -m "not interop"
+SOURCES := bgpd tests conformance
+
+.PHONY: help demo lab setup test interop check format clean
+
+help:
+	@echo "make demo     set up .venv, build a cluster of network namespaces, show that it routes"
+	@echo "make test     set up .venv, run the tests (as root, those with network namespaces too)"
+	@echo "make check    format, lint, types, tests with branch coverage"
+	@echo "make interop  sessions with a real BIRD 2 (Debian: bird2)"
+	@echo "make lab      the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
+	@echo "make format   rewrite the sources as the formatter wants them"
+	@echo "make clean    remove .venv and everything generated"
+
+# Two stamps: the demo does not wait for the tools of the developers.
+$(VENV)/.created:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed, $(PYTHON) is older; try make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.created
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.developed: pyproject.toml $(VENV)/.created
+	$(PIP) --editable '.[dev]'
+	@touch $(VENV)/.installed $@
+
+setup: $(VENV)/.developed
+
+demo lab: $(VENV)/.installed
+	$(BIN)/bgpd lab $(LAB)
+
+test: $(VENV)/.developed
+	$(BIN)/pytest $(TESTS)
+
+interop: $(VENV)/.developed
+	$(BIN)/pytest -m interop conformance
+
+check: $(VENV)/.developed
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/pytest $(TESTS) --cov=bgpd --cov-branch --cov-report=term:skip-covered
+
+format: $(VENV)/.developed
+	$(BIN)/ruff format $(SOURCES)
+	$(BIN)/ruff check --fix $(SOURCES)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +
