@@ -3,13 +3,13 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Options of the demo and of the lab: make lab LAB="--nodes 20 --reflectors 1"
 LAB ?= --nodes 3 --containers 2
 # Which tests: those against other BGP daemons need them installed; make check TESTS= runs them too.
 TESTS ?= -m "not interop"
-SOURCES := bgpd tests conformance
+SOURCES := bgpd tests conformance $(wildcard bench)
 
 .PHONY: help demo lab setup test interop check format clean
 
