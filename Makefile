@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 LAB ?= --nodes 3 --containers 2
 # Which tests: those against other BGP daemons need them installed; make check TESTS= runs them too.
 TESTS ?= -m "not interop"
-SOURCES := bgpd tests conformance $(wildcard bench)
+SOURCES := $(wildcard bgpd tests conformance bench)
 
 .PHONY: help demo lab setup test interop check format clean
 
