@@ -52,7 +52,7 @@ interop: $(VENV)/.developed
 check: $(VENV)/.developed
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
-	$(BIN)/mypy --explicit-package-bases $(SOURCES)
+	$(BIN)/mypy
 	$(BIN)/pytest $(TESTS) --cov=bgpd --cov-branch --cov-report=term:skip-covered
 
 format: $(VENV)/.developed
