@@ -1,0 +1,1 @@
+"""A declarative grammar of UPDATE: slow, complete, and written apart from the decoder that it judges."""
