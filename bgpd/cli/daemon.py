@@ -1,8 +1,8 @@
 """The daemon's process: reads the configuration, starts the speaker and the API, follows signals, ends in order.
 
-SIGTERM and SIGINT stop it, SIGHUP reloads. BGP comes first: the API's library takes longer to import than the rest
-of the start, so that is done in a thread while the speaker starts. Requests wait on the control socket, which is
-taken before anything else: two daemons with one configuration never meet on the port or in the kernel.
+SIGTERM and SIGINT stop it, SIGHUP reloads. BGP comes first: the API's library takes as long to import as the rest of
+the start, so that is done in a thread while sessions come up, and requests wait on the control socket meanwhile. That
+socket is taken before anything else: two daemons with one configuration never meet on the port or in the kernel.
 """
 
 import asyncio
@@ -88,6 +88,7 @@ class _Daemon:
         """Start, serve until a signal comes, stop. Raises ApiError, ListenError, KernelError."""
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         control = Path(self._config.control.socket)
@@ -112,17 +113,12 @@ class _Daemon:
     async def _serve(
         self, loop: asyncio.AbstractEventLoop, bound: list[tuple[socket.socket, bool]], stop: asyncio.Event
     ) -> None:
-        server_class = loop.run_in_executor(None, _import_server)
         speaker = Speaker(self._config, loop, TcpNetwork(), Random())
         lag, garbage = LoopLag(loop), Garbage(loop)
         operations = SpeakerOperations(speaker, self._path, self._threshold, lag, self._notifier)
-        try:
-            await speaker.start()
-        except BaseException:
-            await server_class
-            raise
+        await speaker.start()
         loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
-        server = (await server_class)(operations)
+        server = (await loop.run_in_executor(None, _import_server))(operations)
         for listener, is_full in bound:
             await server.serve(listener, is_full=is_full)
         garbage.start()

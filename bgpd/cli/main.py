@@ -5,6 +5,7 @@ for what only the lab needs. Exit status: 0 done, 1 could not run, 2 the command
 """
 
 import argparse
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         from bgpd.cli.check import check
 
         sys.exit(check(options.config))
+    gc.disable()  # what is made until the daemon is up stays; ``bgpd.cli.garbage`` takes over then
     sys.modules["rich"] = None  # type: ignore[assignment]  # structlog would import it for tracebacks: 0.1 s for nothing
     from bgpd.cli.daemon import run
 
