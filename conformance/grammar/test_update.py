@@ -1,11 +1,11 @@
-"""The fast decoder against the grammar: what one builds the other reads, and damaged octets are read alike or refused."""
+"""The fast decoder against the grammar: what one builds the other reads, and damage is read alike or refused."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from construct import Construct, ConstructError, Container
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpd.errors import BgpError
@@ -201,6 +201,7 @@ def compare_values(found: Attributes, parsed: Container, *, has_merged: bool) ->
 
 
 @pytest.mark.parametrize("negotiated", SESSIONS)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_what_the_grammar_builds_is_read_as_it_was_said(negotiated: Negotiated, data: st.DataObject) -> None:
     message = data.draw(updates(negotiated))
@@ -214,6 +215,7 @@ def test_what_the_grammar_builds_is_read_as_it_was_said(negotiated: Negotiated, 
 
 
 @pytest.mark.parametrize("negotiated", SESSIONS)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_damaged_messages_are_read_alike_or_refused(negotiated: Negotiated, data: st.DataObject) -> None:
     body = bytearray(build(UPDATE, data.draw(updates(negotiated)), negotiated))
