@@ -46,6 +46,7 @@ from bgpd.speaker.slices import Slicer
 
 _SETTLE: Final = 3.0  # seconds a peer without End-of-RIB gets to tell what it has, after our restart
 _RECOVERY_CHECK: Final = 0.25  # seconds
+_FLUSH: Final = 20.0  # seconds that a stop waits for the kernel to take our routes out
 _DYNAMIC_KEPT: Final = 60.0  # seconds that a peer from a range is remembered after it left
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker")
@@ -128,7 +129,10 @@ class Speaker:
         if self.kernel is not None:
             if is_final:
                 self.kernel.flush_all()
-                await self.kernel.flushed()
+                try:
+                    await asyncio.wait_for(self.kernel.flushed(), _FLUSH)
+                except TimeoutError:
+                    _log.error("routes of ours may be left in the kernel", reason=f"not flushed within {_FLUSH:g} s")
             await self.kernel.close()
 
     def drain(self) -> None:
