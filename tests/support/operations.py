@@ -94,7 +94,7 @@ class Answers:
             (Candidate(route, "best", "only path", "on the link eth0"),),
             (Export("mesh", False, "not wanted"),),
             None,
-            "off",
+            "the kernel is left alone ([kernel] enabled = false)",
         )
 
     def statistics(self) -> Statistics:
