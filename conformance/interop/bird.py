@@ -1,0 +1,172 @@
+"""BIRD 2 as a child process in a namespace, asked through ``birdc``.
+
+BIRD's documentation, chapter 4 (remote control) and 6.3 (BGP). The attributes of a route are those of ``show route
+all``, by BIRD's names without ``BGP.``: ``as_path`` → ``64512 65033``.
+"""
+
+import re
+import shutil
+import signal
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from conformance.interop.waiting import NotYet, eventually
+from tests.support.netns import Namespace
+
+PROGRAMS: Final = ("bird", "birdc")
+_PATHS: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every user's search path
+_STOP_PATIENCE: Final = 5.0  # seconds
+_PREAMBLE: Final = "log stderr all;\n"
+
+
+class MissingBird(Exception):
+    """BIRD 2 is not installed, or is another version."""
+
+
+@dataclass(frozen=True, slots=True)
+class BirdRoute:
+    """One route of a table. next_hop: gateway and device, empty for a route that leads nowhere."""
+
+    prefix: str
+    protocol: str
+    is_best: bool
+    gateway: str = ""
+    device: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+def find(program: str) -> str:
+    """Return the program's path. Raises MissingBird."""
+    for found in (shutil.which(program), *(shutil.which(program, path=path) for path in _PATHS)):
+        if found:
+            return found
+    raise MissingBird(f"{program} is not installed: the interoperability tests need BIRD 2 (apt-get install bird2)")
+
+
+def version() -> str:
+    """Return BIRD's version. Raises MissingBird if there is none, or it is not 2."""
+    for program in PROGRAMS:
+        find(program)
+    said = subprocess.run([find("bird"), "--version"], capture_output=True, text=True, check=True)
+    text = (said.stdout + said.stderr).strip().removeprefix("BIRD version ")
+    if not text.startswith("2."):
+        raise MissingBird(f"BIRD {text} is installed: the interoperability tests need BIRD 2")
+    return text
+
+
+class Bird:
+    """One BIRD. Its files are in a directory of its own: bird.conf, bird.ctl, bird.log."""
+
+    def __init__(self, namespace: Namespace, directory: Path) -> None:
+        version()
+        directory.mkdir(parents=True, exist_ok=True)
+        self.namespace = namespace
+        self.log = directory / "bird.log"
+        self._config = directory / "bird.conf"
+        self._socket = directory / "bird.ctl"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, text: str) -> None:
+        """Write the configuration; a running BIRD is not told."""
+        self._config.write_text(_PREAMBLE + text)
+
+    def start(self, *options: str) -> None:
+        """Start BIRD in the foreground of its own process and wait until it answers. ``-R``: recover gracefully."""
+        command = [find("bird"), "-f", "-c", str(self._config), "-s", str(self._socket), *options]
+        with self.log.open("ab") as log, self.namespace.entered():
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        eventually("BIRD answers birdc", self._is_up)
+
+    def kill(self) -> None:
+        """End BIRD as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def stop(self) -> None:
+        """End BIRD; by force if it does not go."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            self._process.wait(_STOP_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def ask(self, command: str) -> str:
+        """Return what BIRD answers to a command."""
+        said = subprocess.run(
+            [find("birdc"), "-s", str(self._socket), *command.split()], capture_output=True, text=True, check=False
+        )
+        _, _, answer = said.stdout.partition("ready.\n")
+        return answer or said.stderr
+
+    def routes(self, table: str, prefix: str = "") -> list[BirdRoute]:
+        """Return the routes of a table, or those of one prefix."""
+        return parse_routes(self.ask(f"show route {prefix} table {table} all"))
+
+    def route(self, table: str, prefix: str) -> BirdRoute:
+        """Return the best route of a prefix. Raises NotYet if there is none."""
+        best = [route for route in self.routes(table, prefix) if route.is_best]
+        if not best:
+            raise NotYet(f"BIRD has no {prefix} in {table}")
+        return best[0]
+
+    def protocol(self, name: str) -> str:
+        """Return all that BIRD says about a protocol."""
+        return self.ask(f"show protocols all {name}")
+
+    def bgp_state(self, name: str) -> str:
+        """Return the state of a BGP protocol in the RFC's words, or what BIRD says instead."""
+        said = self.protocol(name)
+        found = re.search(r"BGP state:\s+(\S+)", said)
+        return found[1] if found else said.strip()
+
+    def since(self, name: str) -> str:
+        """Return since when a protocol is in its state, as BIRD writes it."""
+        for line in self.ask(f"show protocols {name}").splitlines():
+            words = line.split()
+            if words and words[0] == name:
+                return words[4]
+        raise AssertionError(f"BIRD has no protocol {name}")
+
+    def _is_up(self) -> bool:
+        process = self._process
+        if process is not None and process.poll() is not None:
+            raise AssertionError(f"BIRD ended with status {process.returncode}:\n{self.log.read_text()[-2000:]}")
+        return self.ask("show status").startswith("BIRD ")
+
+
+_ROUTE = re.compile(
+    r"^(?P<prefix>\S+)?\s+(?P<kind>unicast|blackhole|unreachable|prohibit) \[(?P<protocol>\S+) .*?\](?P<rest>.*)"
+)
+_VIA = re.compile(r"^\tvia (?P<gateway>\S+) on (?P<device>\S+)")
+_DEVICE = re.compile(r"^\tdev (?P<device>\S+)")
+_ATTRIBUTE = re.compile(r"^\t(?:BGP\.)?(?P<name>[^:]+):\s*(?P<value>.*)")
+
+
+def parse_routes(text: str) -> list[BirdRoute]:
+    """Return the routes in the answer to ``show route all``."""
+    found: list[dict[str, str]] = []
+    attributes: list[dict[str, str]] = []
+    prefix = ""
+    for line in text.splitlines():
+        if head := _ROUTE.match(line):
+            prefix = head["prefix"] or prefix
+            is_best = "yes" if " * " in head["rest"] else ""
+            found.append({"prefix": prefix, "protocol": head["protocol"], "is_best": is_best})
+            attributes.append({})
+        elif found and (via := _VIA.match(line) or _DEVICE.match(line)):
+            found[-1].update(via.groupdict())
+        elif found and (attribute := _ATTRIBUTE.match(line)):
+            attributes[-1][attribute["name"].removesuffix(" [t]")] = attribute["value"].strip()
+    return [
+        BirdRoute(
+            one["prefix"], one["protocol"], bool(one["is_best"]), one.get("gateway", ""), one.get("device", ""), named
+        )
+        for one, named in zip(found, attributes, strict=True)
+    ]
