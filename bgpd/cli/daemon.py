@@ -6,6 +6,8 @@ socket is taken before anything else: two daemons with one configuration never m
 """
 
 import asyncio
+import errno
+import os
 import signal
 import socket
 import sys
@@ -42,6 +44,11 @@ except ImportError:  # everything runs on the standard loop too, only slower
     _new_loop = asyncio.new_event_loop
 
 CANNOT_START: Final = 1
+LISTEN_HINTS: Final = {
+    os.strerror(errno.EADDRINUSE): "another BGP daemon listens there: stop it, or change [node] listen or port",
+    os.strerror(errno.EADDRNOTAVAIL): "no interface of this host has that address: see [node] listen",
+    os.strerror(errno.EACCES): "ports below 1024 are for root and for CAP_NET_BIND_SERVICE",
+}
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
@@ -60,7 +67,7 @@ def run(path: Path, *, flush: bool) -> int:
     except ApiError as error:
         return _refuse(str(error), error.hint)
     except ListenError as error:
-        return _refuse(str(error), "is another BGP daemon running? see [node] listen and port")
+        return _refuse(str(error), LISTEN_HINTS.get(error.why, "see [node] listen and port"))
     except KernelError as error:
         return _refuse(str(error), "")
     return 0

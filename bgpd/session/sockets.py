@@ -5,7 +5,6 @@ replaces ``TcpNetwork`` with a network in memory. Addresses are 4 or 16 octets; 
 """
 
 import asyncio
-import errno
 import os
 import socket
 import struct
@@ -194,5 +193,5 @@ def _socket_address(address: bytes, port: int, interface: str) -> tuple[str, int
         try:
             scope = socket.if_nametoindex(interface)
         except OSError as error:
-            raise OSError(errno.ENODEV, f"no interface {interface}") from error
+            raise OSError(f"no interface {interface}") from error  # without an errno, whose text would win
     return text, port, 0, scope
