@@ -5,6 +5,7 @@ time. What it tells its owner may make the owner step it again; the actions of t
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from bgpd.errors import BgpError, ErrorCode, HeaderError, OpenSubcode, RouteRefreshError, UpdateError
@@ -108,8 +109,9 @@ class DriverOwner(Protocol):
     def stepped(self, driver: "Driver") -> None:
         """Learn that an event was dealt with entirely."""
 
-    def update_received(self, buffer: bytes, start: int, end: int) -> None:
-        """Take an UPDATE; may raise BgpError."""
+    @property
+    def deliver(self) -> Callable[[bytes, int, int], None]:
+        """Who takes UPDATEs; may raise BgpError. Asked once for each session, so that no call stands in between."""
 
     def batch_received(self) -> None:
         """Learn that the UPDATEs at hand were all handed over."""
@@ -279,7 +281,7 @@ class Driver:
 
     def _establish(self, negotiated: Negotiated) -> None:
         if self.connection is not None:
-            self.connection.deliver = self._owner.update_received
+            self.connection.deliver = self._owner.deliver
         self._owner.session_up(self, negotiated)
 
     def _close(self) -> None:

@@ -6,7 +6,7 @@ The first machine dials, waits and holds; when it is the one that loses, the sec
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final, Protocol
 
@@ -302,9 +302,10 @@ class PeerSession:
         elif self._primary.connection is None and self._primary.machine.state is not State.CONNECT:
             self._promote_rival()
 
-    def update_received(self, buffer: bytes, start: int, end: int) -> None:
-        """Pass an UPDATE on."""
-        self._user.update_received(buffer, start, end)
+    @property
+    def deliver(self) -> Callable[[bytes, int, int], None]:
+        """Who takes UPDATEs."""
+        return self._user.update_received
 
     def batch_received(self) -> None:
         """Pass on that a batch is complete."""

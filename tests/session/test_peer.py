@@ -310,16 +310,11 @@ def test_a_fault_found_by_the_speaker_between_reads_ends_the_session(pair: Pair)
 
 
 def test_a_speaker_that_fails_the_session_while_it_takes_an_update_gets_no_more(pair: Pair) -> None:
-    taken: list[int] = []
-
-    def take(buffer: bytes, start: int, end: int) -> None:
-        taken.append(end)
-        pair.b.fail(Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, why="more than 0 prefixes"))
-
-    pair.user_b.update_received = take  # type: ignore[method-assign]
+    error = Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, why="more than 0 prefixes")
+    pair.user_b.hook = lambda: pair.b.fail(error)
     pair.a.writelines([EMPTY_UPDATE] * 5)
     pair.await_lost()
-    assert len(taken) == 1
+    assert len(pair.user_b.updates) == 1
     assert pair.user_b.log[-1] == "down"
 
 

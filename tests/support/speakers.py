@@ -1,6 +1,7 @@
 """A small BGP speaker for tests of sessions: it records what it is told, and peers with others of its kind."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -71,6 +72,7 @@ class RecordingUser:
         self.refreshes: list[RouteRefresh] = []
         self.drains = 0
         self.fault: BgpError | None = None
+        self.hook: Callable[[], None] | None = None
 
     def local_open(self) -> Open:
         return self.message
@@ -87,6 +89,8 @@ class RecordingUser:
         if self.fault is not None:
             raise self.fault
         self.updates.append(buffer[start:end])
+        if self.hook is not None:
+            self.hook()
 
     def batch_received(self) -> None:
         self.batches += 1
