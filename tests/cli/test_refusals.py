@@ -44,7 +44,7 @@ def test_an_unknown_interface_is_named_and_the_rest_works(tmp_path: Path) -> Non
     daemon = Daemon(config, tmp_path / "n1.sock")
     try:
         until(daemon.answers, "the API")
-        until(lambda: "no interface nosuch0" in daemon.ctl("peer", "link").stdout, "the reason")
+        until(lambda: "No interface nosuch0" in daemon.ctl("peer", "link").stdout, "the reason")
         status, logged = daemon.end()
     finally:
         daemon.close()
