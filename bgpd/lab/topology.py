@@ -179,19 +179,21 @@ def plan_container(node: int, number: int) -> ContainerPlan:
 
 
 def _with_peers(host: HostPlan, hosts: list[HostPlan]) -> HostPlan:
+    roles = {other.role for other in hosts}
     peers: list[PeerPlan] = []
     for other in hosts:
-        if other is not host and _are_peers(host, other, hosts):
+        if other is not host and _are_peers(host, other, roles):
             peers += _sessions(host, other)
     return replace(host, peers=tuple(peers))
 
 
-def _are_peers(one: HostPlan, other: HostPlan, hosts: list[HostPlan]) -> bool:
-    roles = {one.role, other.role}
-    if one.asn != other.asn and any(host.role is Role.ROUTER for host in hosts):
-        return Role.ROUTER in roles  # a rack's node speaks to its top-of-rack router alone
-    if any(host.role is Role.REFLECTOR for host in hosts):
-        return Role.REFLECTOR in roles
+def _are_peers(one: HostPlan, other: HostPlan, roles: set[Role]) -> bool:
+    """Return whether two hosts of a cluster in which there are these roles have sessions."""
+    ends = {one.role, other.role}
+    if one.asn != other.asn and Role.ROUTER in roles:
+        return Role.ROUTER in ends  # a rack's node speaks to its top-of-rack router alone
+    if Role.REFLECTOR in roles:
+        return Role.REFLECTOR in ends
     return True
 
 
@@ -206,8 +208,12 @@ def _sessions(host: HostPlan, other: HostPlan) -> list[PeerPlan]:
 
 
 def _facing(host: HostPlan, other: HostPlan) -> tuple[InterfacePlan, InterfacePlan]:
-    for ours in host.interfaces:
-        for theirs in other.interfaces:
-            if ours.ipv4.network == theirs.ipv4.network:
-                return ours, theirs
-    return host.interfaces[0], other.interfaces[0]
+    """Return the interfaces in the same subnet, or the only ones, as far as a router is between them."""
+    if len(host.interfaces) == len(other.interfaces) == 1:
+        return host.interfaces[0], other.interfaces[0]
+    return next(
+        (ours, theirs)
+        for ours in host.interfaces
+        for theirs in other.interfaces
+        if ours.ipv4.network == theirs.ipv4.network
+    )

@@ -60,7 +60,7 @@ def test_both_ends_of_a_session_configure_each_other(underlay: Underlay, reflect
 
 
 def test_no_address_and_no_device_name_is_used_twice_in_the_largest_lab() -> None:
-    topology = plan(LabOptions(nodes=250, containers=250))
+    topology = plan(LabOptions(nodes=249, containers=250, reflectors=1))
     addresses = [c.ipv4 for c in topology.containers] + [c.ipv6 for c in topology.containers]
     addresses += [host.interfaces[0].ipv4.ip for host in topology.hosts]
     assert len(set(addresses)) == len(addresses)
