@@ -7,6 +7,7 @@ from bgpd.messages.attributes.spec import Malformed
 from bgpd.messages.negotiated import Negotiated
 
 _U32: Final = Struct("!I")
+_LISTS: Final = tuple(Struct(f"!{count}I") for count in range(64))  # by how many numbers; longer ones are rare
 
 
 def decode(value: bytes, _: Negotiated) -> int:
@@ -25,7 +26,8 @@ def decode_list(value: bytes, _: Negotiated) -> tuple[int, ...]:
     """Return the numbers of a list. Raises Malformed for an empty list and for a length that is not a multiple of 4."""
     if not value or len(value) % _U32.size:
         raise Malformed(f"{len(value)} octets, expected a multiple of {_U32.size} above 0")
-    return unpack(f"!{len(value) // _U32.size}I", value)
+    count = len(value) // _U32.size
+    return _LISTS[count].unpack(value) if count < len(_LISTS) else unpack(f"!{count}I", value)
 
 
 def encode_list(numbers: tuple[int, ...], _: Negotiated) -> bytes:
