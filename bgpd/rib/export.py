@@ -25,13 +25,13 @@ NO_ADVERTISE: Final = 0xFFFFFF02
 NO_EXPORT_SUBCONFED: Final = 0xFFFFFF03
 NO_PEER: Final = 0xFFFFFF04
 
-_AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST = 2, 3, 4, 5, 9, 10
+_ORIGIN, _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST = 1, 2, 3, 4, 5, 9, 10
 _EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP = 16, 25, 26
 _NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
 _INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
 _DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
 _CLASSIC_NEXT_HOP: Final = bytes((TRANSITIVE, _NEXT_HOP, 4))
-_ORIGIN_SIZE: Final = 4  # octets of the whole attribute, the first of a canonical block
+_ORIGIN_SIZE: Final = 4  # octets of the whole attribute, the first that we know of a canonical block
 _AS_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
 _LONGEST_SEGMENT: Final = 255  # AS numbers
 _NON_TRANSITIVE: Final = 0x40  # bit of the first octet of an extended community, RFC 4360 section 2
@@ -141,6 +141,7 @@ def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: byte
         and attributes.aigp is None
         and not attributes.extended_communities
         and not attributes.ipv6_extended_communities
+        and attributes.octets[1] == _ORIGIN  # before it there can be an unknown attribute 0
     ):
         # Then what has to go stands right behind AS_PATH: NEXT_HOP, MED, LOCAL_PREF, in this order
         octets = attributes.octets

@@ -2,7 +2,7 @@ import pytest
 
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.block import parse
-from bgpd.messages.attributes.model import Attributes
+from bgpd.messages.attributes.model import Attributes, Unknown
 from bgpd.reflector.attributes import loop, reflected
 from bgpd.rib.export import ExportRule, NextHopMode, refusal, rewrite
 from bgpd.rib.path import Path, SourceKind
@@ -46,6 +46,15 @@ def test_our_as_stands_first_towards_another_as_and_not_within_ours() -> None:
 )
 def test_the_next_hop_is_kept_or_ours(sent: Path, rule: ExportRule, expected: bytes) -> None:
     assert told(sent, rule).next_hop == expected
+
+
+@pytest.mark.rfc("4271", "5")
+@pytest.mark.parametrize("code", [0, 99])
+def test_unknown_transitive_attribute_is_passed_on_wherever_it_stands(code: int) -> None:
+    unknown = Unknown(0xE0, code, b"\0\0\0\7")
+    sent = path(peer_source(1, EBGP), as_path=(7,), med=5, unknown=(unknown,))
+    found = told(sent, export_rule(EBGP))
+    assert (str(found.as_path), found.next_hop, found.med, found.unknown) == (f"{LOCAL_ASN} 7", SELF, None, (unknown,))
 
 
 @pytest.mark.rfc("4271", "5.1.4")
