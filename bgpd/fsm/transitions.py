@@ -177,7 +177,7 @@ def stop(machine: Context, event: ManualStop) -> Step:
     machine.is_started = False
     machine.failures = machine.dials = 0
     if event.cease is None or machine.state < State.OPEN_SENT:
-        why = "stopped" if event.cease is None else event.cease.why
+        why = "closed without a NOTIFICATION" if event.cease is None else event.cease.why
         return _end(machine, SessionEnd(EndKind.ADMINISTRATIVE, 0, 0, b"", why))
     message = _cease(machine, event.cease)
     end = SessionEnd(EndKind.ADMINISTRATIVE, message.code, message.subcode, message.data, event.cease.why)

@@ -7,6 +7,7 @@ is processed in slices, so that other sessions' keepalives stay on time; the con
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from bgpd.errors import BgpError
@@ -26,6 +27,20 @@ LINGER: Final = 2.0
 """Seconds for the peer to read our last words."""
 
 Messages = list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One end of a connection. address: text. scope: an interface index for a link-local address, 0 = none."""
+
+    address: str
+    port: int
+    scope: int
+
+    @classmethod
+    def of(cls, name: tuple[str, int] | tuple[str, int, int, int]) -> "Endpoint":
+        """Return the endpoint that a socket calls so."""
+        return cls(name[0].partition("%")[0], name[1], name[3] if len(name) == 4 else 0)
 
 
 class ConnectionUser(Protocol):
@@ -50,6 +65,7 @@ class ConnectionUser(Protocol):
 class Connection(asyncio.Protocol):
     """One TCP connection with a peer.
 
+    remote, local: both ends; only after the connection was opened.
     opened: called when TCP is connected. settled: called once when it is known that the peer speaks BGP, or when the
     connection ends. counts: where messages and octets are counted. deliver: takes UPDATEs as buffer, start, end; None
     = they are unexpected. last_heard: loop time of the last complete message. is_congested: more than HIGH_WATER
@@ -70,7 +86,9 @@ class Connection(asyncio.Protocol):
         "deliver",
         "is_congested",
         "last_heard",
+        "local",
         "octets_written",
+        "remote",
         "settled",
         "user",
     )
@@ -85,6 +103,7 @@ class Connection(asyncio.Protocol):
         self._rest: Messages = []
         self._linger: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] | None = None
+        self.remote = self.local = Endpoint("", 0, 0)
         self.settled: Callable[[], None] | None = None
         self.user: ConnectionUser | None = None
         self.counts = MessageCounts()
@@ -100,18 +119,6 @@ class Connection(asyncio.Protocol):
         """The transport; only after the connection was opened."""
         assert self._transport is not None
         return self._transport
-
-    @property
-    def remote(self) -> tuple[str, int, int]:
-        """The peer's address as text, its port, and the scope (an interface index, 0 = none)."""
-        name = self.transport.get_extra_info("peername")
-        return str(name[0]).partition("%")[0], int(name[1]), int(name[3]) if len(name) > 3 else 0
-
-    @property
-    def local(self) -> tuple[str, int]:
-        """Our own address as text, and port."""
-        name = self.transport.get_extra_info("sockname")
-        return str(name[0]).partition("%")[0], int(name[1])
 
     @property
     def unsent(self) -> int:
@@ -191,9 +198,11 @@ class Connection(asyncio.Protocol):
         """Take the transport and say so."""
         transport = cast("asyncio.Transport", transport)  # uvloop's is one without deriving from it
         self._transport = transport
-        if self._is_closed:  # given up while TCP connected
+        remote, local = transport.get_extra_info("peername", ()), transport.get_extra_info("sockname", ())
+        if self._is_closed or not remote or not local:  # given up while TCP connected, or reset already
             transport.abort()
             return
+        self.remote, self.local = Endpoint.of(remote), Endpoint.of(local)
         transport.set_write_buffer_limits(high=HIGH_WATER, low=LOW_WATER)
         self.last_heard = self._loop.time()
         self._opened(self)

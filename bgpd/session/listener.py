@@ -121,14 +121,14 @@ class Listener:
         return Connection(self._loop, self._opened)
 
     def _opened(self, connection: Connection) -> None:
-        text, port, scope = connection.remote
-        address = parse_address(text)
+        remote = connection.remote
+        address, port = parse_address(remote.address), remote.port
         if self._half_open_total >= self._limit or self._half_open[address] >= self._limit_per_address:
             self.over_limit += 1
             self._log_refusal(address, port, "too many connections without an OPEN")
             connection.abort()
             return
-        session = self._find_peer(address, _interface(scope))
+        session = self._find_peer(address, _interface(remote.scope))
         if session is None:
             self.unknown_peers += 1
             self._log_refusal(address, port, "no peer has this address")

@@ -135,13 +135,13 @@ class PeerSession:
     def local_address(self) -> bytes:
         """Our end of the connection."""
         connection = self._primary.connection
-        return parse_address(connection.local[0]) if connection is not None else b""
+        return parse_address(connection.local.address) if connection is not None else b""
 
     @property
     def remote_port(self) -> int:
         """The peer's port."""
         connection = self._primary.connection
-        return connection.remote[1] if connection is not None else 0
+        return connection.remote.port if connection is not None else 0
 
     @property
     def is_outgoing(self) -> bool:
@@ -181,6 +181,7 @@ class PeerSession:
         """Use new settings from now on; return whether the session must be reset for all of them to take hold."""
         is_reset_needed = needs_reset(self.settings, new)
         self.settings = new
+        self._log = _log.bind(peer=new.name)
         for driver in (self._primary, self._rival):
             if driver is not None:
                 driver.settings = driver.machine.settings = new
@@ -279,7 +280,8 @@ class PeerSession:
         self.negotiated = self.established_at = None
         self.flaps += 1
         self._note(end)
-        self._log.warning("session ended", reason=self._describe(end))
+        log = self._log.info if end.kind is EndKind.ADMINISTRATIVE else self._log.warning
+        log("session ended", reason=self._describe(end))
         self._user.session_down(end)
 
     def attempt_failed(self, driver: Driver, end: SessionEnd) -> None:

@@ -511,6 +511,29 @@ def test_a_reset_by_the_peer_is_told_in_the_kernels_words(run: Run) -> None:
     run(test)
 
 
+def test_connections_that_are_reset_at_once_do_no_harm(run: Run) -> None:
+    async def test() -> None:
+        faults: list[object] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+        async with TcpPair() as pair:
+            session = pair.left.peer("127.0.1.3", 65002, is_passive=True)
+            session.start()
+            listener = pair.left.listener
+            for _ in range(50):
+                with socket.socket() as dialled:
+                    dialled.bind(("127.0.1.3", 0))
+                    dialled.connect((LEFT, listener.addresses[0][1]))
+                    dialled.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            _, writer = await _connect("127.0.1.3", (LEFT, listener.addresses[0][1]))
+            writer.write(opening().encode() + frame(MessageType.KEEPALIVE, b""))
+            await until(lambda: session.is_established)
+            await until(lambda: listener.half_open == 0)
+            writer.close()
+        assert faults == []
+
+    run(test)
+
+
 def test_a_dial_from_an_address_that_is_not_ours_says_so(run: Run) -> None:
     async def test() -> None:
         async with TcpPair() as pair:
