@@ -5,14 +5,14 @@ prefix is the export of the path that was best at the last flush, and what it ha
 that is best now. Only the counts are kept.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
 from bgpd.rib.changes import Batch
 from bgpd.rib.export import Exported, ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.packing import Packed, announced, withdrawn
-from bgpd.rib.path import Path
+from bgpd.rib.path import Candidates, Path
 
 
 class Exporter(Protocol):
@@ -93,18 +93,8 @@ class AdjRibOut:
 
     def routes(self, peer: object) -> Iterator[tuple[bytes, Path, Exported]]:
         """Yield what the member with this token holds, as of now."""
-        by_prefix, verdicts = self.exporter.judges_prefixes, dict[Path, Exported | None]()
-        for prefix, candidates in self.loc_rib.table.items():
-            path = candidates[0]
-            if path.source.peer is peer and peer is not None:
-                continue
-            if by_prefix:
-                exported = self.exporter.judge(path, prefix)
-            elif path in verdicts:
-                exported = verdicts[path]
-            else:
-                exported = verdicts[path] = self.exporter.export(path)
-            if exported is not None:
+        for prefix, path, exported in self._exported(self.loc_rib.table.items()):
+            if path.source.peer is not peer or peer is None:
                 yield prefix, path, exported
 
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
@@ -171,9 +161,22 @@ class AdjRibOut:
         packed += [withdrawn(family, keys, limit, skip=peer) for peer, keys in untold.items()]
         return packed
 
+    def _exported(self, routes: Iterable[tuple[bytes, Candidates]]) -> Iterator[tuple[bytes, Path, Exported]]:
+        by_prefix, verdicts = self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        for prefix, candidates in routes:
+            path = candidates[0]
+            if by_prefix:
+                exported = self.exporter.judge(path, prefix)
+            elif path in verdicts:
+                exported = verdicts[path]
+            else:
+                exported = verdicts[path] = self.exporter.export(path)
+            if exported is not None:
+                yield prefix, path, exported
+
     def _recount(self) -> None:
-        for prefix, path, _ in self.routes(None):
-            del prefix
+        # The changes that wait for the next flush are counted there
+        for _, path, _ in self._exported(self.loc_rib.before_changes()):
             peer = path.source.peer
             self.total += 1
             self._by_peer[peer] = self._by_peer.get(peer, 0) + 1

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -6,9 +8,11 @@ from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import PeerType
 from bgpd.messages.update import end_of_rib
 from bgpd.rib import update_group
+from bgpd.rib.adj_rib_out import AdjRibOut
+from bgpd.rib.changes import sort_by_path
 from bgpd.rib.path import Path, Source
 from tests.support.paths import own_source, path, peer_source, prefix
-from tests.support.rib import GroupBench, export_rule
+from tests.support.rib import GroupBench, PlainExporter, export_rule
 
 TOKENS = ["token1", "token2", "token3"]
 CLUSTER = 0xF4000001
@@ -226,3 +230,23 @@ def _run(judges_prefixes: bool, rule: object, script: list[tuple[str, int, int]]
             if exported.next_hop:
                 assert next_hop == exported.next_hop
     assert all(member.backlog is None for token, member in bench.members.items() if token in bench.receivers)
+
+
+@pytest.mark.parametrize("withheld", [None, lambda _: False], ids=["by path", "by prefix"])
+def test_a_group_made_while_changes_wait_counts_what_was_told_before_them(
+    withheld: Callable[[bytes], bool] | None,
+) -> None:
+    bench = clients()
+    one, other = peer_source(1, is_client=True), peer_source(2, is_client=True)
+    bench.rib.announce(keys(2), path(one))
+    bench.settle()
+    bench.rib.withdraw(keys(2), one)
+    bench.rib.announce(keys(3), path(other))
+
+    rule = export_rule(is_client=True, cluster_id=CLUSTER)
+    late = AdjRibOut(rule, PlainExporter(rule, withheld), bench.rib)
+    before = late.total
+    late.changes(sort_by_path(bench.rib.take_changes(), bench.rib.table))
+
+    assert (before, late.total) == (2, 3)
+    assert [late.advertised(token) for token in TOKENS] == [3, 0, 3]
