@@ -1,5 +1,8 @@
 """The metrics' text, read back with Prometheus' own parser."""
 
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -31,3 +34,12 @@ def test_every_part_has_its_samples(accept: str) -> None:
     assert samples["bgpd_event_loop_lag_seconds_bucket", (("le", "0.1"),)] == 1
     assert samples["bgpd_event_loop_lag_seconds_sum", ()] == 0.05
     assert samples["process_resident_memory_bytes", ()] > 0
+
+
+def test_the_manual_names_every_metric_and_no_other() -> None:
+    text, _ = expose(Answers().statistics(), "text/plain")
+    exposed = set(re.findall(r"^# TYPE (bgpd_\w+)", text.decode(), re.MULTILINE)
+    manual = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    table = manual[manual.index("## Metrics") :]
+    named = set(re.findall(r"`(bgpd_\w+)`", table))
+    assert named == exposed

@@ -1,5 +1,6 @@
 """bgpd and bgpctl as processes: two daemons that peer, their start, reload and end, and what they cannot do."""
 
+import http.client
 import json
 import signal
 import socket
@@ -243,3 +244,30 @@ def test_the_log_is_json_lines_that_name_peer_and_reason(tmp_path: Path) -> None
         daemon.close()
     lines = [json.loads(line) for line in logged.splitlines()]
     assert any(line.get("peer") == "n2" and line.get("reason") == "Socket: Connection refused" for line in lines)
+
+
+def test_metrics_and_probes_answer_on_loopback_and_do_nothing(tmp_path: Path) -> None:
+    config, port = tmp_path / "bgp.toml", free_port()
+    config.write_text(configuration(2, tmp_path, free_port()).replace('listen = ""', f'listen = "127.0.0.1:{port}"'))
+    daemon = Daemon(config, tmp_path / "n2.sock")
+    try:
+        until(daemon.answers, "the API")
+        assert get(port, "/healthz")[0] == 200
+        assert get(port, "/readyz")[0] == 503
+        status, text = get(port, "/metrics")
+        assert status == 200
+        assert 'bgpd_peer_state{peer="n1"}' in text
+        assert 'bgpd_rib_prefixes{family="ipv4-unicast"} 1.0' in text
+        assert get(port, "/api/v1/drain", "POST")[0] == 403
+    finally:
+        daemon.close()
+
+
+def get(port: int, path: str, method: str = "GET") -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request(method, path)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()

@@ -106,7 +106,7 @@ class Answers:
         )  # fmt: skip
         return Statistics(
             "0.1.0", 1_760_000_000.0, (peer,), {"ipv4-unicast": 3}, 1, 2, 4, FibStatistics(2, 0, 1, errors=3),
-            {"event_loop_lag": ("Lag.", lag)},
+            dict.fromkeys(("event_loop_lag", "convergence_sent", "convergence_written"), ("Time.", lag)),
         )  # fmt: skip
 
     def health(self) -> Health:

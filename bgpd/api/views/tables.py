@@ -85,7 +85,8 @@ def fib(speaker: SpeakerView, query: RouteQuery) -> Iterator[Slice[FibRow]]:
     tables: list[tuple[Family, Mapping[bytes, FibRoute | None]]] = []
     for family in speaker.loc_ribs:
         failed = {prefix: None for of, prefix in kernel.failures if of is family}
-        tables.append((family, {**failed, **kernel.routes(family)}))
+        installed = kernel.routes(family)
+        tables.append((family, {**failed, **installed} if failed else installed))
 
     def rows(family: Family, prefix: str, route: FibRoute | None, key: bytes) -> list[FibRow]:
         candidates = speaker.loc_ribs[family].table.get(key)
