@@ -38,7 +38,7 @@ def test_every_part_has_its_samples(accept: str) -> None:
 
 def test_the_manual_names_every_metric_and_no_other() -> None:
     text, _ = expose(Answers().statistics(), "text/plain")
-    exposed = set(re.findall(r"^# TYPE (bgpd_\w+)", text.decode(), re.MULTILINE)
+    exposed = set(re.findall(r"^# TYPE (bgpd_\w+)", text.decode(), re.MULTILINE))
     manual = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
     table = manual[manual.index("## Metrics") :]
     named = set(re.findall(r"`(bgpd_\w+)`", table))
