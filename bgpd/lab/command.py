@@ -18,8 +18,9 @@ from bgpd.lab.report import columns, matrix_lines, summary_lines
 from bgpd.lab.topology import Role
 
 _SESSION_PATIENCE: Final = 5.0  # seconds that sessions may come up later than the routes
-_MOST_ROUTES: Final = 60  # lines
+_MOST_ROWS: Final = 60  # lines
 _ESTABLISHED: Final = "Established"
+_STATE: Final = 5  # column of the session table
 _USAGE: Final = 2
 
 
@@ -162,8 +163,10 @@ def _session_lines(lab: Lab) -> list[str]:
             asn = "" if peer.asn is None else str(peer.asn)
             counts = (str(peer.received), str(peer.accepted), str(peer.sent))
             rows.append((node.name, peer.name, peer.address, peer.type, asn, peer.state, *counts, peer.last_error))
+    rows.sort(key=lambda row: row[_STATE] == _ESTABLISHED)  # what is not up first; a long list is cut
     header = ("NODE", "PEER", "ADDRESS", "TYPE", "AS", "STATE", "RCVD", "ACC", "SENT", "LAST-ERROR")
-    return _shortened(columns(header, rows))
+    up = sum(row[_STATE] == _ESTABLISHED for row in rows)
+    return [*_shortened(columns(header, rows)), f"{up} of {len(rows)} sessions are Established"]
 
 
 def _route_lines(lab: Lab) -> list[str]:
@@ -172,9 +175,9 @@ def _route_lines(lab: Lab) -> list[str]:
 
 
 def _shortened(lines: list[str]) -> list[str]:
-    if len(lines) <= _MOST_ROUTES + 1:
+    if len(lines) <= _MOST_ROWS + 1:
         return lines
-    return [*lines[: _MOST_ROUTES + 1], f"... and {len(lines) - _MOST_ROUTES - 1} more"]
+    return [*lines[: _MOST_ROWS + 1], f"... and {len(lines) - _MOST_ROWS - 1} more"]
 
 
 def _run_kept(options: LabOptions) -> int:

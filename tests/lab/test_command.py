@@ -74,7 +74,7 @@ def test_it_shows_sessions_routes_and_pings_and_leaves_nothing(place: Path) -> N
     process = _start(place)
     text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, text
-    assert text.count("Established") == 4
+    assert text.count(" Established ") == 4
     assert re.search(r"node1 +10\.65\.2\.1 +172\.30\.0\.18 +eth0", text)
     assert re.search(r"node2 +fd65::1:1 +fd30::11 +eth0", text)
     assert "4 of 4 pings passed" in text
