@@ -74,6 +74,21 @@ def test_two_daemons_peer_and_bgpctl_shows_it(pair: Pair) -> None:
     assert "| 127.0.0.2    | node specific | up    |" in pair.one.ctl("node", "status").stdout
 
 
+def test_a_rejected_route_is_shown_with_the_reason(pair: Pair) -> None:
+    pair.wait_up()
+    policy = '[[policy]]\nname = "nothing"\nrules = []\ndefault = "reject"\n'
+    text = configuration(1, pair.directory, pair.port, peer='import = ["nothing"]', extra=policy)
+    pair.configs[0].write_text(text)
+    reloaded = pair.one.ctl("reload")
+    assert (reloaded.returncode, reloaded.stderr) == (0, "")
+    until(lambda: len(pair.one.routes()) == 1, "the route's end")
+    (row,) = pair.one.routes("peers/n2/routes/in")
+    assert row.rejected == "import policy: nothing default"
+    assert (pair.one.peer().row.received, pair.one.peer().row.accepted, pair.one.peer().flaps) == (1, 0, 0)
+    found = json.loads(pair.one.ctl("explain", "10.65.2.0/24", "-o", "json").stdout)
+    assert [(c["verdict"], c["why"]) for c in found["candidates"]] == [("rejected", "import policy: nothing default")]
+
+
 def test_a_peer_that_goes_makes_the_other_degraded_and_says_why(pair: Pair) -> None:
     pair.wait_up()
     status, _ = pair.two.end()
