@@ -228,7 +228,7 @@ class Node:
         return container
 
     def add_container_route(self, number: int) -> None:
-        """Write the host routes of a container, as its agent does."""
+        """Write the host routes of a container, as Felix does."""
         self.namespace.ip_batch(container_route_lines(self.containers[number].plan, "add"))
 
     def remove_container_route(self, number: int) -> None:

@@ -98,7 +98,7 @@ def _address_lines(link: InterfacePlan) -> list[str]:
 
 
 def wire_container(plan: ContainerPlan, host: Namespace, container: Namespace) -> None:
-    """Put a container behind a veth pair of the host; its routes are added apart, as an agent does."""
+    """Put a container behind a veth pair of the host; its routes are added apart, as Felix does."""
     container.set_sysctls(_EVERYWHERE)
     host.ip_batch(
         [
