@@ -55,20 +55,31 @@ def encode(path: AsPath, negotiated: Negotiated) -> bytes:
 
 def from_octets(value: bytes) -> AsPath:
     """Return the path of a value in four-octet form. Raises Malformed."""
+    return sequence(value) or _from_any_octets(value)
+
+
+def sequence(value: bytes) -> AsPath | None:
+    """Return the path of a value that is one AS_SEQUENCE without fault, the common case; None = it is not."""
+    if len(value) < 2 or value[0] != _SEQUENCE:
+        return None
+    layout = _NUMBERS[value[1]]
+    if len(value) != layout.size or not value[1]:
+        return None
+    numbers = layout.unpack(value)
+    if 0 in numbers:
+        return None
+    # AsPath(...), in half the time that a frozen dataclass takes
+    path = _new(AsPath)
+    _set_octets(path, value)
+    _set_length(path, value[1])
+    _set_neighbour(path, numbers[0])
+    _set_origin_asn(path, numbers[-1])
+    return path
+
+
+def _from_any_octets(value: bytes) -> AsPath:
     if not value:
         return EMPTY_AS_PATH
-    if value[0] == _SEQUENCE and len(value) > 2:
-        layout = _NUMBERS[value[1]]
-        if len(value) == layout.size:  # one sequence: the common path
-            numbers = layout.unpack(value)
-            if 0 not in numbers:
-                # AsPath(...), in half the time that a frozen dataclass takes
-                path = _new(AsPath)
-                _set_octets(path, value)
-                _set_length(path, value[1])
-                _set_neighbour(path, numbers[0])
-                _set_origin_asn(path, numbers[-1])
-                return path
     length, neighbour, origin_asn = 0, -1, 0
     for start in segment_starts(value):
         kind, count = value[start], value[start + 1]

@@ -73,7 +73,7 @@ _FOUR_OCTETS: Final = _session(four_octet_as=True)
 
 _Assign = Callable[[Attributes, object], None]
 _Entry = tuple[int, _Assign, object]  # code, what sets the field in Attributes, decoded value
-_MOST_KNOWN: Final = 32768  # attributes kept by a reader, then it starts again
+_MOST_KNOWN: Final = 8192  # attributes kept by a reader, then it starts again
 _checked_next_hops: Final[dict[bytes, str]] = {}
 
 
@@ -118,14 +118,16 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules
     while position <= last:
         # A length of two octets reads as a wrong one here; what is cut off by it is in no table
         stop = position + 3 + block[position + 2]
-        entry = find(block[position:stop])
+        attribute = block[position:stop]
+        entry = find(attribute)
         if entry is None:
             if block[position] & EXTENDED_LENGTH and position < last:
                 length = block[position + 2] << 8 | block[position + 3]
                 stop = position + 4 + length
                 is_canonical = is_canonical and length > _LONGEST_SHORT
-                entry = find(block[position:stop])
-            entry = entry or reader.learn(block[position:stop])
+                attribute = block[position:stop]
+                entry = find(attribute)
+            entry = entry or reader.learn(attribute)
             if entry is None:
                 return parse_plainly(block, negotiated, next_hop, rules=rules)
         code, assign, value = entry
@@ -200,8 +202,9 @@ class _Reader:
 
 def _path_from_outside(value: bytes, _: Negotiated) -> AsPath:
     """Return an AS_PATH that comes from another AS. Raises Malformed."""
-    path = as_path.from_octets(value)
-    if len(value) != 2 + 4 * path.length:  # else it can only be one sequence
+    path = as_path.sequence(value)
+    if path is None:
+        path = as_path.from_octets(value)
         _refuse_confederation(path)
     return path
 
