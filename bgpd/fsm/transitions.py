@@ -328,7 +328,10 @@ def accept_early_open(machine: Context, event: OpenReceived) -> Step:
         return unexpected_before_open(machine, event)
     _, first = _send_open(machine)
     state, then = accept_open(machine, event)
-    return state, [*first, *then]
+    if state is not State.OPEN_CONFIRM:
+        return state, [*first, *then]
+    resolve, *rest = then  # no OPEN on a connection that loses: the peer would have to choose as well
+    return state, [resolve, *first, *rest]
 
 
 def establish(machine: Context, _: KeepaliveReceived) -> Step:

@@ -7,6 +7,7 @@ The first machine dials, waits and holds; when it is the one that loses, the sec
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from random import Random
 from typing import Final, Protocol
 
@@ -35,10 +36,11 @@ from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
 from bgpd.session.connection import Connection
 from bgpd.session.counts import MessageCounts
-from bgpd.session.driver import Driver
+from bgpd.session.driver import COLLISION_WAIT, Driver
 from bgpd.session.settings import SessionSettings, needs_reset
 from bgpd.session.sockets import Network, describe
 
+_YOUNG: Final = 5.0  # seconds; who crashes sooner has TCP tell us, unless its host went down, which takes longer
 _JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
@@ -105,7 +107,7 @@ class PeerSession:
         self._log = _log.bind(peer=settings.name)
         self._closing: set[Connection] = set()
         self._rival: Driver | None = None
-        self._primary = self._new_driver(is_started=False)
+        self._primary = self._new_driver(settings, is_started=False)
 
     # --- What the speaker asks for ------------------------------------------------------------------------------
 
@@ -223,7 +225,7 @@ class PeerSession:
             return False
         # A second connection that has not said who it is gives way: its end may long be gone
         self._drop_rival()
-        self._rival = self._new_driver(is_started=True)
+        self._rival = self._new_driver(self._rival_settings(), is_started=True)
         self._rival.accept(connection)
         return True
 
@@ -254,7 +256,7 @@ class PeerSession:
             Side(driver.machine.state, driver.is_outgoing),
             Rank(self.settings.local_identifier, self.settings.local_asn),
             Rank(message.identifier, message.asn),
-            has_graceful_restart=other.machine.has_graceful_restart,
+            has_graceful_restart=other.machine.has_graceful_restart and not self._is_young,
         )
         if verdict is Verdict.CLOSE_EXISTING:
             other.step(CollisionLost())
@@ -328,6 +330,11 @@ class PeerSession:
         if not connection.is_gone:
             self._closing.add(connection)
 
+    @property
+    def _is_young(self) -> bool:
+        """Is the session too new for its peer to have restarted since? Then both ends have dialled at one moment."""
+        return self.established_at is not None and self._loop.time() - self.established_at < _YOUNG
+
     # --- Parts --------------------------------------------------------------------------------------------------
 
     def _connection(self) -> Connection:
@@ -336,9 +343,18 @@ class PeerSession:
         assert self.negotiated is not None
         return connection
 
-    def _new_driver(self, *, is_started: bool) -> Driver:
-        machine = Machine(self.settings, self._user.local_open, self._jitter, is_started=is_started)
-        return Driver(self, machine, self.settings, self._network, self._loop, self.counts)
+    def _new_driver(self, settings: SessionSettings, *, is_started: bool) -> Driver:
+        machine = Machine(settings, self._user.local_open, self._jitter, is_started=is_started)
+        return Driver(self, machine, settings, self._network, self._loop, self.counts)
+
+    def _rival_settings(self) -> SessionSettings:
+        """Return the settings for a second connection: beside one that is agreed on, the peer has to speak first.
+
+        Our OPEN would be the peer's reason to close the other one, if our KEEPALIVE has not reached it there yet.
+        """
+        if self._primary.machine.state < State.OPEN_CONFIRM:
+            return self.settings
+        return replace(self.settings, delay_open_time=max(self.settings.delay_open_time, COLLISION_WAIT))
 
     def _jitter(self) -> float:
         return self._random.uniform(*_JITTER)

@@ -350,7 +350,7 @@ def test_an_early_open_is_answered_with_open_and_keepalive() -> None:
     made.step(events.ConnectionAccepted())
     kinds = [type(action) for action in made.step(events.OpenReceived(opening()))]
     assert made.state is State.OPEN_CONFIRM
-    assert kinds.index(SendOpen) < kinds.index(ResolveCollision) < kinds.index(SendKeepalive)
+    assert kinds.index(ResolveCollision) < kinds.index(SendOpen) < kinds.index(SendKeepalive)
 
 
 def test_an_early_open_that_is_wrong_is_refused_after_our_own() -> None:

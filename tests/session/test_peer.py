@@ -11,13 +11,15 @@ from bgpd.addresses import parse_address
 from bgpd.errors import Cease, CeaseSubcode, UpdateError
 from bgpd.fsm.actions import EndKind, Timer
 from bgpd.fsm.states import State
+from bgpd.messages import codec
 from bgpd.messages.capabilities import ExtendedMessage
-from bgpd.messages.framing import MessageType, frame
+from bgpd.messages.framing import Framer, MessageType, frame
 from bgpd.messages.notification import shutdown_data
 from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.session.driver import COLLISION_WAIT
 from bgpd.session.peer import PeerSession
 from tests.support.memory_network import MemoryNetwork, MemoryTransport
-from tests.support.speakers import ANY_V4, RESTART, Speaker
+from tests.support.speakers import ANY_V4, RESTART, Speaker, opening
 from tests.support.virtual_loop import VirtualLoop
 
 EMPTY_UPDATE = frame(MessageType.UPDATE, bytes(4))
@@ -476,12 +478,24 @@ def test_with_graceful_restart_a_second_connection_replaces_the_session(loop: Vi
     pair = Pair(loop, speaker={"capabilities": (RESTART,)})
     pair.establish()
     assert pair.a.has_graceful_restart
+    loop.run_for(10)
     _lose_silently(pair.b)
     pair.b.start()
     pair.await_established()
     assert [end.kind for end in pair.user_a.ends] == [EndKind.REPLACED]
     assert pair.user_a.log.count("up") == 2
     loop.run_for(10)
+    assert pair.is_established
+
+
+def test_a_connection_that_was_dialled_at_the_same_moment_is_no_restart(loop: VirtualLoop) -> None:
+    pair = Pair(loop, speaker={"capabilities": (RESTART,)})
+    pair.establish()
+    second = _Caller()
+    loop.run_until_complete(pair.right.network.dial(pair.b.settings, second))
+    second.transport.write(codec.encode(opening(65002, RIGHT, 90, RESTART)))
+    loop.run_for(1)
+    assert pair.user_a.ends == []
     assert pair.is_established
 
 
@@ -493,6 +507,28 @@ def test_a_port_scan_does_not_replace_a_session_with_graceful_restart(loop: Virt
     loop.run_for(10)
     assert pair.user_a.ends == []
     assert pair.a.is_established
+
+
+@pytest.mark.rfc("4271", "6.8")
+def test_a_second_connection_beside_an_established_session_hears_no_open(pair: Pair) -> None:
+    second = _Caller()
+    pair.loop.run_until_complete(pair.right.network.dial(pair.b.settings, second))
+    pair.loop.run_for(0.1)
+    assert second.received == b""  # an OPEN might make the peer close the connection that we hold established
+    second.transport.write(codec.encode(opening(65002, RIGHT)))
+    pair.loop.run_for(0.1)
+    (kind, start, end), *more = Framer(4096).feed(second.received)
+    assert (kind, second.received[start:end]) == (MessageType.NOTIFICATION, bytes((6, 7)))
+    assert more == []
+    assert pair.is_established
+
+
+def test_a_second_connection_whose_peer_says_nothing_is_spoken_to(pair: Pair) -> None:
+    second = _Caller()
+    pair.loop.run_until_complete(pair.right.network.dial(pair.b.settings, second))
+    pair.loop.run_for(COLLISION_WAIT)
+    (kind, _, _), *more = Framer(4096).feed(second.received)
+    assert (kind, more) == (MessageType.OPEN, [])
 
 
 def _lose_silently(session: PeerSession) -> None:
@@ -515,6 +551,20 @@ class _Scanner(asyncio.Protocol):
         return True
 
     def connection_lost(self, error: Exception | None) -> None: ...
+
+
+class _Caller(asyncio.Protocol):
+    """A protocol that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.received += data
 
 
 # --- Settings ---
