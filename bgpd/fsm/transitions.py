@@ -101,6 +101,8 @@ class MachineSettings(ExpectedPeer, Protocol):
     def idle_hold_max(self) -> float: ...
     @property
     def delay_open_time(self) -> float: ...
+    @property
+    def password(self) -> str | None: ...
 
 
 class Context(Protocol):
@@ -205,7 +207,9 @@ def dial_again(machine: Context, _: ConnectRetryTimerExpired) -> Step:
     state, actions = _dial(machine)
     actions = [StopTimer(Timer.DELAY_OPEN), Close(), *actions]
     if is_unanswered:
-        actions.append(AttemptFailed(SessionEnd(EndKind.CONNECTION_LOST, 0, 0, b"", "no answer to our dial")))
+        hint = "" if machine.settings.password is None else ", or one with another TCP-MD5 password"
+        why = f"no answer to our dial{hint}"
+        actions.append(AttemptFailed(SessionEnd(EndKind.CONNECTION_LOST, 0, 0, b"", why)))
     return state, actions
 
 

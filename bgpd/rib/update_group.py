@@ -26,6 +26,9 @@ class Outlet(Protocol):
     def send_updates(self, pieces: list[bytes | memoryview], count: int) -> None:
         """Write that many UPDATE messages, in order."""
 
+    def send_closing(self, octets: bytes) -> None:
+        """Write the messages that end a backlog."""
+
 
 class Member:
     """One peer in a group. peer: the token of its sources. backlog: None = it is in the stream."""
@@ -157,7 +160,7 @@ class UpdateGroup:
         for member in members:
             member.backlog = None
             if backlog.closing:
-                member.outlet.send_updates([backlog.closing], 1)
+                member.outlet.send_closing(backlog.closing)
         backlog.members = []
 
     @staticmethod

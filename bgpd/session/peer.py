@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
+from struct import Struct
 from typing import Final, Protocol
 
 import structlog
@@ -41,6 +42,7 @@ from bgpd.session.settings import SessionSettings, needs_reset
 from bgpd.session.sockets import Network, describe
 
 _YOUNG: Final = 5.0  # seconds; who crashes sooner has TCP tell us, unless its host went down, which takes longer
+_LENGTH_AND_TYPE: Final = Struct("!16xHB")  # of a message's header
 _JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
@@ -201,10 +203,14 @@ class PeerSession:
         """Count UPDATEs that were written."""
         self.counts.sent[MessageType.UPDATE] += updates
 
-    def send_route_refresh(self, message: RouteRefresh) -> None:
-        """Send a ROUTE-REFRESH. Established only."""
-        self.counts.sent[MessageType.ROUTE_REFRESH] += 1
-        self._connection().write(codec.encode(message))
+    def send(self, octets: bytes) -> None:
+        """Send a few whole messages and count each by its type. Established only."""
+        position = 0
+        while position < len(octets):
+            length, kind = _LENGTH_AND_TYPE.unpack_from(octets, position)
+            self.counts.sent[MessageType(kind)] += 1
+            position += length
+        self._connection().write(octets)
 
     def accept(self, connection: Connection) -> bool:
         """Take a connection that the peer opened; False = it was refused and is being closed."""
@@ -364,6 +370,7 @@ class PeerSession:
         rival, loser = self._rival, self._primary
         assert rival is not None
         self._primary, self._rival = rival, None
+        rival.settings = rival.machine.settings = self.settings  # it no longer has to let the peer speak first
         rival.machine.failures = max(rival.machine.failures, loser.machine.failures)
         loser.discard()
         rival.go_on()

@@ -194,9 +194,8 @@ class Peer:
                 group, member = self.members[family]
                 closing = b""
                 if negotiated.enhanced_route_refresh:
-                    begin = RouteRefresh(message.afi, message.safi, Subtype.BEGIN).encode()
+                    self.session.send(RouteRefresh(message.afi, message.safi, Subtype.BEGIN).encode())
                     closing = RouteRefresh(message.afi, message.safi, Subtype.END).encode()
-                    self.session.write(begin)
                 group.refresh(member, closing)
         elif message.subtype == Subtype.BEGIN:
             self.adj_ribs_in[family].mark_stale()
@@ -224,6 +223,10 @@ class Peer:
         """Write UPDATE messages."""
         self.session.writelines(pieces)
         self.session.count_sent(count)
+
+    def send_closing(self, octets: bytes) -> None:
+        """Write End-of-RIB, or the mark at the end of a refresh."""
+        self.session.send(octets)
 
     # what the speaker does
 

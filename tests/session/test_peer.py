@@ -189,7 +189,7 @@ def test_a_password_that_differs_keeps_the_session_down(loop: VirtualLoop, passw
     pair.b.start()
     loop.run_for(60)
     assert not pair.is_established
-    assert pair.a.last_error == "Socket: No answer to our dial"
+    assert pair.a.last_error == "Socket: No answer to our dial, or one with another TCP-MD5 password"
 
 
 # --- Staying up ---
@@ -321,9 +321,11 @@ def test_a_speaker_that_fails_the_session_while_it_takes_an_update_gets_no_more(
 
 
 def test_route_refresh_reaches_the_speaker(pair: Pair) -> None:
-    pair.a.send_route_refresh(RouteRefresh(1, 1))
+    pair.a.send(RouteRefresh(1, 1).encode() + EMPTY_UPDATE)
     pair.loop.run_for(1)
     assert pair.user_b.refreshes == [RouteRefresh(1, 1)]
+    sent = pair.a.counts.sent
+    assert (sent[MessageType.ROUTE_REFRESH], sent[MessageType.UPDATE]) == (1, 1)
 
 
 # --- Back-pressure ---
@@ -486,6 +488,7 @@ def test_with_graceful_restart_a_second_connection_replaces_the_session(loop: Vi
     assert pair.user_a.log.count("up") == 2
     loop.run_for(10)
     assert pair.is_established
+    assert pair.a._primary.settings is pair.a.settings  # it need not let the peer speak first any more
 
 
 def test_a_connection_that_was_dialled_at_the_same_moment_is_no_restart(loop: VirtualLoop) -> None:

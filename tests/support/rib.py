@@ -97,6 +97,9 @@ class Receiver:
         assert self._framer.error is None
         assert self.messages - before == count
 
+    def send_closing(self, octets: bytes) -> None:
+        self.send_updates([octets], 1)
+
     def _take(self, buffer: bytes, start: int, end: int) -> None:
         self.messages += 1
         update = decode(buffer, start, end, self.session)
