@@ -16,7 +16,7 @@ from types import TracebackType
 
 import msgspec
 
-from bgpd.api.rows import StatusRow
+from bgpd.api.rows import PeerDetail, StatusRow
 from bgpd.cli.client import Client
 from tests.support.daemon import PATIENCE, free_port, until
 from tests.support.wire_peer import ENHANCED_REFRESH, IPV4, IPV6, REFRESH, WirePeer
@@ -142,6 +142,10 @@ class WireDaemon:
     def status(self) -> StatusRow:
         """Return the daemon at a glance."""
         return self._client.get("status", StatusRow)
+
+    def peer(self, remote: Remote) -> PeerDetail:
+        """Return all about a peer."""
+        return self._client.get(f"peers/{remote.address}", PeerDetail)
 
     @property
     def memory(self) -> int:

@@ -243,7 +243,7 @@ def split_attributes(octets: bytes) -> dict[int, tuple[int, bytes]]:
         stop = start + int.from_bytes(octets[2:start])
         assert len(octets) >= stop, "the last attribute is cut off"
         assert code not in found, f"attribute {code} is there twice"
-        assert not flags & 0x0F, "RFC 4271 4.3: the lower four bits are zero"
+        assert not flags & 0x0F, f"RFC 4271 4.3: the lower four bits are zero: {octets.hex()}"
         found[code] = flags & ~EXTENDED_LENGTH, octets[start:stop]
         octets = octets[stop:]
     assert sorted(c for c in found if c not in (MP_REACH, MP_UNREACH)) == [
