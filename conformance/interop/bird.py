@@ -109,6 +109,14 @@ class Bird:
         """Return the routes of a table, or those of one prefix."""
         return parse_routes(self.ask(f"show route {prefix} table {table} all"))
 
+    def told(self, protocol: str, table: str) -> list[BirdRoute]:
+        """Return the routes in a table that came by one protocol."""
+        return parse_routes(self.ask(f"show route protocol {protocol} table {table} all"))
+
+    def where(self, condition: str, table: str, prefix: str) -> list[BirdRoute]:
+        """Return the routes of a prefix that fulfil a condition of BIRD's filter language."""
+        return parse_routes(self.ask(f"show route {prefix} table {table} all where {condition}"))
+
     def route(self, table: str, prefix: str) -> BirdRoute:
         """Return the best route of a prefix. Raises NotYet if there is none."""
         best = [route for route in self.routes(table, prefix) if route.is_best]

@@ -21,7 +21,7 @@ def bird_version() -> str:
 
 @pytest.fixture(scope="session")
 def crowd(tmp_path_factory: pytest.TempPathFactory, bird_version: str) -> Iterator[Pair]:
-    """One bgpd and one BIRD with the sessions of the matrix and the special ones; those of the matrix are established."""
+    """One bgpd and one BIRD with the sessions of the matrix, which are established, and the special ones."""
     plain = matrix()
     plans = [*plain, *special.UP, *special.DOWN]
     with pair(tmp_path_factory.mktemp("crowd"), plans) as made:

@@ -91,6 +91,10 @@ class Daemon:
         if self._process is not None:
             self._process.send_signal(signal.SIGHUP)
 
+    def faults(self) -> list[str]:
+        """Return what the daemon logged of faults of its own."""
+        return [line for line in self.log.read_text().splitlines() if '"exception"' in line or "Traceback" in line]
+
     def peers(self) -> dict[str, PeerRow]:
         """Return a row for each peer."""
         return {row.name: row for row in self._client.get("peers", PeerList).rows}

@@ -55,27 +55,27 @@ class Pair:
         self.here.ip(f"{_family(prefix)} route del {prefix} dev {CONTAINER_DEVICE}")
 
     @contextmanager
-    def watch_kernel(self) -> Iterator["KernelWatch"]:
+    def watch_kernel(self) -> Iterator[KernelWatch]:
         """Note every change of our kernel's routes for the length of a with statement."""
         with self.here.entered():
             process = subprocess.Popen(["ip", "monitor", "route"], stdout=subprocess.PIPE, text=True)
-        watch = KernelWatch()
-        try:
-            # The monitor says nothing when it is ready: a route that comes and goes until it is seen tells
-            assert process.stdout is not None
+        with process:
+            assert process.stdout is not None  # it is a pipe
+            watch = KernelWatch()
             reader = Thread(target=watch.read, args=(process.stdout,))
             reader.start()
-            eventually("the monitor listens", lambda: self._touch_mark() or watch.lines)
-            yield watch
-        finally:
-            process.terminate()
-            process.wait()
-            reader.join()
-            process.stdout.close()
+            try:
+                eventually("the monitor listens", lambda: self._is_seen(watch))
+                yield watch
+            finally:
+                process.terminate()
+                reader.join()
 
-    def _touch_mark(self) -> None:
+    def _is_seen(self, watch: KernelWatch) -> bool:
+        """Let a route come and go: the monitor itself does not say when it is ready."""
         self.add_container(_MARK)
         self.remove_container(_MARK)
+        return bool(watch.lines)
 
     def state(self, plan: Plan) -> tuple[str, str]:
         """Return the session's state at our end and at BIRD's."""
@@ -112,6 +112,7 @@ def pair(directory: Path, plans: Iterable[Plan]) -> Iterator[Pair]:
         finally:
             made.bgpd.stop()
             made.bird.stop()
+        assert made.bgpd.faults() == []
 
 
 def _use_addresses_at_once(namespace: Namespace) -> None:

