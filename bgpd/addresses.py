@@ -7,8 +7,11 @@ the octets; the table or the caller knows.
 
 import ipaddress
 from functools import lru_cache
+from typing import Final
 
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, Family
+
+_IPV6_LOOPBACK: Final = bytes(15) + b"\1"
 
 
 def parse_address(text: str) -> bytes:
@@ -70,3 +73,8 @@ def covers(outer: bytes, inner: bytes) -> bool:
 def is_link_local(address: bytes) -> bool:
     """Is it an address that only means something with an interface (169.254/16, fe80::/10)?"""
     return ipaddress.ip_address(address).is_link_local
+
+
+def is_loopback(address: bytes) -> bool:
+    """Is it an address of this host only (127/8, ::1)? Empty octets are none."""
+    return address[:1] == b"\x7f" if len(address) == 4 else address == _IPV6_LOOPBACK

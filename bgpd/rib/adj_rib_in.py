@@ -8,7 +8,7 @@ Keys are canonical wire octets, with the four octets of the path identifier befo
 identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
@@ -146,7 +146,7 @@ class AdjRibIn:
 
     def clear(self) -> Iterator[None]:
         """Withdraw everything, slice by slice; the table itself is empty at once."""
-        keys = iter(list(self.table))
+        keys, paths = iter(list(self.table)), self._paths
         self.table = {}
         self._paths = {}
         self.stale = set()
@@ -157,6 +157,7 @@ class AdjRibIn:
             elif self.sources:
                 self._loc_rib.withdraw(chunk, self.sources[0])
             yield
+        _release(paths.values())
 
     def resolve_again(self, changed: Mapping[NextHop, NextHop]) -> Iterator[None]:
         """Move the paths whose next hop changed over to its new state."""
@@ -245,12 +246,19 @@ class AdjRibIn:
             for path, members in moved.items():
                 self._hand_over(path, [key[skip:] for key in members] if skip else members)
             yield
+        _release(replacements)
 
     def _sweep(self) -> None:
         """Forget the paths that no route holds any more."""
         live = set(self.table.values())
+        _release(path for path in self._paths.values() if path not in live)
         self._paths = {key: path for key, path in self._paths.items() if path in live}
         self._churn = 0
+
+
+def _release(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.release()
 
 
 def _by_path_id(keys: list[bytes]) -> dict[int, list[bytes]]:

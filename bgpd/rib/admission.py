@@ -6,7 +6,7 @@ the Adj-RIB-In with its reason, so that people can see it.
 
 from dataclasses import dataclass
 
-from bgpd.addresses import format_address
+from bgpd.addresses import format_address, is_loopback
 from bgpd.identity import Asn, PeerType
 from bgpd.rib.path import Path
 
@@ -39,6 +39,8 @@ class Admission:
         hop = path.next_hop
         if hop.address in self.own_addresses:
             return f"next hop {format_address(hop.address)} is our own address"
+        if is_loopback(hop.address) and not is_loopback(path.source.address):
+            return f"next hop {format_address(hop.address)} is a loopback address"
         if not hop.is_reachable:
             return f"next hop {format_address(hop.address or hop.link_local)} is unreachable: {hop.why}"
         return ""

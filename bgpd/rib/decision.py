@@ -91,7 +91,7 @@ def equal_cost(candidates: Candidates, limit: int) -> Candidates:
     """
     best = candidates[0]
     if len(candidates) == 1 or limit == 1 or best.source.kind is not SourceKind.PEER:
-        return best.alone
+        return candidates[:1]
     chosen = [best]
     seen = {best.next_hop.address or best.next_hop.link_local}
     for path in candidates[1:]:

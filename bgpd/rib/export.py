@@ -1,6 +1,6 @@
 """Export: whether a path may go to a kind of peer, and the attributes it goes with.
 
-RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 1997 (well-known communities); RFC 4360 section 6
+RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 2545 section 3 (IPv6 next hops); RFC 1997 (well-known communities); RFC 4360 section 6
 (non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065 section 4 (confederation segments
 stay inside); RFC 8212 (default deny). All of it is a function of the path and of the ``ExportRule``, never of a peer:
 peers with equal rules are one update group.
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from bgpd.addresses import is_link_local
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.as_path import prepend, without_confederation
@@ -30,6 +31,7 @@ _EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP = 16, 25, 26
 _NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
 _INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
 _DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
+_WITHOUT_LINK_LOCAL: Final = 16  # octets of a next hop
 _CLASSIC_NEXT_HOP: Final = bytes((TRANSITIVE, _NEXT_HOP, 4))
 _ORIGIN_SIZE: Final = 4  # octets of the whole attribute, the first that we know of a canonical block
 _AS_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
@@ -175,8 +177,9 @@ def _next_hop(path: Path, rule: ExportRule) -> bytes:
     """Return the next hop that a peer of this kind is told; empty = there is none that it could use."""
     mode = rule.next_hop_mode
     if mode is NextHopMode.KEEP or (mode is NextHopMode.AUTO and rule.peer_type is not PeerType.EXTERNAL):
-        received = path.attributes.next_hop
-        if received and _fits(received, rule):
+        # RFC 2545 section 3: a link-local address is only told where peer and next hop are on one link with us
+        received = path.attributes.next_hop[:_WITHOUT_LINK_LOCAL]
+        if any(received) and _fits(received, rule) and not is_link_local(received):
             return received
     return rule.next_hop_self
 

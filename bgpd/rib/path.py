@@ -106,6 +106,13 @@ class Path:
         self.tail: tuple[int | bytes, ...] = ()
         self.alone: tuple[Path, ...] = (self,)
 
+    def release(self) -> None:
+        """Forget what refers back to the path: nothing holds it any more, and it should not wait for the collector."""
+        imported, self.imported = self.imported, None
+        self.alone = ()
+        if imported is not None:
+            imported.alone = ()
+
 
 Candidates = tuple[Path, ...]
 """The usable paths of one prefix, best first; never empty."""

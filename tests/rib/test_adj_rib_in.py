@@ -1,3 +1,4 @@
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -205,3 +206,23 @@ def test_paths_that_nothing_holds_are_forgotten(monkeypatch: pytest.MonkeyPatch)
         attributes = block.replace(path(peer_source(1), local_pref=1).attributes, med=med)
         bench.rib.announce(attributes.octets, None, KEYS[:1])
     assert bench.rib.paths_held <= 30
+
+
+def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
+    bench = Bench()
+    gc.collect()
+    gc.disable()
+    try:
+        for med in range(200):
+            attributes = block.replace(path(peer_source(1), local_pref=1).attributes, med=med)
+            bench.rib.announce(attributes.octets, None, KEYS[:1])
+            bench.loc_rib.take_changes()
+        run(bench.rib.evaluate_again(Importer()))
+        bench.loc_rib.take_changes()
+        run(bench.rib.clear())
+        bench.loc_rib.take_changes()
+        alive = [one for one in gc.get_objects() if isinstance(one, Path) and one.source in bench.sources]
+    finally:
+        gc.enable()
+    assert len(alive) <= 1  # the last one is still the local variable's

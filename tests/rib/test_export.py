@@ -1,11 +1,12 @@
 import pytest
 
+from bgpd.families import IPV6_UNICAST
 from bgpd.identity import BgpIdentifier, PeerType
-from bgpd.messages.attributes.block import parse
-from bgpd.messages.attributes.model import Attributes, Unknown
+from bgpd.messages.attributes.block import make, parse
+from bgpd.messages.attributes.model import EMPTY_AS_PATH, Attributes, Origin, Unknown
 from bgpd.reflector.attributes import loop, reflected
 from bgpd.rib.export import ExportRule, NextHopMode, refusal, rewrite
-from bgpd.rib.path import Path, SourceKind
+from bgpd.rib.path import OWN, Path, SourceKind
 from tests.support.paths import LOCAL_ASN, negotiated, own_source, path, peer_source
 from tests.support.rib import SELF, export_rule
 
@@ -46,6 +47,25 @@ def test_our_as_stands_first_towards_another_as_and_not_within_ours() -> None:
 )
 def test_the_next_hop_is_kept_or_ours(sent: Path, rule: ExportRule, expected: bytes) -> None:
     assert told(sent, rule).next_hop == expected
+
+
+@pytest.mark.rfc("2545", "3")
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        ("20010db8000000000000000000000001 fe800000000000000000000000000001", "20010db8000000000000000000000001"),
+        ("00000000000000000000000000000000 fe800000000000000000000000000001", "fd000000000000000000000000000001"),
+        ("fe800000000000000000000000000001", "fd000000000000000000000000000001"),
+    ],
+)
+@pytest.mark.parametrize("mode", [NextHopMode.AUTO, NextHopMode.KEEP])
+def test_link_local_next_hop_is_not_passed_on(received: str, expected: str, mode: NextHopMode) -> None:
+    rule = export_rule(
+        family=IPV6_UNICAST, next_hop_mode=mode, next_hop_self=bytes.fromhex("fd000000000000000000000000000001")
+    )
+    attributes = make(origin=Origin.IGP, as_path=EMPTY_AS_PATH, next_hop=bytes.fromhex(received))
+    sent = Path(peer_source(1, EBGP), IPV6_UNICAST, attributes, OWN)
+    assert told(sent, rule).next_hop == bytes.fromhex(expected)
 
 
 @pytest.mark.rfc("4271", "5")

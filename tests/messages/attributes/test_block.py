@@ -151,7 +151,7 @@ class TestMpRoutes:
     @pytest.mark.rfc("4271", "6.3")
     @pytest.mark.parametrize(
         "next_hop",
-        [bytes(16), bytes(32), bytes(15) + b"\1", b"\xff\2" + bytes(14), b"\0\0\0\0", b"\x7f\0\0\1", GLOBAL + GLOBAL],
+        [bytes(16), bytes(32), b"\xff\2" + bytes(14), b"\0\0\0\0", b"\xe0\0\0\1", GLOBAL + GLOBAL],
     )
     def test_a_next_hop_that_no_host_has_withdraws(self, next_hop: bytes) -> None:
         with pytest.raises(TreatAsWithdraw, match="MP_REACH_NLRI"):
@@ -193,7 +193,7 @@ class TestFaults:
             ("40 03 03 0a0000", UpdateSubcode.ATTRIBUTE_LENGTH_ERROR),
             ("40 03 05 0a00000100", UpdateSubcode.ATTRIBUTE_LENGTH_ERROR),
             ("40 03 04 00000000", UpdateSubcode.INVALID_NEXT_HOP),
-            ("40 03 04 7f000001", UpdateSubcode.INVALID_NEXT_HOP),
+            ("40 03 04 f0000001", UpdateSubcode.INVALID_NEXT_HOP),
             ("40 03 04 e0000001", UpdateSubcode.INVALID_NEXT_HOP),
             ("40 03 04 ffffffff", UpdateSubcode.INVALID_NEXT_HOP),
             ("80 04 00", UpdateSubcode.ATTRIBUTE_LENGTH_ERROR),
