@@ -44,7 +44,7 @@ demo lab: $(VENV)/.installed
 	$(BIN)/bgpd lab $(LAB)
 
 test: $(VENV)/.developed
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest $(TESTS) $(COVERAGE)
 
 interop: $(VENV)/.developed
 	$(BIN)/pytest -m interop conformance
@@ -53,7 +53,7 @@ check: $(VENV)/.developed
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
-	$(BIN)/pytest $(TESTS) --cov=bgpd --cov-branch --cov-report=term:skip-covered
+	$(MAKE) test COVERAGE="--cov=bgpd --cov-branch --cov-report=term:skip-covered"
 
 format: $(VENV)/.developed
 	$(BIN)/ruff format $(SOURCES)
