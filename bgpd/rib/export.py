@@ -1,9 +1,9 @@
 """Export: whether a path may go to a kind of peer, and the attributes it goes with.
 
-RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 2545 section 3 (IPv6 next hops); RFC 1997 (well-known communities); RFC 4360 section 6
-(non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065 section 4 (confederation segments
-stay inside); RFC 8212 (default deny). All of it is a function of the path and of the ``ExportRule``, never of a peer:
-peers with equal rules are one update group.
+RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 2545 section 3 (IPv6 next hops); RFC 1997 (well-known
+communities); RFC 4360 section 6 (non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065
+section 4 (confederation segments stay inside); RFC 8212 (default deny). All of it is a function of the path and of the
+``ExportRule``, never of a peer: peers with equal rules are one update group.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
-from bgpd.addresses import is_link_local
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.as_path import prepend, without_confederation
@@ -32,6 +31,7 @@ _NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
 _INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
 _DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
 _WITHOUT_LINK_LOCAL: Final = 16  # octets of a next hop
+_NOT_GLOBAL: Final = (b"\xfe\x80", bytes(16))  # link-local, or nothing beside the link-local address
 _CLASSIC_NEXT_HOP: Final = bytes((TRANSITIVE, _NEXT_HOP, 4))
 _ORIGIN_SIZE: Final = 4  # octets of the whole attribute, the first that we know of a canonical block
 _AS_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
@@ -179,7 +179,7 @@ def _next_hop(path: Path, rule: ExportRule) -> bytes:
     if mode is NextHopMode.KEEP or (mode is NextHopMode.AUTO and rule.peer_type is not PeerType.EXTERNAL):
         # RFC 2545 section 3: a link-local address is only told where peer and next hop are on one link with us
         received = path.attributes.next_hop[:_WITHOUT_LINK_LOCAL]
-        if any(received) and _fits(received, rule) and not is_link_local(received):
+        if received and _fits(received, rule) and not received.startswith(_NOT_GLOBAL):
             return received
     return rule.next_hop_self
 
