@@ -120,19 +120,20 @@ class Speaker:
             self._recovery_timer.cancel()
         await self.listener.close()
         is_final = flush or self.is_draining
+        if self.kernel is not None and not is_final:
+            await self.kernel.close()  # first: what the ending sessions take out of the Loc-RIB stays in the kernel
         for peer in self.peers.values():
             keeps_routes = not is_final and peer.negotiated is not None and peer.session.has_graceful_restart
             peer.session.stop(
                 None if keeps_routes else administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "bgpd stops")
             )
         await asyncio.gather(*(peer.session.wait_closed() for peer in self.peers.values()))
-        if self.kernel is not None:
-            if is_final:
-                self.kernel.flush_all()
-                try:
-                    await asyncio.wait_for(self.kernel.flushed(), _FLUSH)
-                except TimeoutError:
-                    _log.error("routes of ours may be left in the kernel", reason=f"not flushed within {_FLUSH:g} s")
+        if self.kernel is not None and is_final:
+            self.kernel.flush_all()
+            try:
+                await asyncio.wait_for(self.kernel.flushed(), _FLUSH)
+            except TimeoutError:
+                _log.error("routes of ours may be left in the kernel", reason=f"not flushed within {_FLUSH:g} s")
             await self.kernel.close()
 
     def drain(self) -> None:

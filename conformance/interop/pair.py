@@ -36,6 +36,10 @@ class KernelWatch:
         """Return what happened to a prefix."""
         return [line for line in self.lines if prefix in line.split()]
 
+    def deletions(self, prefix: str) -> list[str]:
+        """Return how a prefix was deleted; a replacement is none."""
+        return [line for line in self.changes(prefix) if line.startswith("Deleted")]
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:

@@ -44,20 +44,12 @@ def running(tmp_path_factory: pytest.TempPathFactory, bird_version: str) -> Iter
 @pytest.fixture
 def undisturbed(running: Pair) -> Iterator[Pair]:
     """The same, with the original policies before and after; both sessions have to be the same ones all the time."""
-    for family in FAMILIES:
-        for plan in PLANS:
-            eventually("all is there", lambda p=plan, f=family: running.bird.route(p.table(f), NETWORK[f]))
-            eventually("all is there", lambda p=plan, f=family: running.bgpd.kernel_route(p.bird_prefix(f)))
+    eventually("all is there", lambda: _is_as_configured(running))
     before = [running.bird.since(plan.protocol) for plan in PLANS]
     yield running
     running.bgpd.configure(bgpd_config(PLANS))
     running.bgpd.hang_up()
-    for family in FAMILIES:
-        for plan in PLANS:
-            eventually(
-                "all is as before",
-                lambda p=plan, f=family: running.bird.where("bgp_med = 55", p.table(f), NETWORK[f]),
-            )
+    eventually("all is as before", lambda: _is_as_configured(running))
     assert [running.bird.since(plan.protocol) for plan in PLANS] == before
     assert [running.bgpd.peer(plan.name).flaps for plan in PLANS] == [0, 0]
 
@@ -120,3 +112,13 @@ def test_a_file_with_a_fault_changes_nothing(undisturbed: Pair) -> None:
 
     eventually("it says so", lambda: "configuration not reloaded" in undisturbed.bgpd.log.read_text())
     assert undisturbed.bgpd.kernel_route(EXTERNAL.bird_prefix("ipv4"))
+
+
+def _is_as_configured(running: Pair) -> bool:
+    carried = [(plan, family) for plan in PLANS for family in FAMILIES]
+    return all(
+        running.bird.where("bgp_med = 55", plan.table(family), NETWORK[family])
+        and running.bird.routes(plan.table(family), INTERNAL.container(family))
+        and running.bgpd.kernel_route_or_none(plan.bird_prefix(family))
+        for plan, family in carried
+    )
