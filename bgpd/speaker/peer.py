@@ -415,11 +415,12 @@ class Peer:
             self._hub.slicer.add(self.adj_ribs_in.pop(family).clear())
 
     def _flush_stale(self, families: frozenset[Family]) -> None:
-        if self._negotiated is None:
-            self._clear(families)
-            return
         for family in families & self.adj_ribs_in.keys():
-            gone = self.adj_ribs_in[family].end_of_stale()
+            rib = self.adj_ribs_in[family]
+            if self._negotiated is None and len(rib.stale) == len(rib.table):
+                self._clear(frozenset({family}))
+                continue
+            gone = rib.end_of_stale()  # without a session: of the one before, the last one's routes are marked yet
             if gone:
                 self._log.info("stale routes removed", family=family.name, routes=gone)
 

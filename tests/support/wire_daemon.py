@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -124,6 +124,10 @@ class WireDaemon:
         with suppress(TimeoutError):
             return ready.recv(4096).startswith(b"READY=1")
         return False
+
+    def wait_for_log(self, condition: Callable[[str], bool]) -> None:
+        """Wait until the condition holds of what it logged."""
+        until(lambda: condition(self.logged), "the log to say so")
 
     def check_log(self) -> None:
         """Fail if something went wrong that nobody foresaw."""
