@@ -338,8 +338,13 @@ class PeerSession:
 
     @property
     def _is_young(self) -> bool:
-        """Is the session too new for its peer to have restarted since? Then both ends have dialled at one moment."""
-        return self.established_at is not None and self._loop.time() - self.established_at < _YOUNG
+        """Is the session too new for its peer to have restarted since? Then both ends have dialled at one moment.
+
+        But for a session that the peer dialled: if it dials again, it has forgotten that one.
+        """
+        if self.established_at is None or not self._primary.is_outgoing:
+            return False
+        return self._loop.time() - self.established_at < _YOUNG
 
     # --- Parts --------------------------------------------------------------------------------------------------
 

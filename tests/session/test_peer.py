@@ -491,8 +491,19 @@ def test_with_graceful_restart_a_second_connection_replaces_the_session(loop: Vi
     assert pair.a._primary.settings is pair.a.settings  # it need not let the peer speak first any more
 
 
+@pytest.mark.rfc("4724", "5")
+def test_a_peer_that_dialled_a_new_session_and_dials_again_has_restarted(loop: VirtualLoop) -> None:
+    pair = Pair(loop, left={"is_passive": True}, speaker={"capabilities": (RESTART,)})
+    pair.establish()
+    second = _Caller()
+    loop.run_until_complete(pair.right.network.dial(pair.b.settings, second))
+    second.transport.write(codec.encode(opening(65002, RIGHT, 90, RESTART)))
+    loop.run_for(1)
+    assert [end.kind for end in pair.user_a.ends] == [EndKind.REPLACED]
+
+
 def test_a_connection_that_was_dialled_at_the_same_moment_is_no_restart(loop: VirtualLoop) -> None:
-    pair = Pair(loop, speaker={"capabilities": (RESTART,)})
+    pair = Pair(loop, right={"is_passive": True}, speaker={"capabilities": (RESTART,)})
     pair.establish()
     second = _Caller()
     loop.run_until_complete(pair.right.network.dial(pair.b.settings, second))
