@@ -146,12 +146,13 @@ class Bird:
         found = re.search(r"BGP state:\s+(\S+)", said)
         return found[1] if found else said.strip()
 
-    def since(self, name: str) -> str:
-        """Return since when a protocol is in its state, as BIRD writes it."""
+    def since(self, name: str) -> float:
+        """Return since when a protocol is in its state, in seconds of the day; two answers may differ by 0.001."""
         for line in self.ask(f"show protocols {name}").splitlines():
             words = line.split()
             if words and words[0] == name:
-                return words[4]
+                hours, minutes, seconds = words[4].split(":")
+                return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
         raise AssertionError(f"BIRD has no protocol {name}")
 
     def _is_up(self) -> bool:
