@@ -157,6 +157,12 @@ class WireDaemon:
         fields = dict(line.split(":", 1) for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines())
         return int(fields["VmRSS"].split()[0]) * 1024
 
+    @property
+    def processor_time(self) -> float:
+        """Seconds that it ran so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def connect(
         self,
         remote: Remote,

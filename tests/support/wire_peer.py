@@ -291,7 +291,8 @@ class WirePeer:
         except BaseException:
             self.socket.close()
             raise
-        self._unread = bytearray()
+        self._unread = b""
+        self._position = 0  # of what was not taken yet
 
     def __enter__(self) -> "WirePeer":
         return self
@@ -357,21 +358,24 @@ class WirePeer:
     def receive(self, limit: float = LIMIT) -> Message:
         """Return the next message. Raises Closed when there is none any more, TimeoutError after the limit."""
         end = time.monotonic() + limit
-        unread = self._unread
-        while len(unread) < 19 or len(unread) < int.from_bytes(unread[16:18]):
+        while True:
+            unread, start = self._unread, self._position
+            if len(unread) - start >= 19:
+                stop = start + int.from_bytes(unread[start + 16 : start + 18])
+                if len(unread) >= stop:
+                    break
             self.socket.settimeout(max(0.001, end - time.monotonic()))
             try:
                 data = self.socket.recv(1 << 18)
             except ConnectionResetError as error:
                 raise Closed("reset") from error
             if not data:
-                assert not unread, f"closed in the middle of a message: {bytes(unread).hex()}"
+                assert len(unread) == start, f"closed in the middle of a message: {unread[start:].hex()}"
                 raise Closed("closed")
-            unread += data
-        length = int.from_bytes(unread[16:18])
-        assert unread[:16] == MARKER
-        found = Message(unread[18], bytes(unread[19:length]), time.monotonic())
-        del unread[:length]
+            self._unread, self._position = unread[start:] + data, 0
+        assert unread[start : start + 16] == MARKER
+        found = Message(unread[start + 18], unread[start + 19 : stop], time.monotonic())
+        self._position = stop
         if found.kind == NOTIFICATION:
             self.notification = found.body[0], found.body[1], found.body[2:]
         return found
