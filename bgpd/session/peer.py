@@ -220,7 +220,9 @@ class PeerSession:
         try:
             self._network.admit(connection.transport, self.settings)
         except OSError as error:
-            self._refuse(connection, f"cannot apply the peer's TTL settings: {describe(error)}")
+            why = f"its connection was refused: {describe(error)}"
+            self.last_error, self.last_error_at = f"Socket: {why[:1].upper()}{why[1:]}", self._loop.time()
+            self._refuse(connection, why)
             return False
         primary = self._primary
         if primary.connection is None and primary.machine.state in (State.IDLE, State.ACTIVE):

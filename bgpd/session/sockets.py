@@ -21,11 +21,15 @@ MAX_TTL: Final = 255
 _SYSTEM_TTL: Final = -1  # to the kernel: whatever the sysctl says
 
 _TCP_MD5SIG: Final = 14
+_TCP_SAVE_SYN: Final = 27
+_TCP_SAVED_SYN: Final = 28
 _TCP_MD5SIG_EXT: Final = 32
 _MD5_PREFIX_FLAG: Final = 1
 _MD5_MAX_KEY: Final = 80
 _IP_MINTTL: Final = 21
 _IPV6_MINHOPCOUNT: Final = 73
+_SYN_SIZE: Final = 256  # octets, of the headers that the kernel kept
+_TTL_OFFSET: Final = {socket.AF_INET: 8, socket.AF_INET6: 7}  # of TTL or hop limit in the IP header
 # struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface index, key
 _MD5SIG: Final = struct.Struct("=128sBBHi80s")
 
@@ -93,6 +97,7 @@ class TcpNetwork:
             _prepare(opened)
             # A peer under GTSM drops our SYN-ACK unless it left with 255, and it leaves before we know the peer
             _set_ttl(opened, MAX_TTL)
+            opened.setsockopt(socket.IPPROTO_TCP, _TCP_SAVE_SYN, 1)
             opened.bind(_socket_address(address, port, ""))
             server = await asyncio.get_running_loop().create_server(make_connection, sock=opened, backlog=BACKLOG)
         except BaseException:
@@ -106,6 +111,8 @@ class TcpNetwork:
         _prepare(accepted)
         if not settings.ttl_security and not settings.multihop_ttl:
             _set_ttl(accepted, _SYSTEM_TTL)
+        if settings.ttl_security:
+            _check_syn(accepted, MAX_TTL + 1 - settings.ttl_security)
         limit_hops(accepted, settings)
 
 
@@ -158,6 +165,14 @@ def limit_hops(target: socket.socket, settings: SessionSettings) -> None:
             target.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, lowest)
     elif settings.multihop_ttl:
         _set_ttl(target, settings.multihop_ttl)
+
+
+def _check_syn(accepted: socket.socket, lowest: int) -> None:
+    """Raise OSError if the peer's SYN came from too far: what it sent before we accepted met no limit yet."""
+    headers = accepted.getsockopt(socket.IPPROTO_TCP, _TCP_SAVED_SYN, _SYN_SIZE)
+    ttl = headers[_TTL_OFFSET[accepted.family]] if headers else MAX_TTL  # none is kept of who answered a SYN cookie
+    if ttl < lowest:
+        raise OSError(f"it came with TTL {ttl}, ttl_security asks for {lowest} or more")
 
 
 def describe(error: OSError) -> str:

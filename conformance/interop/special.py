@@ -36,7 +36,7 @@ HOPS_WE_DIAL: Final = Plan(
 HOPS_THEY_DIAL: Final = Plan(
     68, "GTSM, they dial", 65088, dialling=Dialling.THEY, ours="ttl_security = 1", theirs="ttl security on;"
 )
-HOPS_ONLY_OURS: Final = Plan(69, "GTSM here, none there", 65089, ours="ttl_security = 1")
+HOPS_ONLY_OURS: Final = Plan(69, "GTSM here, none there", 65089, dialling=Dialling.THEY, ours="ttl_security = 1")
 MULTIHOP: Final = Plan(70, "multihop", 65090, theirs="multihop 2;")
 WRONG_ASN: Final = Plan(71, "wrong AS", 65091, bird_expects=64999)
 CLIENT_OF_BIRD: Final = Plan(72, "client of BIRD", OUR_ASN, theirs=f"rr client; rr cluster id {CLUSTER};")

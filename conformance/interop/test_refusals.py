@@ -41,6 +41,12 @@ def test_a_password_that_only_the_peer_has_reads_as_no_answer(crowd: Pair) -> No
     assert "No answer" in error
 
 
+def test_a_peer_that_sends_with_a_low_ttl_is_refused_with_that_reason(crowd: Pair) -> None:
+    plan = special.HOPS_ONLY_OURS
+
+    eventually("the reason", lambda: "ttl_security asks for 255" in crowd.bgpd.peers()[plan.name].last_error)
+
+
 def test_the_wrong_as_number_is_told_by_who_saw_it(crowd: Pair) -> None:
     plan = special.WRONG_ASN
 
