@@ -22,6 +22,7 @@ from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import NextHop, Path, Source
 
 SLICE: Final = 10_000  # prefixes a slice
+_RENEWED: Final = 2000  # prefixes a slice when each may need a new path
 _PATH_ID: Final = 4  # octets
 _FEW: Final = 1000  # interned paths that are not worth a sweep
 
@@ -96,7 +97,8 @@ class AdjRibIn:
     def renegotiate(self, negotiated: Negotiated) -> None:
         """Go on with the table of a former session (graceful restart); the new one must agree on path identifiers."""
         self._negotiated = negotiated
-        self._paths = {path: path for path in set(self.table.values())}  # the same octets may mean something else now
+        # The same octets may mean something else now
+        self._paths = {object(): path for path in set(self.table.values())}
 
     def announce(self, attributes: bytes, next_hop: bytes | None, keys: list[bytes]) -> None:
         """Take the routes of one UPDATE; next_hop: octets from MP_REACH_NLRI, None = the block has NEXT_HOP.
@@ -161,15 +163,12 @@ class AdjRibIn:
 
     def resolve_again(self, changed: Mapping[NextHop, NextHop]) -> Iterator[None]:
         """Move the paths whose next hop changed over to its new state."""
-        stale_paths = {path for path in self._paths.values() if path.next_hop in changed}
-        if not stale_paths:
-            return
-        yield from self._replace({path: self._renewed(path, changed[path.next_hop]) for path in stale_paths})
+        yield from self._renew({path: key for key, path in self._paths.items() if path.next_hop in changed})
 
     def evaluate_again(self, importer: Importer) -> Iterator[None]:
         """Put every path through a changed policy; the peer need not send anything again."""
         self._importer = importer
-        yield from self._replace({path: self._renewed(path, path.next_hop) for path in set(self._paths.values())})
+        yield from self._renew({path: key for key, path in self._paths.items()})
 
     def _store(self, path: Path, keys: list[bytes], prefixes: list[bytes]) -> None:
         table = self.table
@@ -225,28 +224,39 @@ class AdjRibIn:
         self._paths[interned] = path
         return path
 
-    def _renewed(self, old: Path, next_hop: NextHop) -> Path:
+    def _renew(self, affected: Mapping[Path, Hashable]) -> Iterator[None]:
+        """Put new paths in place of these, which are given with what they are interned by.
+
+        A block that comes meanwhile is read anew, and its path serves the others too.
+        """
+        for interned in affected.values():
+            del self._paths[interned]
+        table, skip = self.table, _PATH_ID if self.has_path_ids else 0
+        keys = iter(list(table) if affected else ())
+        while chunk := list(islice(keys, _RENEWED)):
+            moved: dict[Path, list[bytes]] = {}
+            for key in chunk:
+                old = table.get(key)
+                if old is None or old not in affected:
+                    continue
+                interned = affected[old]
+                new = self._paths.get(interned)
+                if new is None:
+                    new = self._paths[interned] = self._renewed(old)
+                table[key] = new
+                moved.setdefault(new, []).append(key)
+            for path, members in moved.items():
+                self._hand_over(path, [key[skip:] for key in members] if skip else members)
+            yield
+        _release(affected)
+
+    def _renewed(self, old: Path) -> Path:
+        next_hop = self._next_hops.get(old.attributes.next_hop, self._interface)
         path = Path(old.source, self.family, old.attributes, next_hop)
         path.is_stale = old.is_stale
         rank(path)
         self._importer.admit(path)
         return path
-
-    def _replace(self, replacements: Mapping[Path, Path]) -> Iterator[None]:
-        self._paths = {key: replacements.get(path, path) for key, path in self._paths.items()}
-        table, skip = self.table, _PATH_ID if self.has_path_ids else 0
-        keys = iter(list(table))
-        while chunk := list(islice(keys, SLICE)):
-            moved: dict[Path, list[bytes]] = {}
-            for key in chunk:
-                new = replacements.get(table[key]) if key in table else None
-                if new is not None:
-                    table[key] = new
-                    moved.setdefault(new, []).append(key)
-            for path, members in moved.items():
-                self._hand_over(path, [key[skip:] for key in members] if skip else members)
-            yield
-        _release(replacements)
 
     def _sweep(self) -> None:
         """Forget the paths that no route holds any more."""

@@ -5,14 +5,17 @@ prefix is the export of the path that was best at the last flush, and what it ha
 that is best now. Only the counts are kept.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Final, Protocol
 
 from bgpd.rib.changes import Batch
 from bgpd.rib.export import Exported, ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.packing import Packed, announced, withdrawn
 from bgpd.rib.path import Candidates, Path
+
+SLICE: Final = 2500  # prefixes counted in one go
 
 
 class Exporter(Protocol):
@@ -36,7 +39,8 @@ class Exporter(Protocol):
 
 
 class AdjRibOut:
-    """What the members of a group hold. total: prefixes exported, whoever they came from."""
+    """What the members of a group hold. total: prefixes exported, whoever they came from; right once ``counting``
+    ran."""
 
     __slots__ = ("_by_peer", "exporter", "loc_rib", "rule", "total")
 
@@ -46,11 +50,15 @@ class AdjRibOut:
         self.loc_rib = loc_rib
         self.total = 0
         self._by_peer: dict[object, int] = {}
-        self._recount()
 
     def advertised(self, peer: object) -> int:
         """Return how many prefixes the member with this token holds from us: all but its own."""
         return self.total - self._by_peer.get(peer, 0)
+
+    def counting(self) -> Iterator[None]:
+        """Return the job that counts what the Loc-RIB had at the last flush, slice by slice; changes may go on
+        meanwhile."""
+        return self._count(self.loc_rib.before_changes())
 
     def changes(self, batch: Batch) -> list[Packed]:
         """Return the messages that bring members which were up to date up to date again."""
@@ -93,8 +101,18 @@ class AdjRibOut:
 
     def routes(self, peer: object) -> Iterator[tuple[bytes, Path, Exported]]:
         """Yield what the member with this token holds, as of now."""
-        for prefix, path, exported in self._exported(self.loc_rib.table.items()):
-            if path.source.peer is not peer or peer is None:
+        by_prefix, verdicts = self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        for prefix, candidates in self.loc_rib.table.items():
+            path = candidates[0]
+            if path.source.peer is peer and peer is not None:
+                continue
+            if by_prefix:
+                exported = self.exporter.judge(path, prefix)
+            elif path in verdicts:
+                exported = verdicts[path]
+            else:
+                exported = verdicts[path] = self.exporter.export(path)
+            if exported is not None:
                 yield prefix, path, exported
 
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
@@ -107,7 +125,8 @@ class AdjRibOut:
             verdict = verdicts[was] = permits(was)
             if verdict:
                 self.total -= count
-                by_peer[was.source.peer] -= count
+                peer = was.source.peer
+                by_peer[peer] = by_peer.get(peer, 0) - count
         for path, prefixes in batch.gained.items():
             exported = export(path)
             if exported is not None:
@@ -146,7 +165,8 @@ class AdjRibOut:
             exported = judge(best, prefix) if best is not None else None
             if was is not None and held is not None:
                 self.total -= 1
-                by_peer[was.source.peer] -= 1
+                former = was.source.peer
+                by_peer[former] = by_peer.get(former, 0) - 1
             if best is not None and exported is not None:
                 peer = best.source.peer
                 self.total += 1
@@ -161,22 +181,21 @@ class AdjRibOut:
         packed += [withdrawn(family, keys, limit, skip=peer) for peer, keys in untold.items()]
         return packed
 
-    def _exported(self, routes: Iterable[tuple[bytes, Candidates]]) -> Iterator[tuple[bytes, Path, Exported]]:
-        by_prefix, verdicts = self.exporter.judges_prefixes, dict[Path, Exported | None]()
-        for prefix, candidates in routes:
-            path = candidates[0]
-            if by_prefix:
-                exported = self.exporter.judge(path, prefix)
-            elif path in verdicts:
-                exported = verdicts[path]
-            else:
-                exported = verdicts[path] = self.exporter.export(path)
-            if exported is not None:
-                yield prefix, path, exported
-
-    def _recount(self) -> None:
-        # The changes that wait for the next flush are counted there
-        for _, path, _ in self._exported(self.loc_rib.before_changes()):
-            peer = path.source.peer
-            self.total += 1
-            self._by_peer[peer] = self._by_peer.get(peer, 0) + 1
+    def _count(self, before: Mapping[bytes, Candidates]) -> Iterator[None]:
+        by_peer, permits, verdicts = self._by_peer, self.exporter.permits, dict[Path, bool]()
+        judges_prefixes = self.exporter.judges_prefixes
+        routes = iter(before.items())
+        while chunk := list(islice(routes, SLICE)):
+            for prefix, candidates in chunk:
+                path = candidates[0]
+                if judges_prefixes:
+                    is_told = self.exporter.judge(path, prefix) is not None
+                elif path in verdicts:
+                    is_told = verdicts[path]
+                else:
+                    is_told = verdicts[path] = permits(path)
+                if is_told:
+                    peer = path.source.peer
+                    self.total += 1
+                    by_peer[peer] = by_peer.get(peer, 0) + 1
+            yield

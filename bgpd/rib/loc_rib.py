@@ -8,7 +8,7 @@ Whoever has to hear of changes (update groups, the FIB) compares what a prefix h
 ``take_changes`` hands out, with what it has now. Paths never change, so both sides can be judged at any later time.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 from bgpd.families import Family
 from bgpd.rib.decision import order
@@ -98,15 +98,15 @@ class LocRib:
         self.version += 1
         return changed
 
-    def before_changes(self) -> Iterator[tuple[bytes, Candidates]]:
-        """Yield what each prefix had when changes were last taken."""
-        changed = self._changed
-        for prefix, candidates in self.table.items():
-            if prefix not in changed:
-                yield prefix, candidates
-        for prefix, old in changed.items():
-            if old is not None:
-                yield prefix, old
+    def before_changes(self) -> dict[bytes, Candidates]:
+        """Return a copy of the table as it was when changes were last taken."""
+        before = dict(self.table)
+        for prefix, old in self._changed.items():
+            if old is None:
+                before.pop(prefix, None)
+            else:
+                before[prefix] = old
+        return before
 
     def _merge(self, old: Candidates, path: Path) -> Candidates:
         """Return the candidates with the path added; prefixes that had the same ones share the result."""

@@ -243,6 +243,7 @@ class Speaker:
             withheld = tuple(p.prefix for p in self.config.pools if p.family is rule.family and not p.export)
             exporter = GroupExporter(rule, self.chain(rule.policies), withheld, self.interface_name)
             rib = AdjRibOut(rule, exporter, self.loc_ribs[rule.family])
+            self.slicer.add(rib.counting())
             group = self.groups[rule] = UpdateGroup(rib, self.loop.call_soon)
         return group
 

@@ -226,3 +226,19 @@ def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatc
     finally:
         gc.enable()
     assert len(alive) <= 1  # the last one is still the local variable's
+
+
+def test_next_hops_that_change_again_before_the_first_job_ran_end_up_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._RENEWED", 2)
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    jobs = []
+    for metric in (10, 20):
+        bench.reach.metric = metric
+        jobs.append(bench.rib.resolve_again(bench.next_hops.refresh()))
+    for job in jobs:
+        next(job, None)
+        bench.rib.announce(BLOCK, None, [prefix("192.0.2.0/24")])
+        run(job)
+    assert {candidates[0].next_hop.metric for candidates in bench.loc_rib.table.values()} == {20}
+    assert len(set(bench.rib.table.values())) == 1

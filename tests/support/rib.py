@@ -123,7 +123,10 @@ class GroupBench:
         self.rib = LocRib(rule.family, lambda: None)
         self.exporter = PlainExporter(rule, withheld)
         self._ready: deque[Callable[[], None]] = deque()
-        self.group = UpdateGroup(AdjRibOut(rule, self.exporter, self.rib), self._ready.append)
+        out = AdjRibOut(rule, self.exporter, self.rib)
+        for _ in out.counting():
+            pass
+        self.group = UpdateGroup(out, self._ready.append)
         self.receivers: dict[object, Receiver] = {}
         self.members: dict[object, Member] = {}
         remote = LOCAL_ASN if rule.peer_type is PeerType.INTERNAL else 65001
