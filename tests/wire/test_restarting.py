@@ -28,8 +28,8 @@ PLAIN = REFRESH + ENHANCED_REFRESH
 N_FLAG, RESTARTING = 4, 8
 
 
-def capabilities(seconds: int = 60, **options: int) -> bytes:
-    return PLAIN + graceful_restart(seconds, **options)
+def capabilities(seconds: int = 60, *, flags: int = 0, forwarding: int = 0x80) -> bytes:
+    return PLAIN + graceful_restart(seconds, flags=flags, forwarding=forwarding)
 
 
 def announce(peer: WirePeer, *routes: str) -> None:
