@@ -16,7 +16,8 @@ def bird_version() -> str:
     try:
         return version()
     except MissingBird as missing:
-        pytest.fail(str(missing), pytrace=False)
+        reason = str(missing)
+    pytest.fail(reason, pytrace=False)
 
 
 @pytest.fixture(scope="session")

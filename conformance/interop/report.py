@@ -34,6 +34,9 @@ the column says.
 """
 
 
+_NAMES: Final = {"bird": "BIRD", "ttl": "TTL"}
+
+
 @dataclass(slots=True)
 class Case:
     """One run of a test function. parameters: by name, as pytest has them."""
@@ -55,8 +58,8 @@ class Recorder:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Take note of what will run."""
         for item in session.items:
-            if not isinstance(item, pytest.Function):
-                continue
+            if not isinstance(item, pytest.Function) or item.get_closest_marker("netns") is None:
+                continue  # a test of the tests
             parameters = dict(item.callspec.params) if hasattr(item, "callspec") else {}
             module = item.module.__name__.rpartition(".")[2]
             self.titles[module] = (item.module.__doc__ or module).strip().splitlines()[0]
@@ -64,7 +67,9 @@ class Recorder:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of how setup, call or teardown went."""
-        case = self.cases[report.nodeid]
+        case = self.cases.get(report.nodeid)
+        if case is None:
+            return
         case.has_passed = case.has_passed and report.passed
         case.has_run = case.has_run or report.when == "call"
 
@@ -134,7 +139,8 @@ def _list(cases: list[Case]) -> Iterator[str]:
 
 
 def _sentence(function: str) -> str:
-    return function.removeprefix("test_").replace("_", " ")
+    words = function.removeprefix("test_").split("_")
+    return " ".join(_NAMES.get(word, word) for word in words)
 
 
 def _result(cases: Iterable[Case]) -> str:
