@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from bgpd.config import ConfigError, Resolved, load, resolve
+from bgpd.config.notices import notices
 
 CONFIG_IS_WRONG: Final = 2
 
@@ -20,6 +21,8 @@ def check(path: Path) -> int:
     for peer in resolved.peers:
         if peer.held_down:
             print(f"{path}: peer {peer.name} will be held down: {peer.held_down}")
+    for notice in notices(resolved):
+        print(f"{path}: {notice}")
     return 0
 
 

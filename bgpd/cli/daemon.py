@@ -28,6 +28,7 @@ from bgpd.cli.garbage import Garbage
 from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
 from bgpd.config import ConfigError, Resolved
+from bgpd.config.notices import notices
 from bgpd.kernel import KernelError
 from bgpd.session.listener import ListenError
 from bgpd.session.sockets import TcpNetwork
@@ -61,6 +62,8 @@ def run(path: Path, *, flush: bool) -> int:
         report(error)
         return CONFIG_IS_WRONG
     threshold = logs.configure(config.log.level.value, config.log.format.value)
+    for notice in notices(config):
+        _log.warning("not supported", notice=notice)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             runner.run(_Daemon(path, config, threshold, flush=flush).run())

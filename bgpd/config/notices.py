@@ -1,0 +1,28 @@
+"""What a valid configuration asks for that this version does not do; said at the start and by ``--check``.
+
+A key that is read and silently does nothing would leave its author guessing.
+"""
+
+from collections.abc import Iterator
+
+from bgpd.config.model import AddPathDirection
+from bgpd.config.resolved import Resolved, ResolvedPeer
+
+
+def notices(config: Resolved) -> tuple[str, ...]:
+    """Return a line for each such key, in the order of the file; empty = everything asked for is there."""
+    return tuple(_notices(config))
+
+
+def _notices(config: Resolved) -> Iterator[str]:
+    if config.etcd is not None:
+        yield "etcd: this version takes the cluster from this file alone; etcd is not read"
+    for peer in (*config.peers, *(one.template for one in config.ranges)):
+        yield from _of_peer(peer)
+
+
+def _of_peer(peer: ResolvedPeer) -> Iterator[str]:
+    if peer.add_path in (AddPathDirection.SEND, AddPathDirection.BOTH):
+        yield f"peer {peer.name}: add_path: several paths are received, but only the best one is sent"
+    if peer.stale_time:
+        yield f"peer {peer.name}: long_lived_graceful_restart: stale routes are kept for the restart time only"
