@@ -125,7 +125,7 @@ class SpeakerOperations:
         """Take the node out."""
         self._speaker.drain()
         _log.warning("drained by an operator")
-        return Outcome(("all sessions are closed and nothing is announced; stopping bgpd removes its routes",))
+        return Outcome(("all sessions are closed, nothing is announced, what peers told leaves the kernel",))
 
     def reset(self, peer: str) -> Outcome:
         """Close a session that comes back by itself."""

@@ -137,7 +137,7 @@ class Speaker:
             await self.kernel.close()
 
     def drain(self) -> None:
-        """Take this node out of the cluster: withdraw what we announced, say Cease, keep forwarding until ``stop``."""
+        """Take this node out of the cluster: withdraw what we announced, say Cease, forget what we learned."""
         self.is_draining = True
         for peer in self.peers.values():
             peer.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "node is drained"))
