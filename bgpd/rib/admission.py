@@ -4,42 +4,58 @@ RFC 4271 9.1.2 (AS loop), 6.3 and 5.1.3 (next hop), RFC 4271 6.3 (first AS of an
 the Adj-RIB-In with its reason, so that people can see it.
 """
 
-from dataclasses import dataclass
+from typing import Final
 
 from bgpd.addresses import format_address, is_loopback
 from bgpd.identity import Asn, PeerType
-from bgpd.rib.path import Path
+from bgpd.rib.path import NextHop, Path
+
+_MEMO: Final = 4096  # next hops
 
 
-@dataclass(frozen=True, slots=True)
 class Admission:
-    """What received paths are held against.
+    """What received paths of one peer are held against.
 
     own_asns: the AS numbers that make a loop. allow_own_as: how many times they may occur all the same. remote_asn:
-    what an external path has to begin with, None = not enforced. own_addresses: a next hop that is one of these is
-    our own.
+    what an external path has to begin with, None = not enforced. own_addresses: a next hop that is one of these is our
+    own.
     """
 
-    own_asns: tuple[Asn, ...]
-    allow_own_as: int
-    remote_asn: Asn | None
-    own_addresses: frozenset[bytes]
+    __slots__ = ("_allow_own_as", "_next_hops", "_own_addresses", "_own_asns", "_remote_asn")
+
+    def __init__(
+        self, own_asns: tuple[Asn, ...], allow_own_as: int, remote_asn: Asn | None, own_addresses: frozenset[bytes]
+    ) -> None:
+        self._own_asns = tuple((asn, asn.to_bytes(4)) for asn in own_asns)
+        self._allow_own_as = allow_own_as
+        self._remote_asn = remote_asn
+        self._own_addresses = own_addresses
+        self._next_hops: dict[NextHop, str] = {}
 
     def refusal(self, path: Path) -> str:
         """Return why the path may not be used, for people; empty = it may."""
         as_path = path.attributes.as_path
-        for asn in self.own_asns:
-            times = as_path.count(asn)
-            if times > self.allow_own_as:
-                return f"AS loop: our AS {asn} is {times} times in AS_PATH {as_path}, {self.allow_own_as} allowed"
-        if self.remote_asn is not None and path.source.peer_type is PeerType.EXTERNAL:
-            first = as_path.neighbour
-            if first != self.remote_asn:
-                return f"AS_PATH begins with {first or 'no AS'}, not with the peer's AS {self.remote_asn}"
+        for asn, octets in self._own_asns:
+            if octets in as_path.octets:
+                times = as_path.count(asn)  # the octets can match across two numbers
+                if times > self._allow_own_as:
+                    allowed = self._allow_own_as
+                    return f"AS loop: our AS {asn} is {times} times in AS_PATH {as_path}, {allowed} allowed"
+        remote_asn = self._remote_asn
+        if remote_asn is not None and as_path.neighbour != remote_asn and path.source.peer_type is PeerType.EXTERNAL:
+            return f"AS_PATH begins with {as_path.neighbour or 'no AS'}, not with the peer's AS {remote_asn}"
         hop = path.next_hop
-        if hop.address in self.own_addresses:
+        why = self._next_hops.get(hop)
+        if why is None:
+            if len(self._next_hops) >= _MEMO:
+                self._next_hops.clear()
+            why = self._next_hops[hop] = self._next_hop_fault(hop, path.source.address)
+        return why
+
+    def _next_hop_fault(self, hop: NextHop, peer: bytes) -> str:
+        if hop.address in self._own_addresses:
             return f"next hop {format_address(hop.address)} is our own address"
-        if is_loopback(hop.address) and not is_loopback(path.source.address):
+        if is_loopback(hop.address) and not is_loopback(peer):
             return f"next hop {format_address(hop.address)} is a loopback address"
         if not hop.is_reachable:
             return f"next hop {format_address(hop.address or hop.link_local)} is unreachable: {hop.why}"

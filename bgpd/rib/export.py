@@ -112,8 +112,10 @@ def refusal(path: Path, rule: ExportRule) -> str:
 
 
 def rewrite(path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect) -> Exported:
-    """Return what members are told of a path that ``refusal`` lets pass; attributes: its own, or as policy left
-    them."""
+    """Return what members are told of a path that ``refusal`` lets pass.
+
+    attributes: the path's own, or as policy left them.
+    """
     next_hop = attributes.next_hop if attributes.next_hop != path.attributes.next_hop else _next_hop(path, rule)
     hop = b""
     if rule.family.is_classic and len(next_hop) == rule.family.octets:

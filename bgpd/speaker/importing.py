@@ -62,11 +62,11 @@ class PeerImporter:
         attributes = path.attributes
         if attributes.faults:
             self._discarded(attributes.faults)
-        path.rejected = (
-            self._admission.refusal(path)
-            or loop(attributes, self._identifier, self._cluster_id)
-            or ("eBGP session without an import policy (RFC 8212)" if self._denies_all else "")
-        )
+        path.rejected = self._admission.refusal(path)
+        if not path.rejected and (attributes.originator_id is not None or attributes.cluster_list):
+            path.rejected = loop(attributes, self._identifier, self._cluster_id)
+        if not path.rejected and self._denies_all:
+            path.rejected = "eBGP session without an import policy (RFC 8212)"
         if not path.rejected and self._chain.has_policies and not self.judges_prefixes:
             verdict = self._verdict(path, b"")
             if not verdict.accepted:
