@@ -35,8 +35,7 @@ class Importer(Protocol):
         """Does policy have to look at each prefix?"""
 
     def admit(self, path: Path) -> None:
-        """Set ``rejected`` and ``imported`` of a new path; without ``judges_prefixes`` that settles all its
-        prefixes."""
+        """Set ``rejected`` and ``imported`` of a new path: the last word, unless ``judges_prefixes``."""
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return the path that this prefix gets, None = policy rejects it."""

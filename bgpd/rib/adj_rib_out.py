@@ -39,8 +39,10 @@ class Exporter(Protocol):
 
 
 class AdjRibOut:
-    """What the members of a group hold. total: prefixes exported, whoever they came from; right once ``counting``
-    ran."""
+    """What the members of a group hold.
+
+    total: prefixes exported, whoever they came from; right once the job of ``counting`` has run.
+    """
 
     __slots__ = ("_by_peer", "exporter", "loc_rib", "rule", "total")
 
@@ -56,8 +58,7 @@ class AdjRibOut:
         return self.total - self._by_peer.get(peer, 0)
 
     def counting(self) -> Iterator[None]:
-        """Return the job that counts what the Loc-RIB had at the last flush, slice by slice; changes may go on
-        meanwhile."""
+        """Return the job that counts what the Loc-RIB had at the last flush; changes may go on meanwhile."""
         return self._count(self.loc_rib.before_changes())
 
     def changes(self, batch: Batch) -> list[Packed]:

@@ -13,8 +13,7 @@ from bgpd.rib.path import NextHop
 
 
 class Reach(Protocol):
-    """How an address is reached: what a routing table says of it. metric: 0 = connected; gateway: empty = on the
-    link."""
+    """How an address is reached, as a routing table says. metric: 0 = connected. gateway: empty = on the link."""
 
     @property
     def is_reachable(self) -> bool: ...

@@ -273,8 +273,10 @@ class Peer:
             self._log.warning("more such lines are left out until the minute is over; counts go on")
 
     def has_all_routes(self, *, settle: float) -> bool:
-        """Has the peer told us all it has, or can it not be waited for? settle: seconds that a peer without
-        End-of-RIB gets."""
+        """Has the peer told us all it has, or can it not be waited for?
+
+        settle: seconds that a peer without End-of-RIB gets.
+        """
         session, negotiated = self.session, self._negotiated
         if not self.settings.enabled or self.settings.held_down:
             return True
