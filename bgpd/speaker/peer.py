@@ -430,6 +430,7 @@ class Peer:
         self._restart_timer = None
         self._log.warning("restart time is over, stale routes go")
         self._perform(self.helper.timer_expired())
+        self._hub.peer_progressed(self)
 
     def _stop_timer(self) -> None:
         if self._restart_timer is not None:

@@ -159,6 +159,21 @@ def test_a_peer_from_a_range_is_accepted_up_to_the_limit() -> None:
         made.until(up[0], f"10.65.{up[1]}.0/26")
 
 
+def test_a_peer_from_a_range_that_does_not_come_back_is_forgotten_with_its_routes() -> None:
+    accepting = '[[peer_range]]\nprefix = "10.0.0.0/24"\nasn = "internal"\n'
+    with cluster() as made:
+        made.start(1, accepting)
+        made.start(2, peer(1) + network("10.65.2.0/26"))
+        made.until(1, "10.65.2.0/26")
+        made.network.block(address(1), address(2))
+        made.network.cut(address(1), address(2))
+        made.run(100)
+        assert made.best(1, "10.65.2.0/26") is not None  # graceful restart
+        made.run(200)
+        assert made.best(1, "10.65.2.0/26") is None
+        assert made.speakers[1].peers == {}
+
+
 @pytest.mark.rfc("4486", "4")
 def test_too_many_prefixes_close_the_session_for_the_time_configured() -> None:
     with cluster() as made:
