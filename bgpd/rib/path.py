@@ -80,15 +80,16 @@ class Path:
     """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
 
     family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
-    none). rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. imported: the path
-    that the Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what MED is
-    compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what
-    is compared after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
+    none). is_black_hole: a network of ours that the kernel gets as a black hole. rejected: why no prefix may use it
+    (loop, policy, unusable next hop), empty = usable. imported: the path that the Loc-RIB gets in its place: itself,
+    a copy that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC
+    4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better.
+    alone: the 1-tuple of this path, shared by all prefixes that have no other.
     """
 
     __slots__ = (
-        "alone", "attributes", "family", "group", "imported", "interface", "is_stale", "med", "next_hop", "rank",
-        "rejected", "source", "tail",
+        "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_stale", "med",
+        "next_hop", "rank", "rejected", "source", "tail",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -97,6 +98,7 @@ class Path:
         self.attributes = attributes
         self.next_hop = next_hop
         self.interface = 0
+        self.is_black_hole = False
         self.rejected = ""
         self.imported: Path | None = self
         self.is_stale = False

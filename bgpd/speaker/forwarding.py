@@ -25,14 +25,13 @@ class Forwarding:
     """Keeps the kernel's routes what the Loc-RIBs say.
 
     tunnel: index of the tunnel device that routes go through, 0 = none. written: seconds from the arrival of a change
-    to the kernel's acknowledgement. has_black_hole: is this network of ours to be a black hole route?
+    to the kernel's acknowledgement.
     """
 
     def __init__(
         self,
         kernel: Kernel,
         programmer: Programmer,
-        has_black_hole: Callable[[Family, bytes], bool],
         clock: Callable[[], float],
         *,
         import_default_route: bool,
@@ -40,7 +39,6 @@ class Forwarding:
         self._kernel = kernel
         self._programmer = programmer
         self.tunnel = 0
-        self._has_black_hole = has_black_hole
         self._clock = clock
         self.import_default_route = import_default_route
         self.written = Histogram()
@@ -97,7 +95,7 @@ class Forwarding:
                 ]
             )
             return self._programmer.route(family, prefix, hops)
-        if best.source.kind is SourceKind.NETWORK and self._has_black_hole(family, prefix):
+        if best.is_black_hole:
             return self._programmer.black_hole(family, prefix)
         return None
 

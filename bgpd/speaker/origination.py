@@ -62,11 +62,6 @@ class Origination:
         self.set_networks(networks.values())
         self.kernel_changed(dict(self.learned))
 
-    def has_black_hole(self, family: Family, prefix: bytes) -> bool:
-        """Is the prefix a network of ours that has a black hole route in the kernel?"""
-        network = self.networks.get((family, prefix))
-        return network is not None and network.blackhole
-
     def _network_path(self, network: ResolvedNetwork) -> Path:
         attributes = block.make(
             origin=Origin.IGP,
@@ -76,6 +71,7 @@ class Origination:
             large_communities=network.communities.large,
         )
         path = Path(self._network_source, network.family, attributes, OWN)
+        path.is_black_hole = network.blackhole
         rank(path)
         return path
 

@@ -251,10 +251,11 @@ class Peer:
         negotiated = self._negotiated
         if negotiated is None:
             return
-        for family, (group, _) in list(self.members.items()):
+        for family, (group, member) in list(self.members.items()):
             if self._hub.group(self._hub.export_rule(self, family, negotiated)) is not group:
+                closing = member.backlog.closing if member.backlog is not None else b""  # still to be sent
                 self._leave(family)
-                self._join(family, negotiated, b"", holds_routes=True)
+                self._join(family, negotiated, closing, holds_routes=True)
 
     def forget_stale(self) -> None:
         """Drop what is kept of a lost session: the peer is stopped or gone from the configuration."""
@@ -303,6 +304,8 @@ class Peer:
             kept.renegotiate(negotiated)
             for source in kept.sources.values():
                 source.identifier, source.asn = negotiated.remote_identifier, negotiated.remote_asn
+            importer = self.importers[family] = self._make_importer()  # policies may have changed meanwhile
+            self._hub.slicer.add(kept.evaluate_again(importer))
             return
         if kept is not None:
             self._hub.slicer.add(kept.clear())

@@ -468,7 +468,6 @@ class Speaker:
         return Forwarding(
             self.kernel,
             self._programmer(0),
-            self.origination.has_black_hole,
             self.loop.time,
             import_default_route=self.config.kernel.import_default_route,
         )

@@ -58,6 +58,21 @@ def test_a_network_of_ours_is_a_black_hole_here_and_a_route_elsewhere(lab: Lab) 
     lab.wait_for(lambda: f"via {address_of(lab, 'node1')}" in ip_route(lab["node3"], "10.66.1.0/26"), "the route")
 
 
+def test_a_black_hole_follows_the_configuration(lab: Lab) -> None:
+    node = lab["node1"]
+    for networks, is_there in (
+        ([{"prefix": "10.66.1.0/26"}], False),
+        ([{"prefix": "10.66.1.0/26", "blackhole": True}], True),
+        ([], False),
+    ):
+        node.configure({"network": networks})
+        assert node.bgpctl("reload").returncode == 0
+        lab.wait_for(
+            lambda is_there=is_there: ip_route(node, "10.66.1.0/26").startswith("blackhole") is is_there,  # type: ignore[misc]
+            f"the kernel to follow {networks}",
+        )
+
+
 def test_a_pool_sends_its_routes_through_the_tunnel_where_it_asks_for_it(lab: Lab) -> None:
     node, hop = lab["node3"], address_of(lab, "node1")
     target = lab["node1"].containers[1].plan.prefixes[0]

@@ -97,6 +97,21 @@ def test_a_changed_policy_judges_again_without_a_new_session() -> None:
         assert made.peer(2, 1).session.flaps == 0
 
 
+def test_a_policy_that_changed_while_the_peer_was_away_judges_what_was_kept() -> None:
+    policy = '[[policy]]\nname = "mine"\nrules = [ { prefix = "10.65.1.0/26", action = "%s" } ]\n'
+    with cluster() as made:
+        made.start(1, peer(2) + network("10.65.1.0/26"))
+        made.start(2, peer(1, import_='["mine"]') + policy % "accept")
+        made.until(2, "10.65.1.0/26")
+        made.network.block(address(1), address(2))
+        made.network.cut(address(1), address(2))
+        made.run(5)
+        made.speakers[2].reload(made.config(2, peer(1, import_='["mine"]') + policy % "reject"))
+        made.network.unblock(address(1), address(2))
+        made.established(within=60)
+        made.until(2, "10.65.1.0/26", present=False)
+
+
 def test_a_changed_key_restarts_only_its_own_session() -> None:
     with cluster() as made:
         mesh(made, 3)
