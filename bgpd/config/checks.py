@@ -144,6 +144,7 @@ def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
         yield from _idle_hold(config.session, peer, key)
     if peer.password is not None and peer.password_file is not None:
         yield Finding(f"{key}.password_file", "expected either password or password_file, found both")
+    yield from _tcp_ao(peer, key)
     known = {policy.name for policy in config.policy}
     for name, policies in (("import", peer.imports), ("export", peer.exports)):
         for policy in policies:
@@ -159,6 +160,28 @@ def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
     if _peer_type(peer, config.node) == "external":
         message = f"expected an internal peer, as only those can be clients; found asn {peer.asn}"
         yield Finding(f"{key}.reflector_client", message, ("node.asn", f"{key}.asn", f"{key}.local_asn"))
+
+
+def _tcp_ao(peer: PeerOptions, key: str) -> Iterator[Finding]:
+    """Yield the faults of a peer's TCP-AO keys; RFC 5925 3.1: an identifier names one key, each way."""
+    keys = peer.tcp_ao.keys
+    path = f"{key}.tcp_ao"
+    if keys and (peer.password is not None or peer.password_file is not None):
+        message = "expected either TCP-AO keys or a TCP-MD5 password, found both"
+        yield Finding(path, message, (f"{key}.password", f"{key}.password_file"))
+    sent: dict[int, str] = {}
+    received: dict[int, str] = {}
+    for index, one in enumerate(keys):
+        place = f"{path}.keys[{index}]"
+        if one.send_id is not None:
+            yield from _again(sent, one.send_id, f"{place}.send_id", str(one.send_id))
+        if one.recv_id is not None:
+            yield from _again(received, one.recv_id, f"{place}.recv_id", str(one.recv_id))
+        if (one.key is None) == (one.key_file is None):
+            found = "neither" if one.key is None else "both"
+            yield Finding(f"{place}.key", f"expected either key or key_file, found {found}", (f"{place}.key_file",))
+    if sum(one.preferred for one in keys) > 1:
+        yield Finding(f"{path}.keys", "expected one preferred key, found several")
 
 
 def _next_hops(peer: PeerOptions, key: str, config: Config, family: Family) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ _RESET: Final = frozenset(
         "reflector_client",
         "restart_time",
         "stale_time",
+        "tcp_ao",
         "ttl_security",
     }
 )

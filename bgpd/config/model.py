@@ -203,6 +203,39 @@ class LongLivedGracefulRestartTable(Table, frozen=True, kw_only=True):
     ] = None
 
 
+class TcpAoAlgorithm(StrEnum):
+    """How TCP-AO makes its code: the two of RFC 5926, each 96 bits."""
+
+    HMAC_SHA1_96 = "hmac-sha1-96"
+    AES_128_CMAC_96 = "aes-128-cmac-96"
+
+
+class TcpAoKeyTable(Table, frozen=True, kw_only=True):
+    """A key of TCP-AO (RFC 5925: a master key tuple); the peer has the same one with its identifiers swapped."""
+
+    send_id: Annotated[
+        Annotated[int, Meta(ge=0, le=255)] | None, _key("Identifier that we put into segments.", required=True)
+    ] = None
+    recv_id: Annotated[
+        Annotated[int, Meta(ge=0, le=255)] | None, _key("Identifier in the peer's segments.", required=True)
+    ] = None
+    algorithm: Annotated[TcpAoAlgorithm, _key("How the code is made.")] = TcpAoAlgorithm.HMAC_SHA1_96
+    key: Annotated[str | None, _key("The key.", default="none", written=syntax.PASSWORD)] = None
+    key_file: Annotated[
+        Name | None,
+        _key("File with the key; relative to this file. Missing or empty: the session is held down.", default="none"),
+    ] = None
+    preferred: Annotated[bool, _key("Send with this one; default: with the first.")] = False
+
+
+class TcpAoTable(Table, frozen=True, kw_only=True):
+    """TCP-AO (RFC 5925), which needs Linux 6.7 or newer; not together with a TCP-MD5 password."""
+
+    keys: Annotated[
+        tuple[TcpAoKeyTable, ...], _key("All keys that the peer may use; several while one replaces another.")
+    ] = ()
+
+
 class MaxPrefixesTable(Table, frozen=True, kw_only=True):
     """How many prefixes a peer may send, in each family."""
 
@@ -288,6 +321,7 @@ class PeerOptions(SessionTable, frozen=True, kw_only=True):
             default="none",
         ),
     ] = None
+    tcp_ao: TcpAoTable = TcpAoTable()
     allow_own_as: Annotated[
         Annotated[int, Meta(ge=0, le=255)], _key("How often our AS may stand in a received AS path.")
     ] = 0

@@ -19,7 +19,7 @@ from bgpd.config.problems import Finding
 from bgpd.config.syntax import Syntax
 
 _LONGEST_FOUND: Final = 60  # characters of a value that a message repeats
-_SECRETS: Final = frozenset({"password"})
+_SECRETS: Final = frozenset({"password", "key"})
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 

@@ -26,6 +26,7 @@ from bgpd.config.model import (
 from bgpd.config.problems import ConfigError, Problem
 from bgpd.config.resolved import (
     Resolved,
+    ResolvedAoKey,
     ResolvedControl,
     ResolvedEtcd,
     ResolvedHttp,
@@ -168,6 +169,7 @@ def _options(
     password, held_down = (peer.password, "")
     if peer.password_file is not None:
         password, held_down = passwords(peer.password_file)
+    tcp_ao, without_key = _tcp_ao(peer, passwords)
     families = peer.families or session.families
     multihop_ttl, ttl_security = _ttl(peer, session)
     last = DEFAULT_SESSION
@@ -184,7 +186,8 @@ def _options(
         reflector_client=peer.reflector_client,
         next_hop=peer.next_hop,
         password=password,
-        held_down=held_down,
+        tcp_ao=tcp_ao,
+        held_down=held_down or without_key,
         allow_own_as=peer.allow_own_as,
         imports=peer.imports,
         exports=peer.exports,
@@ -218,6 +221,19 @@ def _options(
         ttl_security=ttl_security,
         ebgp_requires_policy=first(peer.ebgp_requires_policy, session.ebgp_requires_policy, last.ebgp_requires_policy),
     )
+
+
+def _tcp_ao(peer: PeerOptions, passwords: PasswordReader) -> tuple[tuple[ResolvedAoKey, ...], str]:
+    """Return the TCP-AO keys, the preferred one first, and why one of them cannot be had; empty = all are there."""
+    keys: list[ResolvedAoKey] = []
+    missing = ""
+    for one in sorted(peer.tcp_ao.keys, key=lambda key: not key.preferred):
+        key, why = (one.key, "") if one.key_file is None else passwords(one.key_file)
+        missing = missing or (f"tcp_ao: {why}" if key is None else "")
+        assert one.send_id is not None  # a required key; the checks saw it
+        assert one.recv_id is not None
+        keys.append(ResolvedAoKey(one.send_id, one.recv_id, one.algorithm, key or ""))
+    return tuple(keys), missing
 
 
 def _ttl(peer: SessionTable, session: SessionTable) -> tuple[int, int]:

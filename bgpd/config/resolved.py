@@ -16,6 +16,7 @@ from bgpd.config.model import (
     LogLevel,
     MaxPrefixAction,
     NextHopMode,
+    TcpAoAlgorithm,
 )
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier
@@ -36,13 +37,23 @@ class ResolvedNode:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedAoKey:
+    """A key of TCP-AO (RFC 5925 3.1). send_id, recv_id: octets."""
+
+    send_id: int
+    recv_id: int
+    algorithm: TcpAoAlgorithm
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedPeer:
     """A peer, with the session defaults merged in.
 
     address: empty in a range's template. interface: of a link-local address, else empty. asn: None = any external one.
     held_down: why the session must not come up, empty = nothing against it. max_prefix_limit: 0 = none.
     max_prefix_restart_after: 0 = stays down. multihop_ttl: 0 with ttl_security. ttl_security: hops, 0 = off.
-    stale_time: 0 = no long-lived graceful restart.
+    stale_time: 0 = no long-lived graceful restart. tcp_ao: keys, the one to send with first; empty = no TCP-AO.
     """
 
     name: str
@@ -57,6 +68,7 @@ class ResolvedPeer:
     reflector_client: bool
     next_hop: NextHopMode
     password: str | None = field(repr=False)
+    tcp_ao: tuple[ResolvedAoKey, ...]
     held_down: str
     allow_own_as: int
     imports: tuple[str, ...]

@@ -78,7 +78,7 @@ def host_name() -> str:
 
 
 def _with_absolute_paths(document: Mapping[str, object], directory: Path) -> dict[str, object]:
-    """Return the document with the password files of peers made absolute."""
+    """Return the document with the password and key files of peers made absolute."""
     made = dict(document)
     for name in ("peer", "peer_range"):
         tables = made.get(name)
@@ -88,8 +88,16 @@ def _with_absolute_paths(document: Mapping[str, object], directory: Path) -> dic
 
 
 def _with_absolute_path(table: dict[str, object], directory: Path) -> dict[str, object]:
-    written = table.get("password_file")
-    return {**table, "password_file": str(directory / written)} if isinstance(written, str) else table
+    made = _absolute(table, "password_file", directory)
+    tcp_ao = table.get("tcp_ao")
+    if isinstance(tcp_ao, dict) and isinstance(tcp_ao.get("keys"), list):
+        made["tcp_ao"] = {**tcp_ao, "keys": [_absolute(key, "key_file", directory) for key in tcp_ao["keys"]]}
+    return made
+
+
+def _absolute(table: dict[str, object], key: str, directory: Path) -> dict[str, object]:
+    written = table.get(key)
+    return {**table, key: str(directory / written)} if isinstance(written, str) else dict(table)
 
 
 def _independent(later: list[Finding], earlier: list[Finding]) -> list[Finding]:

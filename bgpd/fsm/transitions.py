@@ -89,7 +89,10 @@ HARD_CEASES: Final = frozenset({CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubco
 
 
 class MachineSettings(ExpectedPeer, Protocol):
-    """What the machine must know of the peer. Times are seconds; delay_open_time 0 = off."""
+    """What the machine must know of the peer.
+
+    Times are seconds; delay_open_time 0 = off. authentication: what segments are signed with, for people.
+    """
 
     @property
     def is_passive(self) -> bool: ...
@@ -102,7 +105,7 @@ class MachineSettings(ExpectedPeer, Protocol):
     @property
     def delay_open_time(self) -> float: ...
     @property
-    def password(self) -> str | None: ...
+    def authentication(self) -> str: ...
 
 
 class Context(Protocol):
@@ -207,7 +210,8 @@ def dial_again(machine: Context, _: ConnectRetryTimerExpired) -> Step:
     state, actions = _dial(machine)
     actions = [StopTimer(Timer.DELAY_OPEN), Close(), *actions]
     if is_unanswered:
-        hint = "" if machine.settings.password is None else ", or one with another TCP-MD5 password"
+        secret = machine.settings.authentication
+        hint = f", or one with another {secret}" if secret else ""
         why = f"no answer to our dial{hint}"
         actions.append(AttemptFailed(SessionEnd(EndKind.CONNECTION_LOST, 0, 0, b"", why)))
     return state, actions

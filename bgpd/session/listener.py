@@ -1,7 +1,7 @@
 """Accepting connections for all peers: who may come in, and how many at a time.
 
-RFC 4271 8.2.1; RFC 2385 (TCP-MD5 keys live on the listening sockets). A connection is half-open from TCP's handshake
-until a valid OPEN came on it. Addresses are 4 or 16 octets.
+RFC 4271 8.2.1; RFC 2385 and RFC 5925 (TCP-MD5 and TCP-AO keys live on the listening sockets). A connection is half-open
+from TCP's handshake until a valid OPEN came on it. Addresses are 4 or 16 octets.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ import structlog
 from bgpd.addresses import format_address, parse_address
 from bgpd.session.connection import Connection
 from bgpd.session.peer import PeerSession
+from bgpd.session.settings import AoKey
 from bgpd.session.sockets import ListeningSocket, Network, describe
 
 HALF_OPEN_LIMIT: Final = 4096
@@ -65,6 +66,7 @@ class Listener:
         self._half_open_total = 0
         self._sockets: list[ListeningSocket] = []
         self._passwords: dict[tuple[bytes, int], str] = {}
+        self._ao_keys: dict[tuple[bytes, int], tuple[AoKey, ...]] = {}
         self._last_refused: tuple[bytes, str] | None = None
 
     @property
@@ -82,12 +84,19 @@ class Listener:
         for address in addresses:
             try:
                 listening = await self._network.listen(address, port, self._make_connection)
+                self._sockets.append(listening)
+                # Nobody gets in before the socket has the keys
+                for (prefix, length), password in self._passwords.items():
+                    self._set_password(listening, prefix, length, password)
+                for (prefix, length), keys in self._ao_keys.items():
+                    self._set_ao_keys(listening, prefix, length, keys)
+                await listening.serve()
             except OSError as error:
                 await self.close()
                 raise ListenError(address, port, describe(error)) from error
-            self._sockets.append(listening)
-            for (prefix, length), password in self._passwords.items():
-                self._set_password(listening, prefix, length, password)
+            except ListenError:
+                await self.close()
+                raise
 
     async def close(self) -> None:
         """Accept no more; connections that exist stay."""
@@ -106,6 +115,28 @@ class Listener:
             self._passwords[address, length] = password
         for listening in self._sockets:
             self._set_password(listening, address, length, password)
+
+    def set_ao_keys(self, address: bytes, length: int, keys: tuple[AoKey, ...]) -> None:
+        """Require one of these TCP-AO keys of who dials from address/length, now and after a later start; () = none.
+
+        Raises ListenError if the kernel refuses; then such a peer must not be let in.
+        """
+        known = self._ao_keys.pop((address, length), ())
+        if keys:
+            self._ao_keys[address, length] = keys
+        if keys != known:
+            for listening in self._sockets:
+                self._set_ao_keys(listening, address, length, keys)
+
+    def _set_ao_keys(self, listening: ListeningSocket, address: bytes, length: int, keys: tuple[AoKey, ...]) -> None:
+        if len(listening.address) != len(address):
+            return
+        try:
+            listening.set_ao_keys(address, length, keys)
+        except (OSError, ValueError) as error:
+            why = describe(error) if isinstance(error, OSError) else str(error)
+            what = f"TCP-AO for {format_address(address)}/{length}: {why}"
+            raise ListenError(listening.address, listening.port, what) from error
 
     def _set_password(self, listening: ListeningSocket, address: bytes, length: int, password: str | None) -> None:
         if len(listening.address) != len(address):

@@ -43,6 +43,7 @@ from bgpd.session.sockets import Network, describe
 
 _YOUNG: Final = 5.0  # seconds; who crashes sooner has TCP tell us, unless its host went down, which takes longer
 _LENGTH_AND_TYPE: Final = Struct("!16xHB")  # of a message's header
+_UNSIGNED_WAIT: Final = 20.0  # seconds that a passive session waits before it asks the kernel about signatures
 _JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
@@ -109,6 +110,7 @@ class PeerSession:
         self._log = _log.bind(peer=settings.name)
         self._closing: set[Connection] = set()
         self._rival: Driver | None = None
+        self._unsigned: asyncio.TimerHandle | None = None
         self._primary = self._new_driver(settings, is_started=False)
 
     # --- What the speaker asks for ------------------------------------------------------------------------------
@@ -252,6 +254,11 @@ class PeerSession:
             return
         old, self.state, self.since = self.state, new, self._loop.time()
         self._log.debug("state changed", old=old.title, new=new.title)
+        if self._unsigned is not None:
+            self._unsigned.cancel()
+            self._unsigned = None
+        if new is State.ACTIVE and self.settings.is_passive and self.settings.authentication:
+            self._watch_signatures()
         self._user.state_changed(old, new)
 
     def judge_collision(self, driver: Driver, message: Open) -> Verdict:
@@ -347,6 +354,22 @@ class PeerSession:
         if self.established_at is None or not self._primary.is_outgoing:
             return False
         return self._loop.time() - self.established_at < _YOUNG
+
+    def _watch_signatures(self) -> None:
+        before = self._network.unsigned_segments()
+        self._unsigned = self._loop.call_later(_UNSIGNED_WAIT, self._check_signatures, before)
+
+    def _check_signatures(self, before: int | None) -> None:
+        """Say so if the peer may be dialling with another key: the kernel drops its segments and tells nobody whose."""
+        self._watch_signatures()
+        now = self._network.unsigned_segments()
+        if before is None or now is None or now <= before:
+            return
+        secret = self.settings.authentication
+        why = f"Socket: No connection, and segments with a wrong or no signature are dropped: compare the {secret}"
+        log = self._log.warning if why != self.last_error else self._log.debug
+        self.last_error, self.last_error_at = why, self._loop.time()
+        log("no session", reason=why, dropped=now - before)
 
     # --- Parts --------------------------------------------------------------------------------------------------
 

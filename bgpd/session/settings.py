@@ -1,13 +1,31 @@
 """What a session must know of its peer.
 
-RFC 4271 8.1.1 (session attributes), RFC 5082 (GTSM), RFC 5925 is not here: keys are TCP-MD5 (RFC 2385). Addresses are
-4 or 16 octets; times are seconds.
+RFC 4271 8.1.1 (session attributes), RFC 5082 (GTSM), RFC 2385 (TCP-MD5) or RFC 5925 (TCP-AO). Addresses are 4 or 16
+octets; times are seconds.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
 from typing import Final
 
 from bgpd.identity import Asn, BgpIdentifier, PeerType
+
+
+class AoAlgorithm(StrEnum):
+    """How TCP-AO makes its code (RFC 5926)."""
+
+    HMAC_SHA1_96 = "hmac-sha1-96"
+    AES_128_CMAC_96 = "aes-128-cmac-96"
+
+
+@dataclass(frozen=True, slots=True)
+class AoKey:
+    """A key of TCP-AO (RFC 5925 3.1). send_id, recv_id: octets that name it, in what we send and in what comes."""
+
+    send_id: int
+    recv_id: int
+    algorithm: AoAlgorithm
+    key: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +35,7 @@ class SessionSettings:
     interface: name of the link, for a link-local address. local_address: the source address, None = the kernel's
     choice. remote_asn None: any AS that peer_type allows. multihop_ttl: TTL of what we send, 0 = the system's default.
     ttl_security: 0 = off, n = only packets from at most n hops away count (GTSM). delay_open_time: 0 = off.
+    ao_keys: of TCP-AO, the one to send with first; empty = none.
     """
 
     name: str
@@ -33,10 +52,18 @@ class SessionSettings:
     idle_hold_first: float
     idle_hold_max: float
     is_passive: bool
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     multihop_ttl: int = 0
     ttl_security: int = 0
     delay_open_time: float = 0
+    ao_keys: tuple[AoKey, ...] = ()
+
+    @property
+    def authentication(self) -> str:
+        """What the peer must sign its segments with, for people; empty = nothing."""
+        if self.ao_keys:
+            return "TCP-AO key"
+        return "TCP-MD5 password" if self.password is not None else ""
 
 
 _WITHOUT_RESET: Final = frozenset(

@@ -1,7 +1,8 @@
 """TCP as BGP wants it: source address, TCP-MD5, TTL and GTSM, precedence; behind a small ``Network``.
 
-RFC 4271 8.2.1 and appendix E; RFC 2385 (TCP-MD5), RFC 5082 (GTSM), RFC 4594 (network control is CS6). Linux. A test
-replaces ``TcpNetwork`` with a network in memory. Addresses are 4 or 16 octets; options are the kernel's structures.
+RFC 4271 8.2.1 and appendix E; RFC 2385 (TCP-MD5), RFC 5925 (TCP-AO), RFC 5082 (GTSM), RFC 4594 (network control is
+CS6). Linux. A test replaces ``TcpNetwork`` with a network in memory. Addresses are 4 or 16 octets; options are the
+kernel's structures.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from typing import Final, Protocol
 
 from bgpd.addresses import format_address, is_link_local
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE
-from bgpd.session.settings import SessionSettings
+from bgpd.session import tcp_ao
+from bgpd.session.settings import AoKey, SessionSettings
 
 BACKLOG: Final = 4096  # a reflector's clients all come at once; the kernel lowers it to net.core.somaxconn
 DSCP_CS6: Final = 0xC0
@@ -30,6 +32,13 @@ _IP_MINTTL: Final = 21
 _IPV6_MINHOPCOUNT: Final = 73
 _SYN_SIZE: Final = 256  # octets, of the headers that the kernel kept
 _TTL_OFFSET: Final = {socket.AF_INET: 8, socket.AF_INET6: 7}  # of TTL or hop limit in the IP header
+_COUNTERS: Final = "/proc/net/netstat"  # its first two lines: names and values
+_DROPS: Final = frozenset(
+    {
+        *("TCPMD5NotFound", "TCPMD5Unexpected", "TCPMD5Failure"),
+        *("TCPAORequired", "TCPAOBad", "TCPAOKeyNotFound"),
+    }
+)
 # struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface index, key
 _MD5SIG: Final = struct.Struct("=128sBBHi80s")
 
@@ -44,6 +53,12 @@ class ListeningSocket(Protocol):
     def set_password(self, address: bytes, length: int, password: str | None) -> None:
         """Require TCP-MD5 with this key from that prefix; None = no longer. Raises OSError."""
 
+    def set_ao_keys(self, address: bytes, length: int, keys: tuple[AoKey, ...]) -> None:
+        """Require TCP-AO with one of these keys from that prefix; empty = no longer. Raises OSError."""
+
+    async def serve(self) -> None:
+        """Begin to accept connections, now that the keys are there. Raises OSError."""
+
     async def close(self) -> None:
         """Accept no more."""
 
@@ -57,10 +72,16 @@ class Network(Protocol):
     async def listen(
         self, address: bytes, port: int, make_connection: Callable[[], asyncio.Protocol]
     ) -> ListeningSocket:
-        """Accept connections on this address. Raises OSError."""
+        """Take this address; connections are accepted after ``serve``. Raises OSError."""
 
     def admit(self, transport: asyncio.Transport, settings: SessionSettings) -> None:
         """Apply the peer's settings to a connection that it opened. Raises OSError."""
+
+    def refusal(self, settings: SessionSettings) -> str:
+        """Return why this system cannot sign such a session's segments, for people; empty = it can, or need not."""
+
+    def unsigned_segments(self) -> int | None:
+        """Return how many segments were dropped for their signature; None = that is not counted here."""
 
 
 class TcpNetwork:
@@ -74,6 +95,7 @@ class TcpNetwork:
             opened.setblocking(False)
             if settings.password is not None:
                 sign(opened, settings.address, len(settings.address) * 8, settings.password)
+            tcp_ao.sign_dial(opened, settings.address, settings.ao_keys)
             _prepare(opened)
             limit_hops(opened, settings)
             if settings.local_address is not None:
@@ -87,7 +109,7 @@ class TcpNetwork:
     async def listen(
         self, address: bytes, port: int, make_connection: Callable[[], asyncio.Protocol]
     ) -> ListeningSocket:
-        """Accept connections on this address. Raises OSError."""
+        """Take this address; connections are accepted after ``serve``. Raises OSError."""
         opened = socket.socket(_family(address), socket.SOCK_STREAM)
         try:
             opened.setblocking(False)
@@ -99,7 +121,9 @@ class TcpNetwork:
             _set_ttl(opened, MAX_TTL)
             opened.setsockopt(socket.IPPROTO_TCP, _TCP_SAVE_SYN, 1)
             opened.bind(_socket_address(address, port, ""))
-            server = await asyncio.get_running_loop().create_server(make_connection, sock=opened, backlog=BACKLOG)
+            server = await asyncio.get_running_loop().create_server(
+                make_connection, sock=opened, backlog=BACKLOG, start_serving=False
+            )
         except BaseException:
             opened.close()
             raise
@@ -114,6 +138,32 @@ class TcpNetwork:
         if settings.ttl_security:
             _check_syn(accepted, MAX_TTL + 1 - settings.ttl_security)
         limit_hops(accepted, settings)
+        if settings.ao_keys:
+            tcp_ao.prefer(accepted, settings.ao_keys[0])
+
+    def refusal(self, settings: SessionSettings) -> str:
+        """Return why the kernel cannot sign such a session's segments, tried on a socket; empty = it can."""
+        if not settings.authentication:
+            return ""
+        address = settings.address or bytes(4)
+        with socket.socket(_family(address), socket.SOCK_STREAM) as tried:
+            try:
+                if settings.password is not None:
+                    sign(tried, address, len(address) * 8, settings.password)
+                tcp_ao.sign_dial(tried, address, settings.ao_keys)
+            except (OSError, ValueError) as error:
+                why = describe(error) if isinstance(error, OSError) else str(error)
+                return f"{settings.authentication} cannot be used: {why}"
+        return ""
+
+    def unsigned_segments(self) -> int | None:
+        """Return how many segments the kernel dropped for a TCP-MD5 or TCP-AO signature, of any peer."""
+        try:
+            with open(_COUNTERS, encoding="ascii") as file:
+                keys, values = file.readline().split(), file.readline().split()
+        except OSError:
+            return None
+        return sum(int(value) for key, value in zip(keys, values, strict=False) if key in _DROPS)
 
 
 class TcpListeningSocket:
@@ -124,6 +174,7 @@ class TcpListeningSocket:
         self.port: int = opened.getsockname()[1]
         self._socket = opened
         self._server = server
+        self._ao_keys: dict[tuple[bytes, int], tuple[AoKey, ...]] = {}
 
     def set_password(self, address: bytes, length: int, password: str | None) -> None:
         """Require TCP-MD5 with this key from that prefix; None = no longer. Raises OSError."""
@@ -133,6 +184,17 @@ class TcpListeningSocket:
             if password is not None:
                 raise
             # There was no key to remove
+
+    def set_ao_keys(self, address: bytes, length: int, keys: tuple[AoKey, ...]) -> None:
+        """Require TCP-AO with one of these keys from that prefix; empty = no longer. Raises OSError, ValueError."""
+        tcp_ao.forget(self._socket, address, length, self._ao_keys.pop((address, length), ()))
+        if keys:
+            self._ao_keys[address, length] = keys
+            tcp_ao.sign_listening(self._socket, address, length, keys)
+
+    async def serve(self) -> None:
+        """Begin to accept connections. Raises OSError."""
+        await self._server.start_serving()
 
     async def close(self) -> None:
         """Accept no more."""

@@ -6,14 +6,14 @@ kernel. Everything runs on one event loop; nothing here waits but ``start`` and 
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 from typing import Final
 
 import structlog
 
-from bgpd.addresses import covers, format_address, host_prefix, is_link_local, network_of, prefix_address
+from bgpd.addresses import covers, format_address, host_prefix, is_link_local, network_of
 from bgpd.config import Resolved, ResolvedKernel, ResolvedPeer, ResolvedRange
 from bgpd.config.diff import Changes, PeerChange, diff
 from bgpd.errors import Cease, CeaseSubcode
@@ -34,11 +34,11 @@ from bgpd.rib.path import Path
 from bgpd.rib.update_group import UpdateGroup
 from bgpd.session.listener import Listener, ListenError
 from bgpd.session.peer import PeerSession
-from bgpd.session.settings import SessionSettings
 from bgpd.session.sockets import Network
 from bgpd.speaker.convergence import Histogram
 from bgpd.speaker.exporting import GroupExporter
 from bgpd.speaker.forwarding import Forwarding
+from bgpd.speaker.keys import Keys, session_settings
 from bgpd.speaker.offer import offer, peer_type
 from bgpd.speaker.origination import Origination
 from bgpd.speaker.peer import Peer
@@ -71,6 +71,7 @@ class Speaker:
         self.groups: dict[ExportRule, UpdateGroup] = {}
         self.peers: dict[str, Peer] = {}
         self.listener = Listener(network, self._find_peer, loop)
+        self._keys = Keys(self.listener, network, config.node)
         self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier)
         self.forwarding = self._make_forwarding()
         self.is_recovering = False
@@ -96,8 +97,10 @@ class Speaker:
             self._program_again()
         self.origination.set_networks(self.config.networks)
         node = self.config.node
+        peers = [self._keys.of_peer(peer) for peer in self.config.peers]
+        for source in self.config.ranges:
+            self._keys.of_range(source)
         try:
-            self._set_passwords(self.config.peers, self.config.ranges)
             await self.listener.start(node.listen, node.port)
         except Exception:
             if self.kernel is not None:
@@ -108,7 +111,7 @@ class Speaker:
             self._recovery_ends = self.loop.time() + max(longest, _SETTLE)
             _log.info("routes of an earlier run are in the kernel: waiting for the peers before sweeping them")
             self._check_recovery()
-        for settings in self.config.peers:
+        for settings in peers:
             self._add_peer(settings)
 
     async def stop(self, *, flush: bool = False) -> None:
@@ -163,16 +166,20 @@ class Speaker:
         for gone in changes.peers_removed:
             self._remove_peer(self.peers[gone.name])
         for gone_range in changes.ranges_removed:
-            network = prefix_address(gone_range.family, gone_range.prefix)
-            self.listener.set_password(network, gone_range.prefix[0], None)
+            self._keys.drop_range(gone_range)
+        for moved in changes.ranges_changed:
+            if (moved.old.family, moved.old.prefix) != (moved.new.family, moved.new.prefix):
+                self._keys.drop_range(moved.old)
+            self._keys.of_range(moved.new)
+        for new_range in changes.ranges_added:
+            self._keys.of_range(new_range)
         ranges = {one.name: one for one in config.ranges}
         for peer in [peer for peer in self.peers.values() if peer.range_name]:
             self._reload_dynamic(peer, ranges, changes)
         for change in changes.peers_changed:
             self._change_peer(self.peers[change.new.name], change, change.new)
-        self._set_passwords(changes.peers_added, [*changes.ranges_added, *(one.new for one in changes.ranges_changed)])
         for added in changes.peers_added:
-            self._add_peer(added)
+            self._add_peer(self._keys.of_peer(added))
         self.origination.set_networks(config.networks)
         if self.kernel is not None and (changes.kernel or changes.pools or "addresses" in changes.node):
             self.kernel.apply_settings(kernel_settings(kernel))
@@ -339,7 +346,8 @@ class Speaker:
 
     def _add_peer(self, settings: ResolvedPeer, range_name: str = "") -> Peer:
         peer = Peer(settings, self, range_name)
-        peer.attach(PeerSession(self._session_settings(settings), peer, self._network, self.loop, self._random))
+        wanted = session_settings(settings, self.config.node)
+        peer.attach(PeerSession(wanted, peer, self._network, self.loop, self._random))
         self.peers[settings.name] = peer
         if settings.held_down:
             _log.error("session held down", peer=settings.name, reason=settings.held_down)
@@ -352,7 +360,8 @@ class Speaker:
         settings = peer.settings
         peer.session.stop(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
         peer.forget_stale()
-        self.listener.set_password(settings.address, len(settings.address) * 8, None)
+        if not peer.range_name:
+            self._keys.drop_peer(settings)
         del self.peers[settings.name]
 
     def _reload_dynamic(self, peer: Peer, ranges: Mapping[str, ResolvedRange], changes: Changes) -> None:
@@ -364,19 +373,22 @@ class Speaker:
             return
         for change in changes.ranges_changed:
             if change.new.name == source.name:
-                self._change_peer(peer, change.template, source.peer(address, peer.settings.interface))
+                new = self._keys.member(source, source.peer(address, peer.settings.interface))
+                self._change_peer(peer, change.template, new)
 
     def _change_peer(self, peer: Peer, change: PeerChange, new: ResolvedPeer) -> None:
         """Apply changed options; the session is closed only if it has to be."""
-        old, peer.settings = peer.settings, new
+        old = peer.settings
+        if not peer.range_name:
+            if old.address != new.address:
+                self._keys.drop_peer(old)
+            new = self._keys.of_peer(new)
+        peer.settings = new
         was_started = peer.session.is_started
-        if (old.address, old.password) != (new.address, new.password) and not peer.range_name:
-            self.listener.set_password(old.address, len(old.address) * 8, None)
-            self._set_passwords((new,), ())
         if change.reset:
             peer.session.stop(Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed"))
             peer.forget_stale()
-        peer.session.update_settings(self._session_settings(new))
+        peer.session.update_settings(session_settings(new, self.config.node))
         if change.reset:
             if new.held_down:
                 _log.error("session held down", peer=new.name, reason=new.held_down)
@@ -396,27 +408,6 @@ class Speaker:
         except ListenError as error:
             _log.error("not listening", reason=str(error))
 
-    def _session_settings(self, peer: ResolvedPeer) -> SessionSettings:
-        return SessionSettings(
-            name=peer.name,
-            address=peer.address,
-            interface=peer.interface,
-            port=peer.port,
-            local_address=peer.local_address,
-            local_asn=peer.local_asn,
-            remote_asn=peer.asn,
-            peer_type=peer_type(peer),
-            local_identifier=self.config.node.identifier,
-            hold_time=peer.hold_time,
-            connect_retry_time=peer.connect_retry_time,
-            idle_hold_first=peer.idle_hold_first,
-            idle_hold_max=peer.idle_hold_max,
-            is_passive=peer.passive,
-            password=peer.password,
-            multihop_ttl=peer.multihop_ttl,
-            ttl_security=peer.ttl_security,
-        )
-
     def _find_peer(self, address: bytes, interface: str) -> PeerSession | None:
         """Return whose session a connection from this address is, if anybody's."""
         for peer in self.peers.values():
@@ -435,21 +426,13 @@ class Speaker:
         if members >= source.limit:
             _log.warning("peer refused", peer=format_address(address), reason=f"range {source.name} is full")
             return None
-        settings = source.peer(address, interface if is_link_local(address) else "")
+        settings = self._keys.member(source, source.peer(address, interface if is_link_local(address) else ""))
         return self._add_peer(settings, source.name).session
 
     def _forget_dynamic(self, peer: Peer) -> None:
         if peer.negotiated is None and not peer.adj_ribs_in and self.peers.get(peer.settings.name) is peer:
             peer.session.stop(None)
             del self.peers[peer.settings.name]
-
-    def _set_passwords(self, peers: Iterable[ResolvedPeer], ranges: Iterable[ResolvedRange]) -> None:
-        for peer in peers:
-            self.listener.set_password(peer.address, len(peer.address) * 8, peer.password)
-        for source in ranges:
-            self.listener.set_password(
-                prefix_address(source.family, source.prefix), source.prefix[0], source.template.password
-            )
 
     def _next_hop_self(self, peer: Peer, family: Family, negotiated: Negotiated) -> bytes:
         """Return our address as next hop in a family: our end of the session, else the node's first address of it."""

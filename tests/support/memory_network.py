@@ -11,12 +11,16 @@ import os
 from collections import deque
 from collections.abc import Callable
 from random import Random
+from typing import TypeVar
 
 from bgpd.addresses import format_address, parse_address
-from bgpd.session.settings import SessionSettings
+from bgpd.session.settings import AoKey, SessionSettings
 
 WINDOW = 64 * 1024
 """Octets that may be under way, or lie unread at the receiver, before the sender's own buffer fills."""
+
+
+T = TypeVar("T")
 
 
 class MemoryNetwork:
@@ -30,6 +34,8 @@ class MemoryNetwork:
         self.spread = spread
         self.hosts: dict[bytes, MemoryHost] = {}
         self.transports: list[MemoryTransport] = []
+        self.unsigned = 0
+        self.has_tcp_ao = True
         self._blocked: set[frozenset[bytes]] = set()
         self._random = Random(seed)
 
@@ -96,7 +102,8 @@ class MemoryHost:
         )
         if listening is None:
             raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-        if listening.passwords.get((source, size * 8)) != settings.password:
+        if not listening.is_signed(source, settings):
+            network.unsigned += 1
             await network.loop.create_future()  # TCP-MD5 drops what is not signed right
         self._next_port += 1
         here, there = (source, self._next_port), (settings.address, settings.port)
@@ -125,6 +132,14 @@ class MemoryHost:
     def admit(self, transport: asyncio.Transport, settings: SessionSettings) -> None:
         """Nothing to check: there are no hops."""
 
+    def refusal(self, settings: SessionSettings) -> str:
+        """Return why such a session cannot be signed: without TCP-AO, as on an older kernel, if the test says so."""
+        return "TCP-AO key cannot be used: no TCP-AO" if settings.ao_keys and not self.network.has_tcp_ao else ""
+
+    def unsigned_segments(self) -> int | None:
+        """Return how many dials were dropped for their signature."""
+        return self.network.unsigned
+
 
 class MemoryListeningSocket:
     """One listening address."""
@@ -137,6 +152,7 @@ class MemoryListeningSocket:
         self.port = port
         self.make_connection = make_connection
         self.passwords: dict[tuple[bytes, int], str] = {}
+        self.ao_keys: dict[tuple[bytes, int], tuple[AoKey, ...]] = {}
 
     def set_password(self, address: bytes, length: int, password: str | None) -> None:
         """Require a password of who dials from there."""
@@ -144,6 +160,21 @@ class MemoryListeningSocket:
             self.passwords.pop((address, length), None)
         else:
             self.passwords[address, length] = password
+
+    def set_ao_keys(self, address: bytes, length: int, keys: tuple[AoKey, ...]) -> None:
+        """Require one of these keys of who dials from there."""
+        self.ao_keys[address, length] = keys
+
+    def is_signed(self, source: bytes, settings: SessionSettings) -> bool:
+        """Does a dial from there have the password or a key that it needs?"""
+        wanted = _most_specific(self.passwords, source)
+        keys = _most_specific(self.ao_keys, source) or ()
+        ours = {(key.key, key.recv_id, key.send_id) for key in keys}
+        theirs = {(key.key, key.send_id, key.recv_id) for key in settings.ao_keys[:1]}
+        return wanted == settings.password and (theirs <= ours if theirs else not ours)
+
+    async def serve(self) -> None:
+        """Nothing to do: it accepts from the start."""
 
     async def close(self) -> None:
         """Accept no more."""
@@ -292,6 +323,18 @@ class MemoryTransport(asyncio.Transport):
     def _report(self, error: Exception | None) -> None:
         self.network.transports.remove(self)
         self.protocol.connection_lost(error)
+
+
+def _most_specific(table: dict[tuple[bytes, int], T], source: bytes) -> T | None:
+    """Return what holds for an address: of the longest prefix that it is in, as the kernel looks it up."""
+    bits = len(source) * 8
+    number = int.from_bytes(source)
+    found = [
+        (length, value)
+        for (network, length), value in table.items()
+        if len(network) == len(source) and (number ^ int.from_bytes(network)) >> (bits - length) == 0
+    ]
+    return max(found, key=lambda one: one[0])[1] if found else None
 
 
 def _name(address: bytes, port: int) -> tuple[str, int] | tuple[str, int, int, int]:

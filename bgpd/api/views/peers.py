@@ -144,13 +144,21 @@ def _negotiated(negotiated: Negotiated) -> dict[str, str]:
 def _settings(settings: ResolvedPeer) -> dict[str, str]:
     limit = f"{settings.max_prefix_limit}, then {settings.max_prefix_action.value}"
     return {
-        "authentication": "TCP-MD5" if settings.password is not None else "none",
+        "authentication": _authentication(settings),
         "next hop": settings.next_hop.value,
         "prefix limit": limit if settings.max_prefix_limit else "none",
         "hops": f"GTSM, {settings.ttl_security}"
         if settings.ttl_security
         else f"TTL {settings.multihop_ttl or 'default'}",
     }
+
+
+def _authentication(settings: ResolvedPeer) -> str:
+    if settings.tcp_ao:
+        key = settings.tcp_ao[0]
+        others = f" of {len(settings.tcp_ao)}" if len(settings.tcp_ao) > 1 else ""
+        return f"TCP-AO, {key.algorithm.value}, key {key.send_id}/{key.recv_id}{others}"
+    return "TCP-MD5" if settings.password is not None else "none"
 
 
 def _yes(value: bool) -> str:

@@ -1,0 +1,115 @@
+"""TCP-MD5 and TCP-AO through whole speakers: who meets whom, who is held down, and what a reload does."""
+
+import pytest
+
+from bgpd.fsm.states import State
+from tests.support.cluster import Cluster, address, cluster, network, peer
+
+AO = "tcp_ao"
+
+
+def ao(*keys: str) -> str:
+    return f"{{ keys = [{', '.join(keys)}] }}"
+
+
+def key(send: int, receive: int, text: str = "k1", more: str = "") -> str:
+    return f'{{ send_id = {send}, recv_id = {receive}, key = "{text}"{more} }}'
+
+
+def pair(made: Cluster, one: str, other: str) -> None:
+    made.start(1, peer(2, **({AO: one} if one else {})))
+    made.start(2, peer(1, **({AO: other} if other else {})))
+
+
+@pytest.mark.rfc("5925", "3.1")
+@pytest.mark.parametrize(
+    ("one", "other", "meet"),
+    [
+        (ao(key(1, 2)), ao(key(2, 1)), True),
+        (ao(key(1, 2)), ao(key(2, 1, "other")), False),
+        (ao(key(1, 2)), ao(key(1, 2)), False),
+        (ao(key(1, 2)), "", False),
+        (ao(key(1, 2, "old"), key(3, 4, "new", ", preferred = true")), ao(key(4, 3, "new")), True),
+    ],
+    ids=["same", "other key", "identifiers not swapped", "unsigned", "rollover"],
+)
+def test_peers_meet_if_their_keys_fit(one: str, other: str, meet: bool) -> None:
+    with cluster() as made:
+        pair(made, one, other)
+        made.run(30)
+        assert made.peer(1, 2).session.is_established is meet
+        if not meet:
+            assert "TCP-AO key" in made.peer(1, 2).session.last_error
+
+
+def test_without_tcp_ao_in_the_kernel_the_session_is_held_down_and_all_others_run() -> None:
+    with cluster() as made:
+        made.network.has_tcp_ao = False
+        made.start(1, peer(2, tcp_ao=ao(key(1, 2))) + peer(3) + network("10.65.0.0/26"))
+        made.start(2, peer(1))
+        made.start(3, peer(1))
+        made.until(3, "10.65.0.0/26")
+        held = made.peer(1, 2)
+        assert held.settings.held_down == "TCP-AO key cannot be used: no TCP-AO"
+        assert held.session.state is State.IDLE
+        made.run(60)
+        assert not made.peer(2, 1).session.is_established  # nor does it get in without a key
+
+
+def test_a_range_whose_keys_the_kernel_does_not_take_lets_nobody_in() -> None:
+    with cluster() as made:
+        made.network.has_tcp_ao = False
+        made.start(1, f'[[peer_range]]\nprefix = "10.0.0.0/24"\nasn = "internal"\n{AO} = {ao(key(1, 2))}\n')
+        made.start(2, peer(1))
+        made.run(20)
+        assert not made.peer(2, 1).session.is_established
+
+
+def test_a_reload_with_another_key_restarts_that_session_alone() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, tcp_ao=ao(key(1, 2))) + peer(3, password='"old"'))
+        made.start(2, peer(1, tcp_ao=ao(key(2, 1))))
+        made.start(3, peer(1, password='"old"'))
+        made.established()
+        for number, others in ((1, peer(2, tcp_ao=ao(key(1, 2, "new"))) + peer(3, password='"old"')),):
+            made.speakers[number].reload(made.config(number, others))
+        made.speakers[2].reload(made.config(2, peer(1, tcp_ao=ao(key(2, 1, "new")))))
+        made.established(within=60)
+        assert made.peer(1, 2).session.flaps == 1
+        assert made.peer(1, 3).session.flaps == 0
+        made.speakers[1].reload(made.config(1, peer(2, tcp_ao=ao(key(1, 2, "new"))) + peer(3, password='"new"')))
+        made.speakers[3].reload(made.config(3, peer(1, password='"new"')))
+        made.established(within=60)
+        assert (made.peer(1, 2).session.flaps, made.peer(1, 3).session.flaps) == (1, 1)
+
+
+def test_the_password_of_a_range_that_moved_no_longer_holds_where_it_was() -> None:
+    with cluster() as made:
+        text = '[[peer_range]]\nname = "r"\nprefix = "{}"\nasn = "internal"\npassword = "x"\n'
+        speaker = made.start(1, text.format("10.0.0.0/24"))
+        made.start(2, peer(1))
+        made.run(5)
+        speaker.reload(made.config(1, text.format("10.1.0.0/24") + peer(2)))
+        made.established(within=60)
+
+
+def test_a_passive_session_says_that_signatures_are_wrong() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, password='"right"', passive="true"))
+        made.start(2, peer(1, password='"wrong"'))
+        made.run(60)
+        session = made.peer(1, 2).session
+        assert session.state is State.ACTIVE
+        assert session.last_error == (
+            "Socket: No connection, and segments with a wrong or no signature are dropped: compare the TCP-MD5 password"
+        )
+        made.speakers[2].reload(made.config(2, peer(1, password='"right"')))
+        made.established(within=60)
+
+
+def test_a_passive_session_that_nobody_dials_says_nothing() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, password='"right"', passive="true"))
+        made.run(300)
+        assert made.peer(1, 2).session.last_error == ""
+        assert address(2) in made.speakers[1].peers
