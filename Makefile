@@ -17,7 +17,7 @@ help:
 	@echo "make demo     set up .venv, build a cluster of network namespaces, show that it routes"
 	@echo "make test     set up .venv, run the tests (as root, those with network namespaces too)"
 	@echo "make check    format, lint, types, tests with branch coverage"
-	@echo "make interop  sessions with a real BIRD 2 (Debian: bird2)"
+	@echo "make interop  sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
 	@echo "make lab      the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
 	@echo "make format   rewrite the sources as the formatter wants them"
 	@echo "make clean    remove .venv and everything generated"

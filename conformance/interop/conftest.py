@@ -6,8 +6,14 @@ import pytest
 
 from conformance.interop import special
 from conformance.interop.bird import MissingBird, version
+from conformance.interop.daemons import KINDS
+from conformance.interop.meeting import Meeting
+from conformance.interop.meeting import meeting as meeting_of
 from conformance.interop.pair import Pair, pair
+from conformance.interop.peer_daemon import Kind
+from conformance.interop.peering import matrix as peerings_of_the_matrix
 from conformance.interop.plan import bgpd_config, bird_config, matrix
+from conformance.interop.process import MissingDaemon
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +39,35 @@ def crowd(tmp_path_factory: pytest.TempPathFactory, bird_version: str) -> Iterat
         made.bird.configure(bird_config(plans, special.bird_extra()))
         made.bgpd.configure(bgpd_config(plans))
         made.bird.start()
+        made.bgpd.start()
+        made.wait_established(plain)
+        yield made
+
+
+@pytest.fixture(scope="session", params=KINDS, ids=lambda kind: kind.name)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """One of the daemons; if it is not installed its tests fail and say so."""
+    found = request.param
+    assert isinstance(found, Kind)  # of KINDS
+    try:
+        found.version()
+    except MissingDaemon as missing:
+        reason = str(missing)
+    else:
+        return found
+    pytest.fail(reason, pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def meeting(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Meeting]:
+    """bgpd and two routers of one daemon, with the sessions of the matrix, which are established."""
+    plain = peerings_of_the_matrix()
+    with meeting_of(kind, tmp_path_factory.mktemp(kind.name), plain) as made:
+        for peering in plain:
+            for family in peering.families:
+                made.add_container(peering.container(family))
+        made.inner.start()
+        made.outer.start()
         made.bgpd.start()
         made.wait_established(plain)
         yield made

@@ -1,0 +1,8 @@
+"""The other daemons, one line each."""
+
+from typing import Final
+
+from conformance.interop.frr import FRR
+from conformance.interop.peer_daemon import Kind
+
+KINDS: Final[tuple[Kind, ...]] = (FRR,)

@@ -1,0 +1,179 @@
+"""One session between bgpd and another daemon as a plan that both ends' configurations follow from.
+
+A daemon's module renders its own end from the same record. Peering n has the subnets 10.0.n.0/24 and fd00:0:n::/64, .1
+and ::1 are bgpd's, .2 and ::2 the other's. What the other announces on it, it announces on no other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from itertools import product
+from typing import Final
+
+from conformance.interop.plan import BEHIND_US, NETWORK, NODE, OUR_ASN, OUR_MED, Dialling
+
+EXTERNAL_ASN: Final = 65001
+LONG_ASN: Final = 4200000001  # of an external peering that shows four-octet AS numbers
+MED: Final = 77  # of their routes
+LOCAL_PREF: Final = 150
+COMMUNITIES: Final = ("65020:1", "65020:1:2", "rt:65020:1")  # of their routes, as bgpd writes them
+OUR_COMMUNITIES: Final = ("64512:77", "64512:1:2", "rt:64512:77")
+FAMILIES: Final = ("ipv4", "ipv6")
+
+
+class Option(Enum):
+    """What a session may have beyond the plain one. A daemon that lacks one says how that shows."""
+
+    MD5 = "TCP-MD5"
+    GTSM = "GTSM"
+    FOUR_OCTET_AS = "four-octet AS"
+    TWO_OCTET_AS = "two-octet AS"
+    ROUTE_REFRESH = "route refresh"
+    ENHANCED_REFRESH = "enhanced refresh"
+    ADD_PATH_RECEIVE = "ADD-PATH, we receive"
+    EXTENDED_MESSAGES = "extended messages"
+    EXTENDED_NEXT_HOP = "IPv6 next hop of IPv4"
+    SHUTDOWN_TEXT_FROM_THEM = "shutdown text, they say"
+    SHUTDOWN_TEXT_FROM_US = "shutdown text, we say"
+    MAX_PREFIXES_OURS = "maximum prefixes, ours"
+    MAX_PREFIXES_THEIRS = "maximum prefixes, theirs"
+    GRACEFUL_RESTART = "graceful restart"
+
+
+@dataclass(frozen=True, slots=True)
+class Peering:
+    """One session.
+
+    transport: family of the session's addresses. families: what it carries. ours: further lines of our ``[[peer]]``.
+    """
+
+    number: int
+    name: str
+    is_internal: bool
+    dialling: Dialling = Dialling.BOTH
+    transport: str = "ipv4"
+    families: tuple[str, ...] = ("ipv4",)
+    options: frozenset[Option] = frozenset()
+    ours: str = ""
+
+    @property
+    def their_asn(self) -> int:
+        """Return the AS number that the other one has on this session."""
+        if self.is_internal:
+            return OUR_ASN
+        return LONG_ASN if Option.FOUR_OCTET_AS in self.options else EXTERNAL_ASN
+
+    @property
+    def password(self) -> str:
+        """Return the TCP-MD5 password, empty = none."""
+        return f"secret-{self.number}" if Option.MD5 in self.options else ""
+
+    @property
+    def our_end(self) -> str:
+        """Return our address of the session."""
+        return self.our_address(self.transport)
+
+    @property
+    def their_end(self) -> str:
+        """Return their address of the session."""
+        return self.their_address(self.transport)
+
+    def our_address(self, family: str) -> str:
+        """Return our address in the session's subnet."""
+        return f"10.0.{self.number}.1" if family == "ipv4" else f"fd00:0:{self.number:x}::1"
+
+    def their_address(self, family: str) -> str:
+        """Return their address in the session's subnet."""
+        return f"10.0.{self.number}.2" if family == "ipv4" else f"fd00:0:{self.number:x}::2"
+
+    def prefix(self, family: str) -> str:
+        """Return what they announce on the session."""
+        return f"10.{100 + self.number}.0.0/24" if family == "ipv4" else f"fd01:{self.number:x}::/48"
+
+    def inside(self, family: str) -> str:
+        """Return an address in that prefix."""
+        return f"10.{100 + self.number}.0.1" if family == "ipv4" else f"fd01:{self.number:x}::1"
+
+    def container(self, family: str) -> str:
+        """Return the host route that we announce for this session's test of withdrawals."""
+        return f"10.65.1.{self.number}/32" if family == "ipv4" else f"fd65::{self.number:x}/128"
+
+    def next_hop(self, family: str) -> str:
+        """Return the next hop that our own routes have to come with."""
+        return self.our_address(family) if family == self.transport else NODE[family]
+
+    def our_path(self, *beyond: int) -> str:
+        """Return the AS path that a route of ours has at their end."""
+        return " ".join(str(asn) for asn in (*([] if self.is_internal else [OUR_ASN]), *beyond))
+
+    def bgpd(self) -> str:
+        """Return our end's table of bgp.toml."""
+        families = ", ".join(f'"{family}-unicast"' for family in self.families)
+        lines = [
+            "[[peer]]",
+            f'name = "{self.name}"',
+            f'address = "{self.their_end}"',
+            f"asn = {self.their_asn}",
+            f"families = [{families}]",
+            f"passive = {'true' if self.dialling is Dialling.THEY else 'false'}",
+            'import = ["from-them"]',
+            'export = ["to-them"]',
+            *([f'password = "{self.password}"'] if self.password else []),
+            *(["ttl_security = 1"] if Option.GTSM in self.options else []),
+            *(['add_path = "receive"'] if Option.ADD_PATH_RECEIVE in self.options else []),
+            self.ours,
+        ]
+        return "\n".join(lines) + "\n"
+
+
+_CARRIERS: Final = {
+    "IPv4": ("ipv4", ("ipv4",)),
+    "IPv6": ("ipv6", ("ipv6",)),
+    "both over IPv4": ("ipv4", FAMILIES),
+    "both over IPv6": ("ipv6", FAMILIES),
+}
+
+
+def matrix() -> tuple[Peering, ...]:
+    """Return every combination of peer type, dialling side, carrier and TCP-MD5."""
+    peerings: list[Peering] = []
+    for kind, dialling, carrier, options in product(
+        ("iBGP", "eBGP"), Dialling, _CARRIERS, (frozenset[Option](), frozenset({Option.MD5}))
+    ):
+        transport, families = _CARRIERS[carrier]
+        words = (kind, dialling.value, carrier, *(option.value for option in options))
+        peerings.append(
+            Peering(len(peerings) + 1, ", ".join(words), kind == "iBGP", dialling, transport, families, options=options)
+        )
+    return tuple(peerings)
+
+
+_NETWORKS: Final = ", ".join(f'"{prefix}"' for prefix in NETWORK.values())
+_TELL: Final = f'match = "equal", source = "network", action = "accept", set_med = {OUR_MED}, prepend = [{BEHIND_US}]'
+_POLICIES: Final = f"""
+[[policy]]
+name = "from-them"
+default = "accept"
+[[policy]]
+name = "to-them"
+default = "accept"
+rules = [ {{ prefixes = [{_NETWORKS}], {_TELL} }} ]
+"""
+
+
+def bgpd_config(peerings: Iterable[Peering], extra: str = "") -> str:
+    """Return our whole configuration. extra: further tables."""
+    communities = ", ".join(f'"{community}"' for community in OUR_COMMUNITIES)
+    networks = "".join(
+        f'[[network]]\nprefix = "{prefix}"\ncommunities = [{communities}]\n' for prefix in NETWORK.values()
+    )
+    head = f"""
+[node]
+name = "node-1"
+asn = {OUR_ASN}
+addresses = ["{NODE["ipv4"]}/24", "{NODE["ipv6"]}/64"]
+[session]
+connect_retry_time = 1
+idle_hold = {{ first = 1, max = 2 }}
+"""
+    return head + networks + extra + _POLICIES + "".join(peering.bgpd() for peering in peerings)
