@@ -11,16 +11,17 @@ LAB ?= --nodes 3 --containers 2
 TESTS ?= -m "not interop"
 SOURCES := $(wildcard bgpd tests conformance bench)
 
-.PHONY: help demo lab setup test interop check format clean
+.PHONY: help demo lab setup test conformance interop check format clean
 
 help:
-	@echo "make demo     set up .venv, build a cluster of network namespaces, show that it routes"
-	@echo "make test     set up .venv, run the tests (as root, those with network namespaces too)"
-	@echo "make check    format, lint, types, tests with branch coverage"
-	@echo "make interop  sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
-	@echo "make lab      the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
-	@echo "make format   rewrite the sources as the formatter wants them"
-	@echo "make clean    remove .venv and everything generated"
+	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
+	@echo "make test         set up .venv, run the tests (as root, those with network namespaces too)"
+	@echo "make check        format, lint, types, tests with branch coverage"
+	@echo "make conformance  the tests of each RFC's rules, and what holds"
+	@echo "make interop      sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
+	@echo "make lab          the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
+	@echo "make format       rewrite the sources as the formatter wants them"
+	@echo "make clean        remove .venv and everything generated"
 
 # Two stamps: the demo does not wait for the tools of the developers.
 $(VENV)/.created:
@@ -45,6 +46,9 @@ demo lab: $(VENV)/.installed
 
 test: $(VENV)/.developed
 	$(BIN)/pytest $(TESTS) $(COVERAGE)
+
+conformance: $(VENV)/.developed
+	$(BIN)/python -m conformance.requirements
 
 interop: $(VENV)/.developed
 	$(BIN)/pytest -m interop conformance

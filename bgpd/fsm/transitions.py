@@ -84,6 +84,9 @@ OPEN_HOLD_TIME: Final = 240
 MIN_SEND_HOLD_TIME: Final = 480
 """Seconds; RFC 9687 section 5: the greater of this and twice the hold time."""
 
+LEAST_KEEPALIVE_TIME: Final = 1.0
+"""Seconds between two KEEPALIVEs (RFC 4271 4.4)."""
+
 HARD_CEASES: Final = frozenset({CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.PEER_DECONFIGURED})
 """Reasons that end the peer's routes too, so they go as a Hard Reset where RFC 8538 is in use."""
 
@@ -456,7 +459,8 @@ def _hold_timer(machine: Context) -> list[Action]:
 def _keepalive_timer(machine: Context) -> list[Action]:
     assert machine.negotiated is not None  # OpenConfirm is entered with it
     seconds = machine.negotiated.keepalive_time
-    return [StartTimer(Timer.KEEPALIVE, seconds * machine.jitter())] if seconds else []
+    # 4.4: no more often than once a second, whatever the random factor
+    return [StartTimer(Timer.KEEPALIVE, max(LEAST_KEEPALIVE_TIME, seconds * machine.jitter()))] if seconds else []
 
 
 def _reject(machine: Context, error: BgpError) -> Step:

@@ -18,7 +18,7 @@ from bgpd.messages.attributes.block import split, two_octet
 from bgpd.messages.attributes.model import AsPath, Attributes, SegmentType
 from bgpd.messages.attributes.spec import OPTIONAL, TRANSITIVE, tlv
 from bgpd.rib.decision import DEFAULT_LOCAL_PREF
-from bgpd.rib.path import Path
+from bgpd.rib.path import Path, SourceKind
 
 NO_EXPORT: Final = 0xFFFFFF01
 NO_ADVERTISE: Final = 0xFFFFFF02
@@ -54,7 +54,8 @@ class ExportRule:
     cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we
     have none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in
     order. generation: counts reloads that changed one of them, so that the old and the new group differ. denies_all:
-    RFC 8212, eBGP without an export policy. max_message: octets.
+    RFC 8212, eBGP without an export policy. max_message: octets. gateway: the peer's address if it is the
+    gateway of routes of ours, else empty.
     """
 
     family: Family
@@ -71,6 +72,7 @@ class ExportRule:
     policies: tuple[str, ...] = ()
     generation: int = 0
     denies_all: bool = False
+    gateway: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -181,7 +183,9 @@ def _next_hop(path: Path, rule: ExportRule) -> bytes:
     if mode is NextHopMode.KEEP or (mode is NextHopMode.AUTO and rule.peer_type is not PeerType.EXTERNAL):
         # RFC 2545 section 3: a link-local address is only told where peer and next hop are on one link with us
         received = path.attributes.next_hop[:_WITHOUT_LINK_LOCAL]
-        if received and _fits(received, rule) and not received.startswith(_NOT_GLOBAL):
+        # RFC 4271 5.1.3: of a route that we originate the peer is never told itself
+        is_peer = received == rule.gateway and path.source.kind is not SourceKind.PEER
+        if received and _fits(received, rule) and not received.startswith(_NOT_GLOBAL) and not is_peer:
             return received
     return rule.next_hop_self
 

@@ -20,7 +20,8 @@ from bgpd.rib.path import OWN, NextHop, Path, Preference, Source, SourceKind
 class Origination:
     """Puts our own routes into the Loc-RIBs and takes them out again.
 
-    networks: what is originated by configuration. learned: what the kernel has, by family and prefix.
+    networks: what is originated by configuration. learned: what the kernel has, by family and prefix. gateways: next
+    hops that learned routes have, or had.
     """
 
     def __init__(self, loc_ribs: Mapping[Family, LocRib], asn: Asn, identifier: BgpIdentifier) -> None:
@@ -29,6 +30,7 @@ class Origination:
         self._kernel_source = Source(SourceKind.KERNEL, SourceKind.KERNEL.value, Preference.KERNEL, asn, identifier)
         self.networks: dict[tuple[Family, bytes], ResolvedNetwork] = {}
         self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
+        self.gateways: set[bytes] = set()
         self._kernel_paths: dict[tuple[Family, bytes, int], Path] = {}
 
     def set_networks(self, networks: Iterable[ResolvedNetwork]) -> None:
@@ -85,4 +87,6 @@ class Origination:
             path.interface = route.device
             rank(path)
             self._kernel_paths[key] = path
+            if route.gateway:
+                self.gateways.add(route.gateway)
         return path

@@ -240,6 +240,7 @@ class Speaker:
             max_message=negotiated.max_send,
             policies=settings.exports,
             generation=self._generation + sum(self._generations[name] for name in settings.exports),
+            gateway=settings.address if settings.address in self.origination.gateways else b"",
             denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,
         )
 
@@ -280,7 +281,11 @@ class Speaker:
 
     def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
         """Announce what the kernel gained, withdraw what it lost."""
+        known = len(self.origination.gateways)
         self.origination.kernel_changed(changes)
+        if len(self.origination.gateways) > known:
+            for peer in self.peers.values():
+                peer.export_again()  # who is the gateway of a route is not told so
 
     def topology_changed(self) -> None:
         """Resolve the next hops again."""

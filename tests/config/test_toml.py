@@ -55,6 +55,7 @@ def test_what_follows_from_a_fault_is_not_told_again() -> None:
         ('local_address = "eth0"', "local_address", "an IPv4 or IPv6 address", '"eth0"'),
         ('password = ""', "password", "text of 1 to 80 octets", "0 octets"),
         ("connect_retry_time = inf", "connect_retry_time", "a number above 0", "inf"),
+        ("hold_time = 2", "hold_time", "a number of seconds: 0, or 3 to 65535", "2"),
         ("hold_time = 1979-05-27", "hold_time", "a number of seconds", "1979-05-27"),
     ],
 )

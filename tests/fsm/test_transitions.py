@@ -311,6 +311,24 @@ def test_every_pause_is_scaled_by_the_random_factor() -> None:
     assert _pause(made.step(events.ConnectionFailed("gone")), Timer.IDLE_HOLD) == 0.75
 
 
+@pytest.mark.rfc("4271", "4.4")
+@pytest.mark.parametrize(("offer", "seconds"), [(3, 1.0), (4, 1.0), (6, 1.5), (90, 22.5)])
+def test_keepalives_come_at_most_once_a_second(offer: int, seconds: float) -> None:
+    made = machine(jitter=0.75)
+    made.step(events.ManualStart())
+    made.step(events.ConnectionOpened())
+    first = made.step(events.OpenReceived(opening(hold_time=offer)))
+    then = made.step(events.KeepaliveTimerExpired())
+    assert _pause(first, Timer.KEEPALIVE) == _pause(then, Timer.KEEPALIVE) == seconds
+
+
+@pytest.mark.rfc("4271", "8.2.2")
+@pytest.mark.parametrize("state", [State.OPEN_CONFIRM, State.ESTABLISHED])
+def test_a_keepalive_timer_that_expires_sends_one_and_runs_again(state: State) -> None:
+    actions = machine_in(state).step(events.KeepaliveTimerExpired())
+    assert actions == [SendKeepalive(), StartTimer(Timer.KEEPALIVE, 30)]
+
+
 def test_a_refused_dial_is_tried_again_soon_at_first() -> None:
     made = machine(connect_retry_time=5, idle_hold_first=1)
     made.step(events.ManualStart())

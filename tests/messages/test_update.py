@@ -378,6 +378,16 @@ class TestAnnounce:
             parsed = block.parse(each.attributes, EXTERNAL, None if each.announced else next_hop)
             assert parsed.next_hop == next_hop
 
+    @pytest.mark.rfc("4271", "4.3")
+    @pytest.mark.parametrize("family", list(FAMILIES.values()), ids=lambda family: family.name)
+    def test_no_message_both_withdraws_and_announces(self, family: Family) -> None:
+        keys = [ROUTE, b"\0"] if family is IPV4_UNICAST else [ROUTE6, b"\0"]
+        for next_hop in (b"\x0a\0\0\1", GLOBAL) if family.is_classic else (GLOBAL,):
+            for found in read_all(update.announce(family, MP_MANDATORY, next_hop, keys, 4096), EXTENDED_NEXT_HOP):
+                assert (found.withdrawn, found.mp_withdrawn) == ([], None)
+        for found in read_all(update.withdraw(family, keys, 4096)):
+            assert (found.attributes, found.announced, found.mp_announced) == (b"", [], None)
+
     @given(data=st.data())
     def test_every_withdrawal_arrives_in_order(self, data: st.DataObject) -> None:
         family = data.draw(st.sampled_from(list(FAMILIES.values())))

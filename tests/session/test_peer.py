@@ -204,6 +204,14 @@ def test_keepalives_keep_an_idle_session_up_for_a_day(pair: Pair) -> None:
     assert 86_400 / 30 <= pair.a.counts.sent[MessageType.KEEPALIVE] <= 86_400 / 22
 
 
+@pytest.mark.rfc("4271", "10")
+def test_the_random_factor_is_between_three_quarters_and_one(pair: Pair) -> None:
+    factors = [pair.a._primary.machine.jitter() for _ in range(1000)]
+    assert 0.75 <= min(factors) < 0.76
+    assert 0.99 < max(factors) <= 1.0
+    assert len(set(factors)) > 900
+
+
 def test_hold_time_zero_needs_no_keepalives(loop: VirtualLoop) -> None:
     pair = Pair(loop, left={"is_passive": True}, speaker={"hold_time": 0})
     pair.establish()

@@ -306,6 +306,14 @@ def test_notification_is_not_answered(daemon: WireDaemon, octets: bytes, state: 
         assert peer.ending() is None
 
 
+@pytest.mark.rfc("4271", "6.4")
+def test_notification_with_unknown_codes_is_logged(daemon: WireDaemon) -> None:
+    with daemon.session(EBGP) as peer:
+        peer.send(message(NOTIFICATION, b"\xc9\xcajunk"))
+        assert peer.ending() is None
+    daemon.wait_for_log(lambda logged: "code 201/202" in logged)
+
+
 @pytest.mark.rfc("4271", "6.5")
 def test_silence_ends_the_session_when_the_hold_time_is_over(daemon: WireDaemon) -> None:
     with (

@@ -375,6 +375,25 @@ def test_what_is_not_ours_to_change_is_carried(daemon: WireDaemon) -> None:
 
 
 @pytest.mark.rfc("4271", "5")
+def test_all_attributes_are_sent_in_ascending_order(daemon: WireDaemon) -> None:
+    unknown = [attribute(code, b"x", flags=OPTIONAL_TRANSITIVE) for code in (254, 99, 0)]
+    with daemon.session(I1) as inside, daemon.session(E2) as outside, daemon.session(E1) as feeder:
+        announce(feeder, None, *unknown, attribute(MED, u32(5)), *CARRIED[::-1])
+        for observer, size in ((inside, 15), (outside, 13)):
+            codes = list(observer.wait_for(ROUTE).attributes)
+            assert (codes, len(codes)) == (sorted(codes), size)
+
+
+@pytest.mark.rfc("4271", "5.1.1")
+@pytest.mark.parametrize("origin", [0, 1, 2])
+def test_origin_is_told_as_it_came(daemon: WireDaemon, origin: int) -> None:
+    with daemon.session(I1) as inside, daemon.session(E2) as outside, daemon.session(E1) as feeder:
+        feeder.send(update(path_attributes([E1.asn], HOP, origin), prefixes(ROUTE)))
+        for observer in (inside, outside):
+            assert observer.wait_for(ROUTE).attributes[ORIGIN] == (WELL_KNOWN, bytes((origin,)))
+
+
+@pytest.mark.rfc("4271", "5")
 @pytest.mark.parametrize("code", [0, 99, 254])
 @pytest.mark.parametrize("value", [b"", b"abc", bytes(300)], ids=["empty", "short", "long"])
 def test_unknown_transitive_attribute_is_passed_on_as_partial(daemon: WireDaemon, code: int, value: bytes) -> None:
@@ -519,6 +538,18 @@ def test_route_by_our_own_address_is_not_used(daemon: WireDaemon, own: str) -> N
         feeder.send(update(mp_reach(address(own), prefixes(ROUTE6)) + path_attributes([E1.asn], None)))
         feeder.sync()
         assert_untold(observer, ROUTE6)
+
+
+@pytest.mark.rfc("4271", "6.3")
+def test_an_unusable_next_hop_is_logged_and_nothing_is_sent(daemon: WireDaemon) -> None:
+    with daemon.session(I1) as observer, daemon.session(E1) as feeder:
+        announce(feeder)
+        observer.wait_for(ROUTE)
+        feeder.send(update(path_attributes([E1.asn], ADDRESS), prefixes(ROUTE)))
+        observer.wait_gone(ROUTE)
+        feeder.sync()
+        assert feeder.notification is None
+    assert f"next hop {ADDRESS} is our own address" in daemon.logged
 
 
 # --- End-of-RIB, families, limits --------------------------------------------------------------------------------

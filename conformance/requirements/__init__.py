@@ -1,0 +1,1 @@
+"""What the RFCs require, rule by rule, and the tests that show it; ``python -m conformance.requirements`` runs them."""

@@ -1,0 +1,74 @@
+"""Routes of our own, as the peers are told them."""
+
+import pytest
+
+from bgpd.addresses import parse_address, parse_prefix
+from bgpd.kernel import LocalRoute
+from tests.support.cluster import Cluster, address, cluster, network, peer
+
+OUTSIDE = {"asn": "65003", "ebgp_requires_policy": "false"}
+GATEWAY = address(2)
+
+
+def _learn(made: Cluster, prefix: str, gateway: str = "") -> None:
+    """Let the first speaker's kernel have a route."""
+    octets = parse_address(gateway) if gateway else b""
+    made.speakers[1].learned_changed({parse_prefix(prefix): LocalRoute(7, "eth0", octets, 0, 4, 0)})
+
+
+@pytest.mark.rfc("4271", "5.1.2")
+def test_own_routes_have_our_as_outside_and_an_empty_path_inside() -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + peer(3, **OUTSIDE) + network("10.65.1.0/26"))
+        made.start(2, peer(1))
+        made.start(3, peer(1, asn="64512", ebgp_requires_policy="false"), asn=65003)
+        made.until(2, "10.65.1.0/26")
+        made.until(3, "10.65.1.0/26")
+        inside, outside = made.best(2, "10.65.1.0/26"), made.best(3, "10.65.1.0/26")
+        assert inside is not None
+        assert outside is not None
+        assert (str(inside.attributes.as_path), str(outside.attributes.as_path)) == ("", "64512")
+
+
+@pytest.mark.rfc("4271", "5.1.3")
+def test_gateway_of_a_learned_route_is_not_told_to_the_gateway_itself() -> None:
+    def next_hop(number: int) -> str:
+        made.until(number, "10.70.0.0/24")
+        path = made.best(number, "10.70.0.0/24")
+        assert path is not None
+        return ".".join(map(str, path.next_hop.address))
+
+    with cluster() as made:
+        made.start(1, peer(2) + peer(3))
+        made.start(2, peer(1))
+        made.start(3, peer(1))
+        made.established()
+        _learn(made, "10.70.0.0/24", GATEWAY)
+        assert (next_hop(2), next_hop(3)) == (address(1), GATEWAY)
+        _learn(made, "10.70.0.0/24", address(9))
+        made.run(1)
+        assert (next_hop(2), next_hop(3)) == (address(9), address(9))
+
+
+@pytest.mark.rfc("4271", "9.1.4")
+def test_overlapping_routes_are_both_kept_and_told() -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + network("10.65.1.0/26"))
+        made.start(2, peer(1) + peer(3, **OUTSIDE) + network("10.65.0.0/16"))
+        made.start(3, peer(2, asn="64512", ebgp_requires_policy="false"), asn=65003)
+        for prefix in ("10.65.0.0/16", "10.65.1.0/26"):
+            made.until(2, prefix)
+            made.until(3, prefix)
+
+
+@pytest.mark.rfc("4271", "4.2")
+def test_the_identifier_is_the_same_in_the_open_to_every_peer() -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + peer(3, **OUTSIDE), node='router_id = "10.99.0.1"')
+        made.start(2, peer(1))
+        made.start(3, peer(1, asn="64512"), asn=65003)
+        made.established()
+        for number in (2, 3):
+            negotiated = made.peer(number, 1).negotiated
+            assert negotiated is not None
+            assert negotiated.remote_identifier.to_bytes(4) == bytes((10, 99, 0, 1))
