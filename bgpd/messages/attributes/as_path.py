@@ -38,9 +38,7 @@ _ZERO: Final = bytes(4)
 
 
 _new: Final = object.__new__
-_set_octets, _set_length, _set_neighbour, _set_origin_asn = (
-    getattr(AsPath, name).__set__ for name in ("octets", "length", "neighbour", "origin_asn")
-)
+_set_octets, _set_length, _set_neighbour = (getattr(AsPath, name).__set__ for name in ("octets", "length", "neighbour"))
 
 
 def decode(value: bytes, negotiated: Negotiated) -> AsPath:
@@ -62,25 +60,21 @@ def sequence(value: bytes) -> AsPath | None:
     """Return the path of a value that is one AS_SEQUENCE without fault, the common case; None = it is not."""
     if len(value) < 2 or value[0] != _SEQUENCE:
         return None
-    layout = _NUMBERS[value[1]]
-    if len(value) != layout.size or not value[1]:
-        return None
-    numbers = layout.unpack(value)
-    if 0 in numbers:
+    count = value[1]
+    if len(value) != 2 + 4 * count or not count or (_ZERO in value and 0 in _NUMBERS[count].unpack(value)):
         return None
     # AsPath(...), in half the time that a frozen dataclass takes
     path = _new(AsPath)
     _set_octets(path, value)
-    _set_length(path, value[1])
-    _set_neighbour(path, numbers[0])
-    _set_origin_asn(path, numbers[-1])
+    _set_length(path, count)
+    _set_neighbour(path, int.from_bytes(value[2:6]))
     return path
 
 
 def _from_any_octets(value: bytes) -> AsPath:
     if not value:
         return EMPTY_AS_PATH
-    length, neighbour, origin_asn = 0, -1, 0
+    length, neighbour = 0, -1
     for start in segment_starts(value):
         kind, count = value[start], value[start + 1]
         stop = start + 2 + 4 * count
@@ -92,8 +86,7 @@ def _from_any_octets(value: bytes) -> AsPath:
         length += count if is_sequence else 1
         if neighbour < 0:
             neighbour = int.from_bytes(value[start + 2 : start + 6]) if is_sequence else 0
-        origin_asn = int.from_bytes(value[stop - 4 : stop]) if is_sequence else 0
-    return AsPath(value, length, max(neighbour, 0), origin_asn)
+    return AsPath(value, length, max(neighbour, 0))
 
 
 def segment_starts(value: bytes, number_size: int = 4) -> list[int]:

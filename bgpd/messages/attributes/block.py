@@ -5,19 +5,18 @@ sessions); RFC 4760 section 3 (NEXT_HOP beside MP_REACH_NLRI). A block is a run 
 canonical if a four-octet session would send it so: ascending codes, no flag set but where it means something, the short
 length where it fits.
 
-``parse`` reads a canonical block without a fault by looking up each whole attribute in a table of those that it
-met before. Whatever is not so plain goes to ``parse_plainly``, which knows every rule and is also the tests' oracle.
+``parse`` leaves the common blocks to ``plain``. Whatever is not so plain goes to ``parse_plainly``, which knows every
+rule and is also the tests' oracle.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from bgpd.errors import UpdateError, UpdateSubcode
 from bgpd.identity import AS_TRANS, Asn, BgpIdentifier
-from bgpd.messages.attributes import SPECS, aggregator, aigp, as4_aggregator, as4_path, as_path
+from bgpd.messages.attributes import SPECS, aggregator, aigp, as4_aggregator, as4_path, as_path, plain
 from bgpd.messages.attributes import next_hop as next_hop_module
-from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Fault, Origin, Unknown
+from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Fault, Unknown
 from bgpd.messages.attributes.spec import (
     EXTENDED_LENGTH,
     OPTIONAL,
@@ -49,16 +48,12 @@ __all__ = [
     "two_octet",
 ]
 
-_ORIGIN: Final = 1
 _AS_PATH: Final = as_path.SPEC.code
 _NEXT_HOP: Final = next_hop_module.SPEC.code
 _AGGREGATOR: Final = aggregator.SPEC.code
 _AS4_PATH: Final = as4_path.SPEC.code
 _AS4_AGGREGATOR: Final = as4_aggregator.SPEC.code
 _AIGP: Final = aigp.SPEC.code
-_ORIGIN_SIZE: Final = 4  # of the whole attribute
-_LONGEST_SHORT: Final = 255  # octets of a value, beyond which its length needs two
-_ORIGINS: Final = {tlv(_ORIGIN, TRANSITIVE, bytes((value,))): value for value in Origin}
 
 _KIND: Final = OPTIONAL | TRANSITIVE
 _CODE_BY_FIELD: Final = {spec.field: code for code, spec in SPECS.items() if spec.field}
@@ -71,9 +66,7 @@ def _session(four_octet_as: bool) -> Negotiated:
 
 _FOUR_OCTETS: Final = _session(four_octet_as=True)
 
-_Assign = Callable[[Attributes, object], None]
-_Entry = tuple[int, _Assign, object]  # code, what sets the field in Attributes, decoded value
-_MOST_KNOWN: Final = 8192  # attributes kept by a reader, then it starts again
+_MOST_KNOWN: Final = 8192  # next hops remembered, then it starts again
 _checked_next_hops: Final[dict[bytes, str]] = {}
 
 
@@ -102,132 +95,14 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules
     it already was; NEXT_HOP stays in them only where it counts.
     Raises TreatAsWithdraw where RFC 7606 says so, and UpdateError for a well-known attribute that we do not know.
     """
-    if not negotiated.four_octet_as or rules.is_confederation or rules.accept_aigp:
-        return parse_plainly(block, negotiated, next_hop, rules=rules)
-    origin = _ORIGINS.get(block[:_ORIGIN_SIZE])
-    if origin is None:
-        return parse_plainly(block, negotiated, next_hop, rules=rules)
-    is_internal = negotiated.local_asn == negotiated.remote_asn
-    reader = _INSIDE if is_internal else _OUTSIDE
-    find = reader.known.get
-    attributes = Attributes()
-    attributes.origin = origin
-    position, previous, size = _ORIGIN_SIZE, _ORIGIN, len(block)
-    last = size - 3
-    is_canonical = True
-    while position <= last:
-        # A length of two octets reads as a wrong one here; what is cut off by it is in no table
-        stop = position + 3 + block[position + 2]
-        attribute = block[position:stop]
-        entry = find(attribute)
-        if entry is None:
-            if block[position] & EXTENDED_LENGTH and position < last:
-                length = block[position + 2] << 8 | block[position + 3]
-                stop = position + 4 + length
-                is_canonical = is_canonical and length > _LONGEST_SHORT
-                attribute = block[position:stop]
-                entry = find(attribute)
-            entry = entry or reader.learn(attribute)
-            if entry is None:
-                return parse_plainly(block, negotiated, next_hop, rules=rules)
-        code, assign, value = entry
-        if code <= previous:
-            return parse_plainly(block, negotiated, next_hop, rules=rules)
-        assign(attributes, value)
-        previous = code
-        position = stop
-    if next_hop is None:
-        is_plain = bool(attributes.next_hop)
-    else:
-        is_plain = not attributes.next_hop and not _next_hop_fault(next_hop)
-        attributes.next_hop = next_hop
-    if (
-        not is_plain
-        or position != size
-        or previous < _AS_PATH
-        or block[_ORIGIN_SIZE + 1] != _AS_PATH  # the codes ascend: it is here or nowhere
-        or (rules.enforce_first_as and not is_internal and attributes.as_path.neighbour != negotiated.remote_asn)
-    ):
-        return parse_plainly(block, negotiated, next_hop, rules=rules)
-    attributes.octets = block if is_canonical else b"".join([_shortened(whole) for _, whole in split(block)])
-    return attributes
-
-
-def _shortened(attribute: bytes) -> bytes:
-    """Return the attribute with a length of one octet if that can hold it."""
-    if attribute[0] & EXTENDED_LENGTH and not attribute[2]:
-        return bytes((attribute[0] & ~EXTENDED_LENGTH, attribute[1])) + attribute[3:]
-    return attribute
-
-
-class _Reader:
-    """Reads attributes without fault (but for a length of two octets that needs one) and remembers them.
-
-    For one kind of session; known: what it met lately, by the whole attribute.
-    """
-
-    __slots__ = ("_rows", "known")
-
-    def __init__(self, rows: dict[int, tuple[int, int, Callable[[bytes, Negotiated], object], _Assign]]) -> None:
-        self.known: dict[bytes, _Entry] = {}
-        self._rows = rows  # by code: flags, flags with the Partial bit where it may be set, decoder, assignment
-
-    def learn(self, attribute: bytes) -> _Entry | None:
-        """Return and keep the entry of an attribute, None = it is not so plain."""
-        code = attribute[1]
-        row = self._rows.get(code)
-        if row is None:
-            return None
-        flags, partial, decode, assign = row
-        size = len(attribute)
-        if attribute[0] == flags or attribute[0] == partial:
-            value = attribute[3:]
-            if size != 3 + attribute[2]:
-                return None
-        elif attribute[0] & ~EXTENDED_LENGTH in (flags, partial):
-            value = attribute[4:]
-            if size < 4 or size != 4 + (attribute[2] << 8 | attribute[3]):
-                return None
-        else:
-            return None
-        try:
-            decoded = decode(value, _FOUR_OCTETS)
-        except Malformed:
-            return None
-        if len(self.known) >= _MOST_KNOWN:
-            self.known.clear()
-        entry = self.known[attribute] = (code, assign, decoded)
-        return entry
-
-
-def _path_from_outside(value: bytes, _: Negotiated) -> AsPath:
-    """Return an AS_PATH that comes from another AS. Raises Malformed."""
-    path = as_path.sequence(value)
-    if path is None:
-        path = as_path.from_octets(value)
-        _refuse_confederation(path)
-    return path
-
-
-def _reader(decoders: dict[int, Callable[[bytes, Negotiated], object]]) -> _Reader:
-    return _Reader(
-        {
-            code: (
-                SPECS[code].flags,
-                SPECS[code].flags | (PARTIAL if SPECS[code].flags == _KIND else 0),
-                decode,
-                getattr(Attributes, SPECS[code].field).__set__,
-            )
-            for code, decode in decoders.items()
-        }
-    )
-
-
-_INSIDE: Final = _reader({code: SPECS[code].decode for code in _CODE_BY_FIELD.values()})
-_OUTSIDE: Final = _reader(
-    {code: SPECS[code].decode for code in _CODE_BY_FIELD.values() if not SPECS[code].is_internal and code != _AIGP}
-    | {_AS_PATH: _path_from_outside}
-)
+    if negotiated.four_octet_as and not (rules.is_confederation or (next_hop and _next_hop_fault(next_hop))):
+        is_internal = negotiated.local_asn == negotiated.remote_asn
+        attributes = plain.read(block, next_hop, is_internal=is_internal)
+        if attributes is not None and (
+            is_internal or not rules.enforce_first_as or attributes.as_path.neighbour == negotiated.remote_asn
+        ):
+            return attributes
+    return parse_plainly(block, negotiated, next_hop, rules=rules)
 
 
 def _next_hop_fault(address: bytes) -> str:

@@ -29,19 +29,27 @@ class SegmentType(IntEnum):
     AS_CONFED_SET = 4
 
 
+_OUTSIDE: Final = (SegmentType.AS_SET, SegmentType.AS_SEQUENCE)
+
+
 @dataclass(frozen=True, slots=True)
 class AsPath:
     """AS_PATH in its four-octet wire form, with what the decision process asks of it.
 
     octets: the attribute's value with four-octet numbers. length: as RFC 4271 9.1.2.2 a counts it (a set counts as one,
     confederation segments as none: RFC 5065 5.3). neighbour: the first AS outside the confederation, 0 = empty path
-    or a leading set. origin_asn: the last AS of a trailing sequence, 0 = none.
+    or a leading set.
     """
 
     octets: bytes
     length: int
     neighbour: int
-    origin_asn: int
+
+    @property
+    def origin_asn(self) -> int:
+        """The last AS outside the confederation, if it ends a sequence; 0 = none."""
+        outside = [segment for segment in self.segments() if segment[0] in _OUTSIDE]
+        return outside[-1][1][-1] if outside and outside[-1][0] is SegmentType.AS_SEQUENCE else 0
 
     def segments(self) -> tuple[tuple[SegmentType, tuple[Asn, ...]], ...]:
         """Return the segments, first one first."""
@@ -77,7 +85,7 @@ class AsPath:
 
 
 _INCOMPLETE: Final = Origin.INCOMPLETE  # looking up an enum's member takes as long as the rest of __init__
-EMPTY_AS_PATH = AsPath(b"", 0, 0, 0)
+EMPTY_AS_PATH = AsPath(b"", 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
