@@ -5,9 +5,10 @@ Plain ``64512:77`` or a registered name (RFC 1997, IANA "BGP Well-known Communit
 hexadecimal digits, 8 octets; IPv6 address specific ``rt:[2001:db8::1]:7`` (RFC 5701), 20 octets.
 """
 
+import difflib
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -37,6 +38,7 @@ _SUBTYPE_NAMES: Final[Mapping[int, str]] = MappingProxyType({value: name for nam
 _TWO_OCTET_AS: Final = 0x00
 _IPV4_ADDRESS: Final = 0x01
 _FOUR_OCTET_AS: Final = 0x02
+_WIDE: Final = (_IPV4_ADDRESS, _FOUR_OCTET_AS)  # the administrator has four octets, the number two
 
 EXPECTED: Final = (
     'a community: "64512:77", a name like "no-export", large "64512:1:2", '
@@ -91,7 +93,27 @@ def parse_pattern(text: str) -> CommunityPattern:
         return _pattern("plain", text, tuple((_number(part, 2, text), 2) for part in parts))
     if len(parts) == 3:
         return _pattern("large", text, tuple((_number(part, 4, text), 4) for part in parts))
-    raise ValueError(f"not a community: {text!r}")
+    near = difflib.get_close_matches(text, WELL_KNOWN, n=1)
+    raise ValueError(f"not a community: {text!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def parse_patterns(text: str) -> tuple[CommunityPattern, ...]:
+    """Return what a written community matches, one pattern for each layout: ``rt:*:7`` is any kind of administrator.
+
+    Raises ValueError.
+    """
+    text = text.strip()
+    name, _, rest = text.partition(":")
+    administrator, _, local = rest.partition(":")
+    if name not in _SUBTYPES or administrator != "*" or ":" in local:
+        return (parse_pattern(text),)
+    subtype = _SUBTYPES[name]
+    number = _number(local, 4, text)
+    layouts = [("extended", ((_TWO_OCTET_AS, 1), (subtype, 1), (None, 2), (number, 4)))]
+    if number is None or number <= 0xFFFF:
+        layouts += [("extended", ((kind, 1), (subtype, 1), (None, 4), (number, 2))) for kind in _WIDE]
+        layouts.append(("ipv6_extended", ((0, 1), (subtype, 1), (None, 16), (number, 2))))
+    return tuple(_pattern(kind, text, parts) for kind, parts in layouts)
 
 
 def parse_communities(texts: tuple[str, ...]) -> Communities:
@@ -181,7 +203,7 @@ def _number(text: str, octets: int, whole: str) -> int | None:
     return int(text)
 
 
-def _pattern(kind: str, text: str, parts: tuple[tuple[int | None, int], ...]) -> CommunityPattern:
+def _pattern(kind: str, text: str, parts: Sequence[tuple[int | None, int]]) -> CommunityPattern:
     """Return the pattern of (number or None for any, octets) parts."""
     value = b"".join((number or 0).to_bytes(octets) for number, octets in parts)
     mask = b"".join((b"\0" if number is None else b"\xff") * octets for number, octets in parts)

@@ -3,8 +3,7 @@
 Works on a configuration whose single values are well written; a required key that is not there is found here too.
 """
 
-from collections.abc import Hashable, Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -21,17 +20,13 @@ from bgpd.config.model import (
     NextHopMode,
     NodeTable,
     PeerOptions,
-    PolicyTable,
-    RuleAction,
-    RuleTable,
     SessionTable,
 )
+from bgpd.config.policy_checks import again, near, policy_faults
 from bgpd.config.problems import Finding
 from bgpd.config.reader import expected, join, unwrap
-from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, IPV4_UNICAST, IPV6_UNICAST, Family
+from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import Asn
-
-K = TypeVar("K", bound=Hashable)
 
 
 def check(config: Config) -> list[Finding]:
@@ -44,7 +39,7 @@ def check(config: Config) -> list[Finding]:
         *_peers(config),
         *_ranges(config),
         *_networks(config),
-        *_policies(config.policy),
+        *policy_faults(config),
         *_pools(config),
         *_kernel(config),
         *(() if config.etcd is None else _etcd(config.etcd)),
@@ -105,11 +100,11 @@ def _peers(config: Config) -> Iterator[Finding]:
         family = FAMILY_BY_ADDRESS_SIZE[len(address)]
         yield from _next_hops(peer, key, config, family)
         twice = list(
-            _again(seen, (address, interface, peer.port), f"{key}.address", f'"{peer.address}" with port {peer.port}')
+            again(seen, (address, interface, peer.port), f"{key}.address", f'"{peer.address}" with port {peer.port}')
         )
         yield from twice
         if not twice:
-            yield from _again(names, peer.name or peer.address, f"{key}.name", f'"{peer.name or peer.address}"')
+            yield from again(names, peer.name or peer.address, f"{key}.name", f'"{peer.name or peer.address}"')
         if address in ours and peer.port == config.node.port:
             message = f'expected the address of another router, found "{peer.address}", which is in node.addresses'
             yield Finding(f"{key}.address", message, ("node.addresses", "node.port", f"{key}.port"))
@@ -131,10 +126,10 @@ def _ranges(config: Config) -> Iterator[Finding]:
             continue
         family, prefix = parse_prefix(one.prefix)
         yield from _next_hops(one, key, config, family)
-        twice = list(_again(seen, (family, prefix), f"{key}.prefix", f'"{one.prefix}"'))
+        twice = list(again(seen, (family, prefix), f"{key}.prefix", f'"{one.prefix}"'))
         yield from twice
         if not twice:
-            yield from _again(names, one.name or one.prefix, f"{key}.name", f'"{one.name or one.prefix}"')
+            yield from again(names, one.name or one.prefix, f"{key}.name", f'"{one.name or one.prefix}"')
 
 
 def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
@@ -149,8 +144,7 @@ def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
     for name, policies in (("import", peer.imports), ("export", peer.exports)):
         for policy in policies:
             if policy not in known:
-                listed = ", ".join(sorted(f'"{one}"' for one in known if one)) or "none"
-                message = f'expected the name of a [[policy]], found "{policy}"; there are: {listed}'
+                message = f'expected the name of a [[policy]], found "{policy}"; {near(policy, known)}'
                 yield Finding(f"{key}.{name}", message)
     if not peer.reflector_client:
         return
@@ -174,9 +168,9 @@ def _tcp_ao(peer: PeerOptions, key: str) -> Iterator[Finding]:
     for index, one in enumerate(keys):
         place = f"{path}.keys[{index}]"
         if one.send_id is not None:
-            yield from _again(sent, one.send_id, f"{place}.send_id", str(one.send_id))
+            yield from again(sent, one.send_id, f"{place}.send_id", str(one.send_id))
         if one.recv_id is not None:
-            yield from _again(received, one.recv_id, f"{place}.recv_id", str(one.recv_id))
+            yield from again(received, one.recv_id, f"{place}.recv_id", str(one.recv_id))
         if (one.key is None) == (one.key_file is None):
             found = "neither" if one.key is None else "both"
             yield Finding(f"{place}.key", f"expected either key or key_file, found {found}", (f"{place}.key_file",))
@@ -203,67 +197,7 @@ def _networks(config: Config) -> Iterator[Finding]:
     for index, network in enumerate(config.network):
         if network.prefix:
             key = f"network[{index}].prefix"
-            yield from _again(seen, parse_prefix(network.prefix), key, f'"{network.prefix}"')
-
-
-def _policies(policies: tuple[PolicyTable, ...]) -> Iterator[Finding]:
-    names: dict[str, str] = {}
-    for index, policy in enumerate(policies):
-        if policy.name:
-            yield from _again(names, policy.name, f"policy[{index}].name", f'"{policy.name}"')
-        for position, rule in enumerate(policy.rules):
-            yield from _rule(rule, f"policy[{index}].rules[{position}]")
-
-
-def _rule(rule: RuleTable, key: str) -> Iterator[Finding]:
-    written = rule.prefixes or (() if rule.prefix is None else (rule.prefix,))
-    families = {parse_prefix(text)[0] for text in written}
-    if rule.prefix is not None and rule.prefixes is not None:
-        yield Finding(f"{key}.prefixes", "expected either prefix or prefixes, found both")
-    if rule.match is not None and not written:
-        message = "expected a prefix or prefixes to match with, found neither"
-        yield Finding(f"{key}.match", message, (f"{key}.prefix", f"{key}.prefixes"))
-    if rule.community_match is not None and not rule.communities:
-        message = "expected communities to match with, found none"
-        yield Finding(f"{key}.community_match", message, (f"{key}.communities",))
-    if rule.family is not None:
-        for text in written:
-            if parse_prefix(text)[0] is not FAMILY_BY_NAME[rule.family]:
-                yield Finding(f"{key}.family", f'expected the family of prefix "{text}", found "{rule.family}"')
-    for name, span, most in (
-        ("length", rule.length, max((family.bits for family in families), default=128)),
-        ("med", rule.med, None),
-        ("local_pref", rule.local_pref, None),
-        ("as_path.length", rule.as_path.length, None),
-    ):
-        yield from _span(span, f"{key}.{name}", most)
-    if rule.action is RuleAction.REJECT:
-        for name in _changes(rule):
-            yield Finding(f"{key}.{name}", 'expected no change in a rule with action = "reject"')
-
-
-def _changes(rule: RuleTable) -> list[str]:
-    """Return the keys of the rule that change a route."""
-    written = {
-        "delete_communities": bool(rule.delete_communities),
-        "set_communities": rule.set_communities is not None,
-        "add_communities": bool(rule.add_communities),
-        "prepend": bool(rule.prepend),
-        "set_local_pref": rule.set_local_pref is not None,
-        "set_med": rule.set_med is not None,
-        "set_next_hop": rule.set_next_hop is not None,
-        "set_origin": rule.set_origin is not None,
-    }
-    return [name for name, is_written in written.items() if is_written]
-
-
-def _span(span: tuple[int, int] | None, key: str, most: int | None) -> Iterator[Finding]:
-    if span is None:
-        return
-    if span[0] > span[1]:
-        yield Finding(key, f"expected [least, most], found [{span[0]}, {span[1]}]")
-    elif most is not None and not 0 <= span[0] <= span[1] <= most:
-        yield Finding(key, f"expected prefix lengths from 0 to {most}, found [{span[0]}, {span[1]}]")
+            yield from again(seen, parse_prefix(network.prefix), key, f'"{network.prefix}"')
 
 
 def _pools(config: Config) -> Iterator[Finding]:
@@ -298,14 +232,6 @@ def _etcd(etcd: EtcdTable) -> Iterator[Finding]:
         for here, there in ((one, other), (other, one)):
             if getattr(etcd, here) and not getattr(etcd, there):
                 yield Finding(f"etcd.{there}", f"is missing; expected it together with etcd.{here}")
-
-
-def _again(seen: dict[K, str], value: K, key: str, words: str) -> Iterator[Finding]:
-    """Yield a fault if the value has been seen, else remember it."""
-    if value in seen:
-        yield Finding(key, f"expected each only once, found {words}, which stands in {seen[value]} already")
-    else:
-        seen[value] = key
 
 
 def _twice(values: Iterable[object], written: tuple[str, ...], key: str) -> Iterator[Finding]:

@@ -115,6 +115,7 @@ class RulePeerType(StrEnum):
 
     INTERNAL = "internal"
     EXTERNAL = "external"
+    CONFEDERATION = "confederation"
 
 
 class OriginName(StrEnum):
@@ -138,6 +139,14 @@ AddressText = Annotated[str, _written(syntax.ADDRESS)]
 PrefixText = Annotated[str, _written(syntax.PREFIX)]
 CommunityText = Annotated[str, _written(syntax.COMMUNITY)]
 CommunityPatternText = Annotated[str, _written(syntax.COMMUNITY_PATTERN)]
+PrefixEntryText = Annotated[str, _written(syntax.PREFIX_ENTRY)]
+PrefixOrSet = Annotated[str, _written(syntax.PREFIX_OR_SET)]
+NextHopOrSet = Annotated[str, _written(syntax.NEXT_HOP_OR_SET)]
+AsnRangeText = Annotated[int | str, _written(syntax.ASN_RANGE)]
+AsnOrSet = Annotated[int | str, _written(syntax.ASN_OR_SET)]
+CommunityOrSet = Annotated[str, _written(syntax.COMMUNITY_OR_SET)]
+PatternOrSet = Annotated[str, _written(syntax.PATTERN_OR_SET)]
+PeerGlob = Annotated[str, _written(syntax.PEER_GLOB)]
 InterfaceGlob = Annotated[str, _written(syntax.INTERFACE_GLOB)]
 Name = Annotated[str, Meta(min_length=1)]
 U32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
@@ -367,20 +376,26 @@ class NetworkTable(Table, frozen=True, kw_only=True):
 class AsPathTable(Table, frozen=True, kw_only=True):
     """Conditions on the AS path; all that are given must hold."""
 
-    contains: Annotated[tuple[AsnText, ...] | None, _key("One of these AS numbers is in the path.", default="any")] = (
-        None
-    )
-    origin: Annotated[tuple[AsnText, ...] | None, _key("One of these is the last AS of the path.", default="any")] = (
-        None
-    )
-    neighbour: Annotated[
-        tuple[AsnText, ...] | None, _key("One of these is the first AS of the path.", default="any")
+    contains: Annotated[
+        Annotated[tuple[AsnOrSet, ...], Meta(min_length=1)] | None,
+        _key("One of these AS numbers is in the path.", default="any"),
     ] = None
-    starts_with: Annotated[tuple[AsnText, ...] | None, _key("The path starts with all of these.", default="any")] = None
+    origin: Annotated[
+        Annotated[tuple[AsnOrSet, ...], Meta(min_length=1)] | None,
+        _key("One of these is the last AS of the path.", default="any"),
+    ] = None
+    neighbour: Annotated[
+        Annotated[tuple[AsnOrSet, ...], Meta(min_length=1)] | None,
+        _key("One of these is the first AS of the path.", default="any"),
+    ] = None
+    starts_with: Annotated[
+        Annotated[tuple[AsnText, ...], Meta(min_length=1)] | None,
+        _key("The path starts with all of these, in this order.", default="any"),
+    ] = None
     matches: Annotated[
         str | None,
         _key(
-            "Found in the path's text, AS numbers with a space between and sets in braces.",
+            "Found in the path's text, AS numbers with a space between and sets in braces; see `docs/policy.md`.",
             default="any",
             written=syntax.REGEX,
         ),
@@ -395,9 +410,11 @@ class RuleTable(Table, frozen=True, kw_only=True):
 
     name: Annotated[Name | None, _key("Name in explanations.", default="its place: `rule 1`")] = None
     family: Annotated[FamilyName | None, _key("Family of the route.", default="any")] = None
-    prefix: Annotated[PrefixText | None, _key("The route's prefix is compared with this one.", default="any")] = None
+    prefix: Annotated[
+        PrefixOrSet | None, _key("The route's prefix is compared with this one, or these.", default="any")
+    ] = None
     prefixes: Annotated[
-        Annotated[tuple[PrefixText, ...], Meta(min_length=1)] | None,
+        Annotated[tuple[PrefixOrSet, ...], Meta(min_length=1)] | None,
         _key("As `prefix`, any of several.", default="any"),
     ] = None
     match: Annotated[
@@ -406,19 +423,32 @@ class RuleTable(Table, frozen=True, kw_only=True):
     ] = None
     length: Annotated[tuple[int, int] | None, _key("Least and most prefix length, in bits.", default="any")] = None
     source: Annotated[RouteSource | None, _key("Where the route came from.", default="any")] = None
+    peer: Annotated[
+        Annotated[tuple[PeerGlob, ...], Meta(min_length=1)] | None,
+        _key("Names of the peer that the policy is applied to.", default="any"),
+    ] = None
     peer_type: Annotated[
         RulePeerType | None, _key("Kind of the peer that the policy is applied to.", default="any")
+    ] = None
+    from_peer: Annotated[
+        Annotated[tuple[PeerGlob, ...], Meta(min_length=1)] | None,
+        _key("Names of the peer that the route came from; our own routes do not match.", default="any"),
+    ] = None
+    from_peer_type: Annotated[
+        RulePeerType | None, _key("Kind of the peer that the route came from.", default="any")
     ] = None
     interface: Annotated[
         InterfaceGlob | None,
         _key("Interface that the route leaves by; a route without one does not match.", default="any"),
     ] = None
     next_hop: Annotated[
-        tuple[PrefixText, ...] | None, _key("The next hop is in one of these prefixes.", default="any")
+        Annotated[tuple[NextHopOrSet, ...], Meta(min_length=1)] | None,
+        _key("The next hop is one of these addresses, or in one of these prefixes.", default="any"),
     ] = None
     as_path: AsPathTable = AsPathTable()
     communities: Annotated[
-        tuple[CommunityPatternText, ...] | None, _key("Communities of any kind, `*` for any number.", default="any")
+        Annotated[tuple[PatternOrSet, ...], Meta(min_length=1)] | None,
+        _key("Communities of any kind, `*` for any number.", default="any"),
     ] = None
     community_match: Annotated[
         CommunityMatch | None, _key("Whether any, all or none of `communities` must be there.", default='`"any"`')
@@ -432,21 +462,65 @@ class RuleTable(Table, frozen=True, kw_only=True):
         RuleAction | None,
         _key("`accept` and `reject` end the whole decision, `next` goes on.", required=True),
     ] = None
-    delete_communities: Annotated[
-        tuple[CommunityPatternText, ...], _key("Communities to remove, `*` for any number.")
-    ] = ()
+    delete_communities: Annotated[tuple[PatternOrSet, ...], _key("Communities to remove, `*` for any number.")] = ()
     set_communities: Annotated[
-        tuple[CommunityText, ...] | None,
+        tuple[CommunityOrSet, ...] | None,
         _key("Communities of all kinds are replaced by these; `[]` removes all.", default="unchanged"),
     ] = None
-    add_communities: Annotated[tuple[CommunityText, ...], _key("Communities to add.")] = ()
+    add_communities: Annotated[tuple[CommunityOrSet, ...], _key("Communities to add.")] = ()
     prepend: Annotated[tuple[AsnText, ...], _key("AS numbers to put before the AS path, in this order.")] = ()
-    set_local_pref: Annotated[U32 | None, _key("LOCAL_PREF to set.", default="unchanged")] = None
-    set_med: Annotated[U32 | None, _key("MED to set.", default="unchanged")] = None
+    set_local_pref: Annotated[
+        int | str | None, _key("LOCAL_PREF to set, or its change.", default="unchanged", written=syntax.NUMBER_CHANGE)
+    ] = None
+    set_med: Annotated[
+        int | str | None, _key("MED to set, or its change.", default="unchanged", written=syntax.NUMBER_CHANGE)
+    ] = None
     set_next_hop: Annotated[
         AddressText | None, _key("Next hop to set, on routes of the address's own family.", default="unchanged")
     ] = None
     set_origin: Annotated[OriginName | None, _key("ORIGIN to set.", default="unchanged")] = None
+    set_weight: Annotated[
+        U32 | None,
+        _key("Weight of an imported route: higher wins before LOCAL_PREF, on this node only.", default="0"),
+    ] = None
+
+
+class PrefixSetTable(Table, frozen=True, kw_only=True):
+    """Prefixes that rules name as `@name` in `prefix` and `prefixes`."""
+
+    name: Annotated[str, _key("Name of the set.", required=True)] = ""
+    prefixes: Annotated[
+        Annotated[tuple[PrefixEntryText, ...], Meta(min_length=1)],
+        _key("The prefixes; one with lengths of its own takes those, whatever `match` says.", required=True),
+    ] = ()
+
+
+class NextHopSetTable(Table, frozen=True, kw_only=True):
+    """Next hops that rules name as `@name` in `next_hop`."""
+
+    name: Annotated[str, _key("Name of the set.", required=True)] = ""
+    next_hops: Annotated[
+        Annotated[tuple[PrefixText, ...], Meta(min_length=1)], _key("Addresses and prefixes.", required=True)
+    ] = ()
+
+
+class AsSetTable(Table, frozen=True, kw_only=True):
+    """AS numbers that rules name as `@name` in `as_path.contains`, `as_path.origin` and `as_path.neighbour`."""
+
+    name: Annotated[str, _key("Name of the set.", required=True)] = ""
+    asns: Annotated[
+        Annotated[tuple[AsnRangeText, ...], Meta(min_length=1)], _key("AS numbers and ranges.", required=True)
+    ] = ()
+
+
+class CommunitySetTable(Table, frozen=True, kw_only=True):
+    """Communities that rules name as `@name` where they match, delete, set or add communities."""
+
+    name: Annotated[str, _key("Name of the set.", required=True)] = ""
+    communities: Annotated[
+        Annotated[tuple[CommunityPatternText, ...], Meta(min_length=1)],
+        _key("Communities of any kind, `*` for any number; without `*` where they are set or added.", required=True),
+    ] = ()
 
 
 class PolicyTable(Table, frozen=True, kw_only=True):
@@ -555,6 +629,10 @@ class Config(Table, frozen=True, kw_only=True):
     peer_range: tuple[PeerRangeTable, ...] = ()
     network: tuple[NetworkTable, ...] = ()
     policy: tuple[PolicyTable, ...] = ()
+    prefix_set: tuple[PrefixSetTable, ...] = ()
+    next_hop_set: tuple[NextHopSetTable, ...] = ()
+    as_set: tuple[AsSetTable, ...] = ()
+    community_set: tuple[CommunitySetTable, ...] = ()
     pool: tuple[PoolTable, ...] = ()
     kernel: KernelTable = KernelTable()
     mesh: MeshTable = MeshTable()

@@ -6,7 +6,7 @@ Expects a configuration whose single values are well written, as ``load`` return
 from collections.abc import Callable
 
 from bgpd.addresses import parse_address, parse_prefix
-from bgpd.communities import parse_communities, parse_pattern
+from bgpd.communities import parse_communities
 from bgpd.config import syntax
 from bgpd.config.checks import check
 from bgpd.config.inheritance import first, remote_asn
@@ -14,15 +14,12 @@ from bgpd.config.model import (
     DEFAULT_SESSION,
     Config,
     LearnTable,
-    OriginName,
     PeerOptions,
     PeerRangeTable,
     PeerTable,
-    PolicyTable,
-    RouteSource,
-    RuleTable,
     SessionTable,
 )
+from bgpd.config.policies import policies
 from bgpd.config.problems import ConfigError, Problem
 from bgpd.config.resolved import (
     Resolved,
@@ -42,30 +39,9 @@ from bgpd.config.resolved import (
 )
 from bgpd.config.toml import host_name, read_password
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, Family
-from bgpd.identity import Asn, PeerType, parse_identifier
-from bgpd.messages.attributes.model import Origin
-from bgpd.policy.rules import (
-    Action,
-    AsPathCondition,
-    Changes,
-    Comparison,
-    Conditions,
-    Policy,
-    Quantifier,
-    Rule,
-)
-from bgpd.rib.path import SourceKind
+from bgpd.identity import parse_identifier
 
 PasswordReader = Callable[[str], tuple[str | None, str]]
-
-_SOURCES = {
-    RouteSource.LOCAL: (SourceKind.NETWORK, SourceKind.KERNEL),
-    RouteSource.NETWORK: (SourceKind.NETWORK,),
-    RouteSource.KERNEL: (SourceKind.KERNEL,),
-    RouteSource.PEER: (SourceKind.PEER,),
-    RouteSource.REMOTE_PEERS: (SourceKind.PEER,),
-}
-_ORIGINS = {OriginName.IGP: Origin.IGP, OriginName.EGP: Origin.EGP, OriginName.INCOMPLETE: Origin.INCOMPLETE}
 
 
 def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_password) -> Resolved:
@@ -87,7 +63,7 @@ def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_
             ResolvedNetwork(*parse_prefix(one.prefix), one.blackhole, parse_communities(one.communities))
             for one in config.network
         ),
-        policies=tuple(map(_policy, config.policy)),
+        policies=policies(config),
         pools=tuple(ResolvedPool(*parse_prefix(one.cidr), one.ipip, one.export) for one in config.pool),
         kernel=_kernel(config),
         mesh=ResolvedMesh(config.mesh.enabled),
@@ -244,60 +220,6 @@ def _ttl(peer: SessionTable, session: SessionTable) -> tuple[int, int]:
         if table.multihop_ttl is not None:
             return table.multihop_ttl, 0
     return first(DEFAULT_SESSION.multihop_ttl), 0
-
-
-def _policy(policy: PolicyTable) -> Policy:
-    return Policy(
-        name=policy.name,
-        rules=tuple(_rule(rule, number) for number, rule in enumerate(policy.rules, 1)),
-        default=Action(policy.default),
-    )
-
-
-def _rule(rule: RuleTable, number: int) -> Rule:
-    path = rule.as_path
-    prefixes = rule.prefixes or (() if rule.prefix is None else (rule.prefix,))
-    return Rule(
-        name=rule.name or f"rule {number}",
-        action=Action(rule.action),
-        conditions=Conditions(
-            family=None if rule.family is None else FAMILY_BY_NAME[rule.family],
-            prefixes=tuple(map(parse_prefix, prefixes)),
-            comparison=Comparison.IN if rule.match is None else Comparison(rule.match),
-            length=rule.length,
-            sources=() if rule.source is None else _SOURCES[rule.source],
-            peer_type=None if rule.peer_type is None else PeerType(rule.peer_type),
-            interface=rule.interface or "",
-            next_hops=tuple(map(parse_prefix, rule.next_hop or ())),
-            as_path=AsPathCondition(
-                contains=_asns(path.contains),
-                origins=_asns(path.origin),
-                neighbours=_asns(path.neighbour),
-                starts_with=_asns(path.starts_with),
-                pattern=path.matches or "",
-                length=path.length,
-            ),
-            communities=tuple(map(parse_pattern, rule.communities or ())),
-            community_quantifier=Quantifier.ANY if rule.community_match is None else Quantifier(rule.community_match),
-            med=rule.med,
-            local_pref=rule.local_pref,
-            origin=None if rule.origin is None else _ORIGINS[rule.origin],
-        ),
-        changes=Changes(
-            delete_communities=tuple(map(parse_pattern, rule.delete_communities)),
-            set_communities=None if rule.set_communities is None else parse_communities(rule.set_communities),
-            add_communities=parse_communities(rule.add_communities),
-            prepend=_asns(rule.prepend),
-            local_pref=rule.set_local_pref,
-            med=rule.set_med,
-            next_hop=b"" if rule.set_next_hop is None else parse_address(rule.set_next_hop),
-            origin=None if rule.set_origin is None else _ORIGINS[rule.set_origin],
-        ),
-    )
-
-
-def _asns(written: tuple[int | str, ...] | None) -> tuple[Asn, ...]:
-    return tuple(map(syntax.asn_value, written or ()))
 
 
 def _kernel(config: Config) -> ResolvedKernel:

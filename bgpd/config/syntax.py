@@ -4,7 +4,6 @@ A Syntax knows what to tell a person who wrote something else; the model attache
 it, and the reference table prints it.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -13,13 +12,18 @@ from urllib.parse import urlsplit
 
 from bgpd.addresses import is_link_local, parse_address, parse_prefix
 from bgpd.communities import EXPECTED as A_COMMUNITY
-from bgpd.communities import parse_communities, parse_pattern
-from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST
+from bgpd.communities import parse_communities, parse_patterns
+from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, Family
 from bgpd.identity import MAX_ASN, Asn, parse_asn, parse_identifier
+from bgpd.policy.patterns import as_path_pattern
+from bgpd.policy.rules import Delta, NumberChange, Removal
+from bgpd.policy.sets import PrefixEntry
 
 MAX_PASSWORD: Final = 80  # octets: TCP_MD5SIG_MAXKEYLEN of Linux
 MAX_INTERFACE_NAME: Final = 15  # octets: IFNAMSIZ of Linux without its end mark
 MAX_SOCKET_PATH: Final = 104  # octets: sun_path of Linux without its end mark and our ".ro"
+
+_MAX_NUMBER: Final = 0xFFFF_FFFF
 
 ROUTE_PROTOCOLS: Final = {
     "unspec": 0, "redirect": 1, "kernel": 2, "boot": 3, "static": 4, "gated": 8, "ra": 9, "mrt": 10, "zebra": 11,
@@ -85,6 +89,56 @@ def host_and_port(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def set_name(text: object) -> str:
+    """Return the name of the set that ``@name`` stands for, empty = it is no such reference."""
+    return text[1:] if isinstance(text, str) and text.startswith("@") else ""
+
+
+def prefix_entry(text: str) -> PrefixEntry:
+    """Return a prefix, perhaps with the lengths it takes: ``10.0.0.0/8 ge 16 le 24``. Raises ValueError.
+
+    One bound alone: ``ge`` up to a host's length, ``le`` from the prefix's own.
+    """
+    written, *words = text.split()
+    family, prefix = _prefix(written)
+    bounds = dict(zip(words[::2], words[1::2], strict=False))
+    if len(words) % 2 or len(bounds) * 2 != len(words) or not bounds.keys() <= {"ge", "le"}:
+        raise ValueError('behind the prefix stand "ge" and "le", each with a length')
+    if not bounds:
+        return PrefixEntry(family, prefix)
+    for bound in bounds.values():
+        if not (bound.isascii() and bound.isdigit()) or not prefix[0] <= int(bound) <= family.bits:
+            raise ValueError(f"a length is from {prefix[0]} to {family.bits} here, not {bound}")
+    least, most = int(bounds.get("ge", prefix[0])), int(bounds.get("le", family.bits))
+    if least > most:
+        raise ValueError(f"ge {least} is more than le {most}")
+    return PrefixEntry(family, prefix, (least, most))
+
+
+def asn_range(value: object) -> tuple[Asn, Asn]:
+    """Return the AS numbers of 65010 or "64512-65534" as (least, most). Raises ValueError."""
+    low, dash, high = str(value).partition("-") if isinstance(value, str) else (value, "", "")
+    least = asn_value(low)
+    most = asn_value(high) if dash else least
+    if least > most:
+        raise ValueError(f"{least} is more than {most}")
+    return least, most
+
+
+def number_change(value: object) -> NumberChange:
+    """Return what becomes of a number: 50, "+10", "-10" or "remove". Raises ValueError."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 0 <= value <= _MAX_NUMBER:
+            raise ValueError("")
+        return value
+    if value == Removal.REMOVE.value:
+        return Removal.REMOVE
+    sign, digits = (value[:1], value[1:]) if isinstance(value, str) else ("", "")
+    if sign not in ("+", "-") or not (digits.isascii() and digits.isdigit()) or int(digits) > _MAX_NUMBER:
+        raise ValueError("")
+    return Delta(int(sign + digits))
+
+
 def route_protocol(value: object) -> int:
     """Return the number of a route protocol, by name or number. Raises ValueError."""
     if isinstance(value, str) and value in ROUTE_PROTOCOLS:
@@ -132,10 +186,49 @@ def _check_address(text: str) -> None:
 
 
 def _check_prefix(text: str) -> None:
+    _prefix(text)
+
+
+def _prefix(text: str) -> tuple[Family, bytes]:
     try:
-        parse_prefix(text)
+        return parse_prefix(text)
     except ValueError as error:
         raise ValueError("bits are set behind the prefix length" if "host bits" in str(error) else "") from error
+
+
+def _check_prefix_entry(text: str) -> None:
+    if not text.strip():
+        raise ValueError("")
+    prefix_entry(text)
+
+
+def _or_set(check: Callable[[object], object]) -> Callable[[object], None]:
+    """Return a check that also takes ``@name``."""
+
+    def check_either(value: object) -> None:
+        if isinstance(value, str) and value.startswith("@"):
+            if not set_name(value):
+                raise ValueError("the name of the set is missing behind @")
+            return
+        check(value)
+
+    return check_either
+
+
+def _check_asn_range(value: object) -> None:
+    try:
+        asn_range(value)
+    except ValueError as error:
+        raise ValueError(str(error) if "more than" in str(error) else "") from error
+
+
+def _check_number_change(value: object) -> None:
+    number_change(value)
+
+
+def _check_glob(text: str) -> None:
+    if not text:
+        raise ValueError("")
 
 
 def _check_listen(text: str) -> None:
@@ -179,10 +272,7 @@ def _check_endpoint(text: str) -> None:
 
 
 def _check_regex(text: str) -> None:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(str(error)) from error
+    as_path_pattern(text)
 
 
 def _check_route_protocol(value: object) -> None:
@@ -217,8 +307,25 @@ SOCKET_PATH: Final = Syntax('an absolute path: "/run/bgpd/bgpd.sock"', _on_text(
 HTTP_LISTEN: Final = Syntax('an address and a port: "127.0.0.1:9179", or "" for none', _on_text(_check_http))
 ENDPOINT: Final = Syntax('a URL with its port: "https://10.0.0.5:2379"', _on_text(_check_endpoint))
 COMMUNITY: Final = Syntax(A_COMMUNITY, _on_text(lambda text: parse_communities((text,))))
-COMMUNITY_PATTERN: Final = Syntax(f"{A_COMMUNITY}; * stands for any number", _on_text(parse_pattern))
-REGEX: Final = Syntax('a regular expression: "^65020 "', _on_text(_check_regex))
+COMMUNITY_PATTERN: Final = Syntax(f"{A_COMMUNITY}; * stands for any number", _on_text(parse_patterns))
+REGEX: Final = Syntax('a regular expression over AS numbers: "^65020 "', _on_text(_check_regex))
+_A_PREFIX_ENTRY: Final = 'a prefix, perhaps with lengths: "10.65.0.0/16" or "10.65.0.0/16 ge 24 le 26"'
+_AN_ASN_RANGE: Final = 'an AS number or a range: 65010, "1.10" or "64512-65534"'
+PREFIX_ENTRY: Final = Syntax(_A_PREFIX_ENTRY, _on_text(_check_prefix_entry))
+PREFIX_OR_SET: Final = Syntax(f'{_A_PREFIX_ENTRY}, or a set: "@name"', _or_set(_on_text(_check_prefix_entry)))
+NEXT_HOP_OR_SET: Final = Syntax(
+    'an address or a prefix: "172.18.0.1" or "172.18.0.0/20", or a set: "@name"', _or_set(_on_text(_check_prefix))
+)
+ASN_RANGE: Final = Syntax(_AN_ASN_RANGE, _check_asn_range)
+ASN_OR_SET: Final = Syntax(f'{_AN_ASN_RANGE}, or a set: "@name"', _or_set(_check_asn_range))
+COMMUNITY_OR_SET: Final = Syntax(
+    f'{A_COMMUNITY}, or a set: "@name"', _or_set(_on_text(lambda text: parse_communities((text,))))
+)
+PATTERN_OR_SET: Final = Syntax(
+    f'{A_COMMUNITY}; * stands for any number; or a set: "@name"', _or_set(_on_text(parse_patterns))
+)
+NUMBER_CHANGE: Final = Syntax(f'a number from 0 to {_MAX_NUMBER}, or "+10", "-10" or "remove"', _check_number_change)
+PEER_GLOB: Final = Syntax('a peer\'s name, * for any run of characters: "tor-*"', _on_text(_check_glob))
 ROUTE_PROTOCOL: Final = Syntax('a route protocol by name or number from 0 to 255: "boot" or 3', _check_route_protocol)
 OWN_PROTOCOL: Final = Syntax("a route protocol number from 5 to 255", _check_own_protocol)
 

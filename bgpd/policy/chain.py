@@ -4,8 +4,9 @@ Rules are asked in order, policies too. A rule whose conditions all hold makes i
 then end the whole decision, ``next`` goes on with the next rule, which sees the changed route. A policy that comes to
 its end does its default, ``next`` being the next policy; behind the last one stands ``final``.
 
-A path serves many prefixes, so ``for_path`` asks once what does not depend on the prefix. Prefixes that its rules
-cannot tell apart get the same Verdict, and with it the same attributes object.
+A path serves many prefixes, so ``for_path`` works out once what does not depend on the prefix: what is left is a tree
+of prefix tests with a Verdict at each leaf, built as far as prefixes come by. A path that no prefix rule concerns is a
+leaf by itself. Prefixes that the rules cannot tell apart get the same Verdict, and with it the same attributes object.
 """
 
 from collections.abc import Sequence
@@ -14,23 +15,26 @@ from typing import Final
 
 from bgpd.families import Family
 from bgpd.messages.attributes.model import Attributes
-from bgpd.policy.changes import apply
+from bgpd.policy.changes import apply, settles
 from bgpd.policy.conditions import (
-    AttributesTest,
-    PrefixTest,
+    AttributeTest,
+    ContextTest,
+    Subject,
     attribute_tests,
     concerns,
-    holds,
+    context_tests,
     prefix_test,
 )
-from bgpd.policy.rules import ALWAYS, NO_CHANGES, Action, Changes, Comparison, Conditions, Policy, Rule, Span
+from bgpd.policy.rules import ALWAYS, NO_CHANGES, Action, Changes, Comparison, Conditions, Policy, Rule
+from bgpd.policy.sets import PrefixSet, PrefixTest, Span
 from bgpd.policy.subject import PeerContext
+from bgpd.rib.export import Settled
 from bgpd.rib.path import Path
 
 _MEMO: Final = 256  # paths whose judges are kept
 
 _Question = tuple[Path, Attributes, PeerContext, str]
-_PrefixQuestion = tuple[tuple[tuple[Family, bytes], ...], Comparison, Span | None]
+_PrefixQuestion = tuple[tuple[PrefixSet, ...], Comparison, Span | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +42,70 @@ class Verdict:
     """The decision about one route.
 
     attributes: the same object as asked about if nothing changed. rule: which rule decided, for people:
-    ``only-pods rule 1``, ``only-pods default``.
+    ``only-pods rule 1``, ``only-pods default``. weight: for the decision process. settled: what export leaves as it is.
     """
 
     accepted: bool
     attributes: Attributes
     rule: str
+    weight: int = 0
+    settled: Settled = Settled.NOTHING
+
+    def describe(self, before: Attributes) -> str:
+        """Return the rule, and whether the route was changed from these attributes, for people."""
+        is_changed = self.attributes is not before or self.weight or self.settled
+        return f"{self.rule}, changed" if is_changed else self.rule
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """A rule, or a policy's default, for one family. test: place of its prefix test in the list, -1 = asks none."""
 
-    label: str
+    policy: str
+    name: str
     action: Action
     conditions: Conditions
-    attribute_tests: tuple[AttributesTest, ...]
+    context: tuple[ContextTest, ...]
+    attributes: tuple[AttributeTest, ...]
     test: int
     changes: Changes
+    settles: Settled
+
+    @property
+    def label(self) -> str:
+        """Return policy and rule, for people."""
+        return f"{self.policy} {self.name}"
 
 
 @dataclass(frozen=True, slots=True)
-class _Program:
+class Program:
     """All steps for one family, and the prefix tests that they share."""
 
-    steps: tuple[_Step, ...]
+    steps: tuple[Step, ...]
     tests: tuple[PrefixTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the rules asked so far made of a route. answers: of the prefix tests, by their place."""
+
+    attributes: Attributes
+    weight: int
+    settled: Settled
+    answers: tuple[tuple[int, bool], ...] = ()
+
+
+class _Fork:
+    """Where the decision depends on the prefix. yes, no: what comes then, None = no prefix has gone there yet."""
+
+    __slots__ = ("at", "no", "state", "test", "yes")
+
+    def __init__(self, test: PrefixTest, at: int, state: _State) -> None:
+        self.test = test
+        self.at = at
+        self.state = state
+        self.yes: _Fork | Verdict | None = None
+        self.no: _Fork | Verdict | None = None
 
 
 class Chain:
@@ -74,15 +116,15 @@ class Chain:
     """
 
     __slots__ = (
-        "_asked", "_final", "_judges", "_last", "_policies", "_programs",
-        "has_policies", "looks_at_interface", "looks_at_prefix",
+        "_asked", "_judges", "_last", "_programs", "final",
+        "has_policies", "looks_at_interface", "looks_at_prefix", "policies",
     )  # fmt: skip
 
     def __init__(self, policies: Sequence[Policy], *, final: bool = True) -> None:
-        self._policies = tuple(policies)
+        self.policies = tuple(policies)
         self.has_policies = bool(policies)
-        self._final = final
-        self._programs: dict[Family, _Program] = {}
+        self.final = final
+        self._programs: dict[Family, Program] = {}
         self._judges: dict[_Question, PathJudge] = {}
         self._asked: _Question | None = None  # and who answered it: prefixes of one path come one after the other
         self._last: PathJudge | None = None
@@ -119,77 +161,128 @@ class Chain:
 
     def for_path(self, path: Path, attributes: Attributes, peer: PeerContext, interface_name: str = "") -> "PathJudge":
         """Return what decides about prefixes of one path."""
-        program = self._programs.get(path.family)
+        program = self.program(path.family)
+        subject = Subject(path, peer, interface_name)
+        steps = tuple(step for step in program.steps if all(test.holds(subject) for test in step.context))
+        return PathJudge(steps, program.tests, attributes, path.family, self.final, self.has_policies)
+
+    def program(self, family: Family) -> Program:
+        """Return the policies' steps for one family."""
+        program = self._programs.get(family)
         if program is None:
-            program = self._programs[path.family] = _compile(self._policies, path.family)
-        steps = [step for step in program.steps if holds(step.conditions, path, peer, interface_name)]
-        return PathJudge(steps, program.tests, attributes, path.family, self._final, bool(self._policies))
+            program = self._programs[family] = _compile(self.policies, family)
+        return program
 
 
 class PathJudge:
     """A chain's decisions about the prefixes of one path towards one peer."""
 
-    __slots__ = ("_attributes", "_family", "_final", "_has_policies", "_steps", "_tests", "_verdicts")
+    __slots__ = ("_family", "_root", "_steps", "_tests", "_undecided", "_verdicts")
 
     def __init__(
         self,
-        steps: Sequence[_Step],
+        steps: tuple[Step, ...],
         tests: tuple[PrefixTest, ...],
         attributes: Attributes,
         family: Family,
         final: bool,
         has_policies: bool,
     ) -> None:
-        used = sorted({step.test for step in steps} - {-1})
-        self._tests = tuple(tests[place] for place in used)
-        self._steps = tuple((step, used.index(step.test) if step.test >= 0 else -1) for step in steps)
-        self._attributes = attributes
+        self._steps = steps
+        self._tests = tests
         self._family = family
-        self._final = final
-        self._has_policies = has_policies
-        self._verdicts: dict[tuple[bool, ...], Verdict] = {}
+        self._undecided = (final, end_of(has_policies))
+        self._verdicts: dict[tuple[bool, bytes, bytes, str, int, Settled], Verdict] = {}
+        self._root = self._from(0, _State(attributes, 0, Settled.NOTHING))
+
+    @property
+    def decided(self) -> Verdict | None:
+        """Return the verdict that all prefixes of the path get, None = they may differ."""
+        return self._root if isinstance(self._root, Verdict) else None
 
     def judge(self, prefix: bytes) -> Verdict:
         """Return the decision about one prefix."""
-        answers = tuple([test(prefix) for test in self._tests])
-        verdict = self._verdicts.get(answers)
+        node = self._root
+        while node.__class__ is _Fork:
+            if node.test(prefix):
+                node = node.yes or self._grow(node, answer=True)
+            else:
+                node = node.no or self._grow(node, answer=False)
+        assert isinstance(node, Verdict)
+        return node
+
+    def _grow(self, fork: _Fork, *, answer: bool) -> _Fork | Verdict:
+        """Return what comes behind a fork, worked out for the first prefix that goes there."""
+        step, state = self._steps[fork.at], fork.state
+        state = _State(state.attributes, state.weight, state.settled, (*state.answers, (step.test, answer)))
+        node = self._from(fork.at, state)
+        if answer:
+            fork.yes = node
+        else:
+            fork.no = node
+        return node
+
+    def _from(self, at: int, state: _State) -> _Fork | Verdict:
+        """Return the decision from a step on, up to the next prefix test whose answer is not known."""
+        for place in range(at, len(self._steps)):
+            step = self._steps[place]
+            if not all(test.holds(state.attributes) for test in step.attributes):
+                continue
+            if step.test >= 0:
+                answer = next((known for test, known in state.answers if test == step.test), None)
+                if answer is None:
+                    return _Fork(self._tests[step.test], place, state)
+                if not answer:
+                    continue
+            if step.action is Action.REJECT:
+                return self._verdict(False, state, step.label)
+            state = _changed(step, state, self._family)
+            if step.action is Action.ACCEPT:
+                return self._verdict(True, state, step.label)
+        accepted, label = self._undecided
+        return self._verdict(accepted, state, label)
+
+    def _verdict(self, accepted: bool, state: _State, label: str) -> Verdict:
+        attributes = state.attributes
+        key = (accepted, attributes.octets, attributes.next_hop, label, state.weight, state.settled)
+        verdict = self._verdicts.get(key)
         if verdict is None:
-            verdict = self._verdicts[answers] = self._decide(answers)
+            verdict = self._verdicts[key] = Verdict(accepted, attributes, label, state.weight, state.settled)
         return verdict
 
-    def _decide(self, answers: tuple[bool, ...]) -> Verdict:
-        attributes = self._attributes
-        for step, place in self._steps:
-            if place >= 0 and not answers[place]:
-                continue
-            if not all(test(attributes) for test in step.attribute_tests):
-                continue
-            if step.action is Action.REJECT:
-                return Verdict(False, attributes, step.label)
-            attributes = apply(step.changes, attributes, self._family)
-            if step.action is Action.ACCEPT:
-                return Verdict(True, attributes, step.label)
-        return Verdict(self._final, attributes, "end of policies" if self._has_policies else "no policy")
+
+def end_of(has_policies: bool) -> str:
+    """Return what decides where no rule did, for people."""
+    return "end of policies" if has_policies else "no policy"
 
 
-def _compile(policies: tuple[Policy, ...], family: Family) -> _Program:
+def _changed(step: Step, state: _State, family: Family) -> _State:
+    changes = step.changes
+    if changes is NO_CHANGES:
+        return state
+    attributes = apply(changes, state.attributes, family)
+    weight = state.weight if changes.weight is None else changes.weight
+    return _State(attributes, weight, state.settled | step.settles, state.answers)
+
+
+def _compile(policies: tuple[Policy, ...], family: Family) -> Program:
     """Return the policies' steps for one family; a default that decides is a step without conditions."""
     tests: list[PrefixTest] = []
     places: dict[_PrefixQuestion, int] = {}
-    steps: list[_Step] = []
+    steps: list[Step] = []
     for policy in policies:
         steps += [
             _step(policy, rule, family, tests, places) for rule in policy.rules if concerns(rule.conditions, family)
         ]
         if policy.default is not Action.NEXT:
-            steps.append(_Step(f"{policy.name} default", policy.default, ALWAYS, (), -1, NO_CHANGES))
+            steps.append(Step(policy.name, "default", policy.default, ALWAYS, (), (), -1, NO_CHANGES, Settled.NOTHING))
             break  # nothing behind it is ever asked
-    return _Program(tuple(steps), tuple(tests))
+    return Program(tuple(steps), tuple(tests))
 
 
 def _step(
     policy: Policy, rule: Rule, family: Family, tests: list[PrefixTest], places: dict[_PrefixQuestion, int]
-) -> _Step:
+) -> Step:
     """Return a rule's step; its prefix test is added to tests unless an earlier rule asks the same."""
     conditions = rule.conditions
     question = (conditions.prefixes, conditions.comparison, conditions.length)
@@ -199,5 +292,14 @@ def _step(
         place = places.setdefault(question, len(tests))
         if place == len(tests):
             tests.append(test)
-    label = f"{policy.name} {rule.name}"
-    return _Step(label, rule.action, conditions, attribute_tests(conditions), place, rule.changes)
+    return Step(
+        policy.name,
+        rule.name,
+        rule.action,
+        conditions,
+        context_tests(conditions),
+        attribute_tests(conditions),
+        place,
+        rule.changes,
+        settles(rule.changes, family),
+    )

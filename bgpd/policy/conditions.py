@@ -1,44 +1,82 @@
 """Rule conditions as functions: what a rule asks of the prefix, of the attributes, and of the rest.
 
 The three are apart because the answer changes at different times: with each prefix, with each change that an earlier
-rule made to the attributes, and never for one path towards one peer.
+rule made to the attributes, and never for one path towards one peer. A new condition is a field of ``Conditions`` and
+one line in ``context_tests`` or ``attribute_tests``, under the name of its key.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
-from bgpd.addresses import covers, host_prefix, truncate
-from bgpd.communities import CommunityPattern, large_to_octets
+from bgpd.addresses import host_prefix
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, Family
-from bgpd.identity import Asn
+from bgpd.identity import Asn, PeerType
 from bgpd.messages.attributes.model import AsPath, Attributes, SegmentType
-from bgpd.policy.rules import AsPathCondition, Conditions, Quantifier, Span
+from bgpd.policy.patterns import as_path_pattern
+from bgpd.policy.rules import AsPathCondition, Conditions, Quantifier
+from bgpd.policy.sets import AsSet, CommunitySet, PrefixSet, PrefixTest, Span, carried_communities
 from bgpd.policy.subject import PeerContext
 from bgpd.rib.path import Path
 
-PrefixTest = Callable[[bytes], bool]
 AttributesTest = Callable[[Attributes], bool]
 
 DEFAULT_LOCAL_PREF: Final = 100  # RFC 4271 9.1.1 leaves it to us; what a route without LOCAL_PREF counts as
-_FEW: Final = 8  # prefixes that are tried one by one
+_CONFEDERATION: Final = (SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """For whom a path is judged: what conditions see beside prefix and attributes."""
+
+    path: Path
+    peer: PeerContext
+    interface_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextTest:
+    """One condition on path and peer. key: as in the configuration."""
+
+    key: str
+    holds: Callable[[Subject], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeTest:
+    """One condition on the attributes. key: as in the configuration."""
+
+    key: str
+    holds: AttributesTest
 
 
 def concerns(conditions: Conditions, family: Family) -> bool:
     """Can a route of the family match at all?"""
     if conditions.family is not None and conditions.family is not family:
         return False
-    return not conditions.prefixes or any(one is family for one, _ in conditions.prefixes)
+    return not conditions.prefixes or any(family in one.families for one in conditions.prefixes)
 
 
-def holds(conditions: Conditions, path: Path, peer: PeerContext, interface_name: str) -> bool:
-    """Do the conditions hold that look at neither prefix nor attributes?"""
-    if conditions.sources and path.source.kind not in conditions.sources:
-        return False
-    if conditions.peer_type is not None and peer.peer_type is not conditions.peer_type:
-        return False
-    return not conditions.interface or (bool(interface_name) and fnmatchcase(interface_name, conditions.interface))
+def context_tests(conditions: Conditions) -> tuple[ContextTest, ...]:
+    """Return what asks neither prefix nor attributes; all must hold."""
+    tests: list[ContextTest] = []
+    add = tests.append
+    sources, peer_types, from_types = conditions.sources, conditions.peer_types, conditions.from_peer_types
+    peers, from_peers, interface = conditions.peers, conditions.from_peers, conditions.interface
+    if sources:
+        add(ContextTest("source", lambda subject: subject.path.source.kind in sources))
+    if peers:
+        add(ContextTest("peer", lambda subject: is_named(subject.peer.name, peers)))
+    if peer_types:
+        add(ContextTest("peer_type", lambda subject: subject.peer.peer_type in peer_types))
+    if from_peers:
+        add(ContextTest("from_peer", lambda subject: is_named(_sender(subject.path), from_peers)))
+    if from_types:
+        add(ContextTest("from_peer_type", lambda subject: _is_from(subject.path, from_types)))
+    if interface:
+        add(ContextTest("interface", lambda subject: is_named(subject.interface_name, (interface,))))
+    return tuple(tests)
 
 
 def prefix_test(conditions: Conditions, family: Family) -> PrefixTest | None:
@@ -46,55 +84,52 @@ def prefix_test(conditions: Conditions, family: Family) -> PrefixTest | None:
 
     The length must be in range as well as the prefix inside or the same; ``not-`` is the opposite of both together.
     """
-    prefixes = tuple(prefix for one, prefix in conditions.prefixes if one is family)
-    if not prefixes:
-        return None if conditions.length is None else _length_test(conditions.length)
-    if len(prefixes) == 1 and not conditions.comparison.is_exact:
-        base = _inside_one(prefixes[0], conditions.length)
+    sets = tuple(one for one in conditions.prefixes if family in one.families)
+    span = conditions.length
+    if not sets:
+        return None if span is None else _length_test(span)
+    is_exact = conditions.comparison.is_exact
+    only = sets[0].entries[0] if len(sets) == 1 and len(sets[0].entries) == 1 else None
+    if only is not None and only.lengths is None and not is_exact:
+        base = _inside_one(only.prefix, span)
     else:
-        base = _same_test(prefixes) if conditions.comparison.is_exact else _inside_test(prefixes)
-        if conditions.length is not None:
-            base = _both(_length_test(conditions.length), base)
+        base = _either(tuple(one.same(family) if is_exact else one.inside(family) for one in sets))
+        if span is not None:
+            base = _both(_length_test(span), base)
     return _opposite(base) if conditions.comparison.is_negated else base
 
 
-def attribute_tests(conditions: Conditions) -> tuple[AttributesTest, ...]:
+def attribute_tests(conditions: Conditions) -> tuple[AttributeTest, ...]:
     """Return what asks the attributes; all must hold."""
-    tests: list[AttributesTest] = []
+    tests: list[AttributeTest] = []
+    add = tests.append
     if conditions.origin is not None:
         wanted = conditions.origin
-        tests.append(lambda attributes: attributes.origin == wanted)
+        add(AttributeTest("origin", lambda attributes: attributes.origin == wanted))
     if conditions.med is not None:
-        tests.append(_med_test(conditions.med))
+        add(AttributeTest("med", _med_test(conditions.med)))
     if conditions.local_pref is not None:
-        tests.append(_local_pref_test(conditions.local_pref))
+        add(AttributeTest("local_pref", _local_pref_test(conditions.local_pref)))
     if conditions.next_hops:
-        tests.append(_next_hop_test(conditions.next_hops))
+        add(AttributeTest("next_hop", _next_hop_test(conditions.next_hops)))
     tests += _as_path_tests(conditions.as_path)
     if conditions.communities:
-        tests.append(_communities_test(conditions.communities, conditions.community_quantifier))
+        add(AttributeTest("communities", _communities_test(conditions.communities, conditions.community_quantifier)))
     return tuple(tests)
 
 
-def matching(patterns: tuple[CommunityPattern, ...], octets: bytes, kind: str) -> bool:
-    """Does one of the patterns match a community of that kind, given in octets?"""
-    for pattern in patterns:
-        if pattern.kind != kind:
-            continue
-        masked = int.from_bytes(octets) & int.from_bytes(pattern.mask)
-        if masked == int.from_bytes(pattern.value):
-            return True
-    return False
+def is_named(name: str, globs: Iterable[str]) -> bool:
+    """Does one of the globs match the name? ``*`` any characters, ``?`` one; an empty name is none and matches none."""
+    return bool(name) and any(fnmatchcase(name, glob.replace("[", "[[]")) for glob in globs)
 
 
-def communities_by_kind(attributes: Attributes) -> dict[str, tuple[bytes, ...]]:
-    """Return the communities of a route in octets, by the kind that a pattern names."""
-    return {
-        "plain": tuple(community.to_bytes(4) for community in attributes.communities),
-        "extended": attributes.extended_communities,
-        "ipv6_extended": attributes.ipv6_extended_communities,
-        "large": tuple(map(large_to_octets, attributes.large_communities)),
-    }
+def _sender(path: Path) -> str:
+    """Return the name of the peer that the path came from, empty = it is our own."""
+    return path.source.name if path.source.peer_type is not None else ""
+
+
+def _is_from(path: Path, kinds: tuple[PeerType, ...]) -> bool:
+    return path.source.peer_type in kinds
 
 
 def _length_test(span: Span) -> PrefixTest:
@@ -106,28 +141,12 @@ def _both(one: PrefixTest, other: PrefixTest) -> PrefixTest:
     return lambda prefix: one(prefix) and other(prefix)
 
 
+def _either(tests: tuple[PrefixTest, ...]) -> PrefixTest:
+    return tests[0] if len(tests) == 1 else lambda prefix: any(test(prefix) for test in tests)
+
+
 def _opposite(test: PrefixTest) -> PrefixTest:
     return lambda prefix: not test(prefix)
-
-
-def _same_test(prefixes: tuple[bytes, ...]) -> PrefixTest:
-    return frozenset(prefixes).__contains__
-
-
-def _inside_test(prefixes: tuple[bytes, ...]) -> PrefixTest:
-    """Return a test for equal or more specific."""
-    if len(prefixes) <= _FEW:
-        tests = tuple(map(_inside_one, prefixes))
-        return lambda prefix: any(test(prefix) for test in tests)
-    by_length: dict[int, set[bytes]] = {}
-    for prefix in prefixes:
-        by_length.setdefault(prefix[0], set()).add(prefix)
-    lengths = tuple(sorted(by_length.items()))
-
-    def is_inside(prefix: bytes) -> bool:
-        return any(length <= prefix[0] and truncate(prefix, length) in same for length, same in lengths)
-
-    return is_inside
 
 
 def _inside_one(outer: bytes, span: Span | None = None) -> PrefixTest:
@@ -157,59 +176,68 @@ def _local_pref_test(span: Span) -> AttributesTest:
     return is_in_range
 
 
-def _next_hop_test(prefixes: tuple[tuple[Family, bytes], ...]) -> AttributesTest:
+def _next_hop_test(sets: tuple[PrefixSet, ...]) -> AttributesTest:
+    families = frozenset(family for one in sets for family in one.families)
+    tests = {family: _either(tuple(one.inside(family) for one in sets)) for family in families}
+
     def is_inside(attributes: Attributes) -> bool:
         address = attributes.next_hop[:16]  # of a global and a link-local address, the global one
         family = FAMILY_BY_ADDRESS_SIZE.get(len(address))
-        return family is not None and any(
-            one is family and covers(prefix, host_prefix(address)) for one, prefix in prefixes
-        )
+        return family in tests and tests[family](host_prefix(address))
 
     return is_inside
 
 
-def _as_path_tests(condition: AsPathCondition) -> list[AttributesTest]:
-    tests: list[AttributesTest] = []
+def _as_path_tests(condition: AsPathCondition) -> list[AttributeTest]:
+    tests: list[AttributeTest] = []
+
+    def add(key: str, test: Callable[[AsPath], bool]) -> None:
+        tests.append(AttributeTest(f"as_path.{key}", lambda attributes: test(attributes.as_path)))
+
     contains, origins, neighbours = condition.contains, condition.origins, condition.neighbours
     if contains:
-        tests.append(lambda attributes: any(attributes.as_path.count(asn) for asn in contains))
+        add("contains", lambda path: any(_is_in(asn, contains) for _, numbers in path.segments() for asn in numbers))
     if origins:
-        tests.append(lambda attributes: attributes.as_path.origin_asn in origins)
+        add("origin", lambda path: _is_in(path.origin_asn, origins))
     if neighbours:
-        tests.append(lambda attributes: attributes.as_path.neighbour in neighbours)
+        add("neighbour", lambda path: _is_in(path.neighbour, neighbours))
     if condition.starts_with:
         start = condition.starts_with
-        tests.append(lambda attributes: _first_asns(attributes.as_path)[: len(start)] == start)
+        add("starts_with", lambda path: _starts_with(path, start))
     if condition.pattern:
-        search = re.compile(condition.pattern).search
-        tests.append(lambda attributes: search(str(attributes.as_path)) is not None)
+        search = as_path_pattern(condition.pattern).search
+        add("matches", lambda path: search(str(path)))
     if condition.length is not None:
         least, most = condition.length
-        tests.append(lambda attributes: least <= attributes.as_path.length <= most)
+        add("length", lambda path: least <= path.length <= most)
     return tests
 
 
-def _first_asns(path: AsPath) -> tuple[Asn, ...]:
-    """Return the numbers of the sequences that the path begins with."""
-    found: tuple[Asn, ...] = ()
+def _is_in(asn: int, sets: tuple[AsSet, ...]) -> bool:
+    return any(asn in one for one in sets)
+
+
+def _starts_with(path: AsPath, start: tuple[Asn, ...]) -> bool:
+    """Does the path begin with these? A set stands for any of its members; confederation segments do not count."""
+    places: list[tuple[Asn, ...]] = []
     for kind, numbers in path.segments():
-        if kind is not SegmentType.AS_SEQUENCE:
+        if kind is SegmentType.AS_SET:
+            places.append(numbers)
+        elif kind not in _CONFEDERATION:
+            places += [(asn,) for asn in numbers]
+        if len(places) >= len(start):
             break
-        found += numbers
-    return found
+    return len(places) >= len(start) and all(asn in place for asn, place in zip(start, places, strict=False))
 
 
-def _communities_test(patterns: tuple[CommunityPattern, ...], quantifier: Quantifier) -> AttributesTest:
-    def is_carried(pattern: CommunityPattern, carried: dict[str, tuple[bytes, ...]]) -> bool:
-        return any(matching((pattern,), octets, pattern.kind) for octets in carried[pattern.kind])
-
+def _communities_test(sets: tuple[CommunitySet, ...], quantifier: Quantifier) -> AttributesTest:
     def has_any(attributes: Attributes) -> bool:
-        carried = communities_by_kind(attributes)
-        return any(is_carried(pattern, carried) for pattern in patterns)
+        carried = carried_communities(attributes)
+        return any(one.meets(carried) for one in sets)
 
     def has_all(attributes: Attributes) -> bool:
-        carried = communities_by_kind(attributes)
-        return all(is_carried(pattern, carried) for pattern in patterns)
+        carried = carried_communities(attributes)
+        return all(one.is_within(carried) for one in sets)
 
     def has_none(attributes: Attributes) -> bool:
         return not has_any(attributes)

@@ -1,9 +1,9 @@
 """The decision process: which of a prefix's paths is best, and by which step.
 
-RFC 4271 9.1.2, RFC 4456 section 9 (ORIGINATOR_ID, CLUSTER_LIST length), RFC 5065 5.3 (confederations). MED is
-compared within one neighbouring AS only and in a way that does not depend on the order of arrival: the paths of
-each neighbouring AS are put in order first, then the heads of these lists are compared without MED.
-Ranks are tuples in which lower is better; they are filled once for a path, not for a prefix.
+RFC 4271 9.1.2 with a weight of our own before it, RFC 4456 section 9 (ORIGINATOR_ID, CLUSTER_LIST length), RFC 5065 5.3
+(confederations). MED is compared within one neighbouring AS only and in a way that does not depend on the order of
+arrival: the paths of each neighbouring AS are put in order first, then the heads of these lists are compared without
+MED. Ranks are tuples in which lower is better; they are filled once for a path, not for a prefix.
 """
 
 from collections.abc import Iterable
@@ -22,6 +22,7 @@ class Step(Enum):
     ONLY = "only path"
     PREFERENCE = "our own route before a peer's"
     STALE = "fresh before long-lived stale"
+    WEIGHT = "higher weight"
     LOCAL_PREF = "higher LOCAL_PREF"
     AS_PATH = "shorter AS_PATH"
     ORIGIN = "lower ORIGIN"
@@ -34,7 +35,7 @@ class Step(Enum):
     PATH_ID = "lower path identifier"
 
 
-_RANK_STEPS: Final = (Step.PREFERENCE, Step.STALE, Step.LOCAL_PREF, Step.AS_PATH, Step.ORIGIN)
+_RANK_STEPS: Final = (Step.PREFERENCE, Step.STALE, Step.WEIGHT, Step.LOCAL_PREF, Step.AS_PATH, Step.ORIGIN)
 _TAIL_STEPS: Final = (
     Step.PEER_TYPE, Step.IGP_METRIC, Step.IDENTIFIER, Step.CLUSTER_LIST, Step.ADDRESS, Step.PATH_ID,
 )  # fmt: skip
@@ -42,12 +43,13 @@ _EQUAL_COST: Final = 2  # how many elements of the tail two paths of an ECMP set
 
 
 def rank(path: Path) -> None:
-    """Fill what the path is compared by. Its attributes, source and next hop must be in place."""
+    """Fill what the path is compared by. Its attributes, source, next hop and weight must be in place."""
     attributes, source = path.attributes, path.source
     local_pref = attributes.local_pref
     path.rank = (
         -source.preference,
         path.is_stale,
+        -path.weight,
         -(DEFAULT_LOCAL_PREF if local_pref is None else local_pref),
         attributes.as_path.length,
         attributes.origin,

@@ -8,7 +8,7 @@ section 4 (confederation segments stay inside); RFC 8212 (default deny). All of 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, Flag
 from typing import Final
 
 from bgpd.families import Family
@@ -47,15 +47,23 @@ class NextHopMode(Enum):
     KEEP = "keep"
 
 
+class Settled(Flag):
+    """Attributes that policy set for the peer: sent as they are, even where they are as received."""
+
+    NOTHING = 0
+    NEXT_HOP = 1
+    MED = 2
+
+
 @dataclass(frozen=True, slots=True)
 class ExportRule:
     """All that makes two peers need different octets; equal rules share one update group.
 
     cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we
     have none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in
-    order. generation: counts reloads that changed one of them, so that the old and the new group differ. denies_all:
-    RFC 8212, eBGP without an export policy. max_message: octets. gateway: the peer's address if it is the
-    gateway of routes of ours, else empty.
+    order. peer_name: the peer's, if policy asks for names; else empty. generation: counts reloads that changed a
+    policy, so that the old and the new group differ. denies_all: RFC 8212, eBGP without an export policy.
+    max_message: octets. gateway: the peer's address if it is the gateway of routes of ours, else empty.
     """
 
     family: Family
@@ -70,6 +78,7 @@ class ExportRule:
     four_octet_as: bool
     max_message: int
     policies: tuple[str, ...] = ()
+    peer_name: str = ""
     generation: int = 0
     denies_all: bool = False
     gateway: bytes = b""
@@ -113,17 +122,19 @@ def refusal(path: Path, rule: ExportRule) -> str:
     return "" if _next_hop(path, rule) else f"we have no {rule.family.name} address to give as next hop"
 
 
-def rewrite(path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect) -> Exported:
+def rewrite(
+    path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect, settled: Settled = Settled.NOTHING
+) -> Exported:
     """Return what members are told of a path that ``refusal`` lets pass.
 
-    attributes: the path's own, or as policy left them.
+    attributes: the path's own, or as policy left them. settled: which of them policy set.
     """
-    next_hop = attributes.next_hop if attributes.next_hop != path.attributes.next_hop else _next_hop(path, rule)
+    next_hop = attributes.next_hop if settled & Settled.NEXT_HOP else _next_hop(path, rule)
     hop = b""
     if rule.family.is_classic and len(next_hop) == rule.family.octets:
         hop, next_hop = _CLASSIC_NEXT_HOP + next_hop, b""
     if rule.peer_type is PeerType.EXTERNAL:
-        octets = _to_external(path, attributes, rule, hop)
+        octets = _to_external(path, attributes, rule, hop, settled)
     elif rule.peer_type is PeerType.CONFEDERATION:
         inside = prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
         changed = {_AS_PATH: tlv(_AS_PATH, TRANSITIVE, inside.octets)}
@@ -136,11 +147,11 @@ def rewrite(path: Path, attributes: Attributes, rule: ExportRule, reflect: Refle
     return Exported(octets if rule.four_octet_as else two_octet(octets), next_hop)
 
 
-def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: bytes) -> bytes:
+def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: bytes, settled: Settled) -> bytes:
     """Return the block for another AS. hop: the NEXT_HOP attribute, empty = it goes into MP_REACH_NLRI."""
     sequence = _as_path(attributes.as_path, rule.local_asn)
     own_as_path = tlv(_AS_PATH, TRANSITIVE, sequence)
-    is_own_med = attributes.med is not None and attributes.med != path.attributes.med  # else not passed on: 5.1.4
+    is_own_med = attributes.med is not None and bool(settled & Settled.MED)  # else not passed on: 5.1.4
     if (
         path.source.peer_type is PeerType.EXTERNAL
         and not is_own_med

@@ -80,7 +80,8 @@ class Path:
     """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
 
     family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
-    none). is_black_hole: a network of ours that the kernel gets as a black hole. rejected: why no prefix may use it
+    none). is_black_hole: a network of ours that the kernel gets as a black hole. weight: given by import policy,
+    compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix may use it
     (loop, policy, unusable next hop), empty = usable. imported: the path that the Loc-RIB gets in its place: itself,
     a copy that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC
     4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better.
@@ -89,7 +90,7 @@ class Path:
 
     __slots__ = (
         "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_stale", "med",
-        "next_hop", "rank", "rejected", "source", "tail",
+        "next_hop", "rank", "rejected", "source", "tail", "weight",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -105,6 +106,7 @@ class Path:
         self.group = 0
         self.rank: tuple[int, ...] = ()
         self.med = 0
+        self.weight = 0
         self.tail: tuple[int | bytes, ...] = ()
         self.alone: tuple[Path, ...] = (self,)
 

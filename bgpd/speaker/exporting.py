@@ -7,11 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from bgpd.addresses import covers, format_prefix
-from bgpd.messages.attributes.model import Attributes
 from bgpd.policy.chain import Chain, Verdict
 from bgpd.policy.subject import PeerContext
 from bgpd.reflector.attributes import reflected
-from bgpd.rib.export import Exported, ExportRule, refusal, rewrite
+from bgpd.rib.export import Exported, ExportRule, Settled, refusal, rewrite
 from bgpd.rib.path import Path
 
 _OVERHEAD: Final = 19 + 4 + 4 + 5 + 32 + 21  # header, lengths, MP_REACH_NLRI with the longest next hop and prefix
@@ -30,32 +29,32 @@ class GroupExporter:
         interface_name: Callable[[Path], str],
     ) -> None:
         self.rule = rule
-        # Peers of one group differ in names and AS numbers, which no rule asks for
-        self._context = PeerContext("", rule.peer_type, rule.local_asn, rule.local_asn)
+        # Peers of one group differ in names, unless policy asks for those, and AS numbers, which no rule asks for
+        self._context = PeerContext(rule.peer_name, rule.peer_type, rule.local_asn, rule.local_asn)
         self._chain = chain
         self._withheld = withheld
         self._interface_name = interface_name
         self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
-        self._rewritten: dict[tuple[Path, bytes], Exported] = {}
+        self._rewritten: dict[tuple[Path, bytes, bytes, Settled], Exported] = {}
 
     def permits(self, path: Path) -> bool:
         """Does ``export`` return something?"""
         if refusal(path, self.rule):
             return False
         verdict = self._verdict(path, b"")
-        return verdict.accepted and self._fits(path, verdict.attributes)
+        return verdict.accepted and self._fits(path, verdict)
 
     def export(self, path: Path) -> Exported | None:
         """Return the path as the group is told it, whatever the prefix; None = not at all."""
         if refusal(path, self.rule):
             return None
-        attributes = path.attributes
+        attributes, settled = path.attributes, Settled.NOTHING
         if self._chain.has_policies:
             verdict = self._verdict(path, b"")
             if not verdict.accepted:
                 return None
-            attributes = verdict.attributes
-        exported = rewrite(path, attributes, self.rule, reflected)
+            attributes, settled = verdict.attributes, verdict.settled
+        exported = rewrite(path, attributes, self.rule, reflected, settled)
         return exported if len(exported.octets) + _OVERHEAD <= self.rule.max_message else None
 
     def judge(self, path: Path, prefix: bytes) -> Exported | None:
@@ -63,14 +62,15 @@ class GroupExporter:
         if refusal(path, self.rule) or self._is_withheld(prefix):
             return None
         verdict = self._verdict(path, prefix)
-        if not verdict.accepted or not self._fits(path, verdict.attributes):
+        if not verdict.accepted or not self._fits(path, verdict):
             return None
-        key = (path, verdict.attributes.octets)
+        attributes = verdict.attributes
+        key = (path, attributes.octets, attributes.next_hop, verdict.settled)
         exported = self._rewritten.get(key)
         if exported is None:
             if len(self._rewritten) >= _MEMO:
                 self._rewritten.clear()
-            exported = self._rewritten[key] = rewrite(path, verdict.attributes, self.rule, reflected)
+            exported = self._rewritten[key] = rewrite(path, attributes, self.rule, reflected, verdict.settled)
         return exported
 
     def refusal(self, path: Path, prefix: bytes) -> str:
@@ -84,9 +84,15 @@ class GroupExporter:
         verdict = self._verdict(path, prefix)
         if not verdict.accepted:
             return f"export policy: {verdict.rule}"
-        if not self._fits(path, verdict.attributes):
+        if not self._fits(path, verdict):
             return f"its attributes do not fit into a message of {self.rule.max_message} octets"
         return ""
+
+    def policy(self, path: Path, prefix: bytes) -> str:
+        """Return the policy rule that lets the path out for this prefix, for people; empty = no policy is asked."""
+        if self.rule.denies_all or not self._chain.has_policies:
+            return ""
+        return self._verdict(path, prefix).describe(path.attributes)
 
     def _verdict(self, path: Path, prefix: bytes) -> Verdict:
         name = self._interface_name(path) if self._chain.looks_at_interface else ""
@@ -98,8 +104,9 @@ class GroupExporter:
                 return pool
         return b""
 
-    def _fits(self, path: Path, attributes: Attributes) -> bool:
+    def _fits(self, path: Path, verdict: Verdict) -> bool:
+        attributes = verdict.attributes
         if len(attributes.octets) + _OVERHEAD + _ROOM <= self.rule.max_message:
             return True
-        octets = rewrite(path, attributes, self.rule, reflected).octets
+        octets = rewrite(path, attributes, self.rule, reflected, verdict.settled).octets
         return len(octets) + _OVERHEAD <= self.rule.max_message

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from bgpd.identity import BgpIdentifier
-from bgpd.messages.attributes.model import Attributes, Fault
+from bgpd.messages.attributes.model import Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.policy.chain import Chain, Verdict
 from bgpd.policy.subject import PeerContext
@@ -51,7 +51,7 @@ class PeerImporter:
         self._report = report
         self._interface_name = interface_name
         self._denies_all = denies_all
-        self._copies: dict[tuple[Path, bytes], Path] = {}
+        self._copies: dict[tuple[Path, bytes, bytes, int], Path] = {}
         self.judges_prefixes = chain.looks_at_prefix and not denies_all
         self.treated_as_withdraw = 0
         self.discarded = 0
@@ -71,8 +71,8 @@ class PeerImporter:
             verdict = self._verdict(path, b"")
             if not verdict.accepted:
                 path.rejected = f"import policy: {verdict.rule}"
-            elif verdict.attributes is not attributes:
-                path.imported = self._copy(path, verdict.attributes)
+            else:
+                path.imported = self._as_judged(path, verdict)
         if path.rejected:
             path.imported = None
             self.rejected += 1
@@ -81,9 +81,7 @@ class PeerImporter:
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return what import policy makes of the path for this prefix, None = rejected."""
         verdict = self._verdict(path, prefix)
-        if not verdict.accepted:
-            return None
-        return path if verdict.attributes is path.attributes else self._copy(path, verdict.attributes)
+        return self._as_judged(path, verdict) if verdict.accepted else None
 
     def refusal(self, path: Path, prefix: bytes) -> str:
         """Return why the path is not used for this prefix, for people; empty = it is."""
@@ -91,6 +89,12 @@ class PeerImporter:
             return path.rejected
         verdict = self._verdict(path, prefix)
         return "" if verdict.accepted else f"import policy: {verdict.rule}"
+
+    def policy(self, path: Path, prefix: bytes) -> str:
+        """Return the policy rule that let the path in for this prefix, for people; empty = no policy was asked."""
+        if self._denies_all or not self._chain.has_policies:
+            return ""
+        return self._verdict(path, prefix).describe(path.attributes)
 
     def _verdict(self, path: Path, prefix: bytes) -> Verdict:
         name = self._interface_name(path) if self._chain.looks_at_interface else ""
@@ -106,8 +110,12 @@ class PeerImporter:
         for fault in faults:
             self._report("attribute discarded", f"{fault.attribute}: {fault.why}")
 
-    def _copy(self, path: Path, attributes: Attributes) -> Path:
-        key = (path, attributes.octets)
+    def _as_judged(self, path: Path, verdict: Verdict) -> Path:
+        """Return the path as policy left it: itself, or a copy that prefixes with the same verdict share."""
+        attributes = verdict.attributes
+        if attributes is path.attributes and not verdict.weight:
+            return path
+        key = (path, attributes.octets, attributes.next_hop, verdict.weight)
         copy = self._copies.get(key)
         if copy is None:
             hop = path.next_hop
@@ -115,6 +123,7 @@ class PeerImporter:
                 hop = self._next_hops.get(attributes.next_hop)
             copy = Path(path.source, path.family, attributes, hop)
             copy.is_stale = path.is_stale
+            copy.weight = verdict.weight
             rank(copy)
             if len(self._copies) >= _MEMO:
                 self._copies.clear()

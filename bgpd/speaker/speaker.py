@@ -222,6 +222,10 @@ class Speaker:
         """Return the policies of these names, in order."""
         return Chain([self._policies[name] for name in names if name in self._policies])
 
+    def _asks_for_names(self, policies: tuple[str, ...]) -> bool:
+        """Do these policies ask for the name of the peer? Then no two peers can share an update group."""
+        return any(self._policies[name].looks_at_peer for name in policies if name in self._policies)
+
     def export_rule(self, peer: Peer, family: Family, negotiated: Negotiated) -> ExportRule:
         """Return what decides which octets the peer is sent."""
         settings, node = peer.settings, self.config.node
@@ -239,6 +243,7 @@ class Speaker:
             four_octet_as=negotiated.four_octet_as,
             max_message=negotiated.max_send,
             policies=settings.exports,
+            peer_name=settings.name if self._asks_for_names(settings.exports) else "",
             generation=self._generation + sum(self._generations[name] for name in settings.exports),
             gateway=settings.address if settings.address in self.origination.gateways else b"",
             denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,

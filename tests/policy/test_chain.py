@@ -4,11 +4,23 @@ from bgpd.addresses import parse_prefix
 from bgpd.communities import parse_communities, parse_pattern
 from bgpd.families import IPV4_UNICAST
 from bgpd.identity import PeerType
-from bgpd.policy import Action, Chain, Changes, Comparison, Conditions, Policy, Quantifier, Rule
+from bgpd.policy import (
+    Action,
+    Chain,
+    Changes,
+    CommunitySet,
+    Comparison,
+    Conditions,
+    Policy,
+    PrefixEntry,
+    PrefixSet,
+    Quantifier,
+    Rule,
+)
 from bgpd.rib.path import SourceKind
 from tests.support.routes import a_path, a_peer
 
-TEN = (parse_prefix("10.0.0.0/8"),)
+TEN = (PrefixSet((PrefixEntry(*parse_prefix("10.0.0.0/8")),)),)
 
 
 def rule(name: str, action: Action, **conditions: object) -> Rule:
@@ -44,7 +56,7 @@ def test_a_default_that_decides_ends_the_whole_decision() -> None:
 
 def test_a_later_rule_sees_what_an_earlier_one_changed() -> None:
     mark = Rule("mark", Action.NEXT, changes=Changes(add_communities=parse_communities(("1:1",))))
-    drop = rule("drop", Action.REJECT, communities=(parse_pattern("1:*"),))
+    drop = rule("drop", Action.REJECT, communities=(CommunitySet((parse_pattern("1:*"),)),))
     assert outcome(Chain([Policy("a", (mark,)), Policy("b", (drop,))])) == (False, "b drop")
 
 
@@ -62,7 +74,7 @@ def test_sources_peers_and_interfaces_are_asked() -> None:
                 (
                     rule("network", Action.REJECT, sources=(SourceKind.NETWORK,)),
                     rule("cali", Action.REJECT, interface="cali*"),
-                    rule("internal", Action.REJECT, peer_type=PeerType.INTERNAL),
+                    rule("internal", Action.REJECT, peer_types=(PeerType.INTERNAL,)),
                 ),
             )
         ]
@@ -76,7 +88,7 @@ def test_sources_peers_and_interfaces_are_asked() -> None:
 
 
 def test_communities_are_matched_any_all_or_none() -> None:
-    patterns = (parse_pattern("1:1"), parse_pattern("rt:1:*"))
+    patterns = (CommunitySet((parse_pattern("1:1"), parse_pattern("rt:1:*"))),)
     for quantifier, carried, matches in (
         (Quantifier.ANY, "1:1", True),
         (Quantifier.ANY, "1:2", False),
@@ -116,7 +128,7 @@ def test_a_chain_forgets_paths_rather_than_grow() -> None:
 
 def test_the_same_question_in_two_rules_is_asked_once() -> None:
     twice = Policy("p", (rule("a", Action.NEXT, prefixes=TEN), rule("b", Action.REJECT, prefixes=TEN, med=(1, 2))))
-    path, _ = a_path()
-    judge = Chain([twice]).for_path(path, path.attributes, a_peer())
-    assert path.family is IPV4_UNICAST
-    assert len(judge._tests) == 1
+    chain = Chain([twice])
+    assert len(chain.program(IPV4_UNICAST).tests) == 1
+    assert outcome(chain, med="1") == (False, "p b")
+    assert outcome(chain, "192.168.0.0/16", med="1") == (True, "end of policies")

@@ -10,6 +10,7 @@ from bgpd.messages.attributes import block
 from bgpd.messages.attributes.model import Origin
 from bgpd.policy.changes import apply
 from bgpd.policy.rules import Changes
+from bgpd.policy.sets import CommunitySet
 from tests.support.routes import attributes_of
 
 NEXT_HOP = parse_address("172.18.0.1")
@@ -25,7 +26,7 @@ def test_what_changes_nothing_keeps_the_object() -> None:
 def test_the_octets_follow_the_change() -> None:
     attributes = attributes_of(NEXT_HOP, as_path="65020", communities="64512:1,64512:1:1")
     changes = Changes(
-        delete_communities=(parse_pattern("64512:*:*"),),
+        delete_communities=CommunitySet((parse_pattern("64512:*:*"),)),
         add_communities=parse_communities(("65020:9", "rt:1:1")),
         prepend=(Asn(1), Asn(2)),
         local_pref=7,

@@ -7,6 +7,7 @@ from bgpd.addresses import covers, truncate
 from bgpd.families import IPV4_UNICAST
 from bgpd.policy.conditions import prefix_test
 from bgpd.policy.rules import Comparison, Conditions
+from bgpd.policy.sets import PrefixEntry, PrefixSet
 
 # Few different first octets, so that prefixes meet.
 ADDRESSES = st.builds(
@@ -14,6 +15,10 @@ ADDRESSES = st.builds(
 )
 PREFIXES = st.builds(lambda address, length: truncate(b"\x20" + address, length), ADDRESSES, st.integers(0, 32))
 SPANS = st.tuples(st.integers(0, 32), st.integers(0, 32)).map(lambda pair: (min(pair), max(pair)))
+
+
+def a_set(prefixes: list[bytes]) -> tuple[PrefixSet, ...]:
+    return (PrefixSet(tuple(PrefixEntry(IPV4_UNICAST, one) for one in prefixes)),)
 
 
 @given(
@@ -25,7 +30,7 @@ SPANS = st.tuples(st.integers(0, 32), st.integers(0, 32)).map(lambda pair: (min(
 def test_every_comparison_says_what_the_plain_words_say(
     prefixes: list[bytes], comparison: Comparison, span: tuple[int, int] | None, prefix: bytes
 ) -> None:
-    conditions = Conditions(prefixes=tuple((IPV4_UNICAST, one) for one in prefixes), comparison=comparison, length=span)
+    conditions = Conditions(prefixes=a_set(prefixes), comparison=comparison, length=span)
     test = prefix_test(conditions, IPV4_UNICAST)
     assert test is not None
 
@@ -41,7 +46,7 @@ def test_every_comparison_says_what_the_plain_words_say(
 
 @given(st.lists(PREFIXES, min_size=9, max_size=40), PREFIXES)
 def test_many_prefixes_are_found_as_few_are(prefixes: list[bytes], prefix: bytes) -> None:
-    test = prefix_test(Conditions(prefixes=tuple((IPV4_UNICAST, one) for one in prefixes)), IPV4_UNICAST)
+    test = prefix_test(Conditions(prefixes=a_set(prefixes)), IPV4_UNICAST)
     assert test is not None
     assert test(prefix) is any(covers(one, prefix) for one in prefixes)
 

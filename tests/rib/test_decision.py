@@ -21,6 +21,8 @@ EBGP = PeerType.EXTERNAL
             path(own_source(), next_hop=""),
             path(own_source(SourceKind.KERNEL), next_hop=""),
         ),
+        (Step.WEIGHT, path(peer_source(2), weight=1), path(peer_source(1), local_pref=900)),
+        (Step.PREFERENCE, path(own_source(), next_hop=""), path(peer_source(1), weight=9)),
         (Step.LOCAL_PREF, path(peer_source(2), local_pref=101), path(peer_source(1))),
         (Step.AS_PATH, path(peer_source(2), as_path=(1,)), path(peer_source(1), as_path=(1, 2))),
         (Step.ORIGIN, path(peer_source(2)), path(peer_source(1), origin=Origin.INCOMPLETE)),

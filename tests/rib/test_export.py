@@ -5,7 +5,7 @@ from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.block import make, parse
 from bgpd.messages.attributes.model import EMPTY_AS_PATH, Attributes, Origin, Unknown
 from bgpd.reflector.attributes import loop, reflected
-from bgpd.rib.export import ExportRule, NextHopMode, refusal, rewrite
+from bgpd.rib.export import ExportRule, NextHopMode, Settled, refusal, rewrite
 from bgpd.rib.path import OWN, Path, SourceKind
 from tests.support.paths import LOCAL_ASN, negotiated, own_source, path, peer_source
 from tests.support.rib import SELF, export_rule
@@ -83,7 +83,7 @@ def test_med_is_not_passed_on_to_another_as_unless_policy_set_it() -> None:
     assert told(sent, export_rule()).med == 5
     assert told(sent, export_rule(EBGP)).med is None
     changed = path(peer_source(1, EBGP), med=9).attributes
-    exported = rewrite(sent, changed, export_rule(EBGP), reflected)
+    exported = rewrite(sent, changed, export_rule(EBGP), reflected, Settled.MED)
     assert parse(exported.octets, negotiated(remote_asn=65001), exported.next_hop or None).med == 9
 
 

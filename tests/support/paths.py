@@ -57,12 +57,14 @@ def path(
     next_hop: str = "10.1.0.1",
     metric: int = 0,
     family: Family = IPV4_UNICAST,
+    weight: int = 0,
     **attributes: object,
 ) -> Path:
     octets = parse_address(next_hop) if next_hop else b""
     fields: dict[str, object] = {"origin": Origin.IGP, "as_path": sequence(*as_path), "next_hop": octets}
     hop = NextHop(octets, metric=metric) if octets else OWN
     made = Path(source, family, block.make(**(fields | attributes)), hop)
+    made.weight = weight
     rank(made)
     return made
 
