@@ -84,7 +84,8 @@ class UpdateGroup:
         if holds_routes:
             self._fall_behind(member, dict.fromkeys(self.rib.loc_rib.table, True), closing)
             return
-        if self._fresh is None or self._fresh.closing != closing:
+        # One whose members have all left was not told of the changes since
+        if self._fresh is None or self._fresh.closing != closing or not self._fresh.members:
             self._fresh = Backlog([], dict.fromkeys(self.rib.loc_rib.table, False), closing)
             self._soon(self._fresh)
         self._fresh.members.append(member)

@@ -114,6 +114,17 @@ def test_a_refresh_tells_everything_again_and_then_its_closing_message() -> None
     assert receiver.markers == 1
 
 
+def test_a_member_that_joins_in_the_tick_that_another_left_is_told_what_came_between() -> None:
+    bench = clients()
+    bench.join(TOKENS[0])
+    bench.group.leave(TOKENS[0])
+    bench.rib.announce(keys(1), path(own_source(), next_hop=""))
+    bench.flush()
+    receiver = bench.join(TOKENS[0])
+    bench.settle()
+    assert set(receiver.table) == set(keys(1))
+
+
 def test_a_member_that_leaves_hears_nothing_more() -> None:
     bench = clients()
     receiver = bench.join(TOKENS[0])
