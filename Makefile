@@ -9,9 +9,12 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 LAB ?= --nodes 3 --containers 2
 # Which tests: those against other BGP daemons need them installed; make check TESTS= runs them too.
 TESTS ?= -m "not interop"
+# Fuzzing: seconds for each target, and which ones (none: all)
+FUZZ_SECONDS ?= 300
+FUZZ_TARGETS ?=
 SOURCES := $(wildcard bgpd tests conformance bench)
 
-.PHONY: help demo lab setup test conformance interop check format clean
+.PHONY: help demo lab setup test conformance interop fuzz check format clean
 
 help:
 	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
@@ -19,6 +22,7 @@ help:
 	@echo "make check        format, lint, types, tests with branch coverage"
 	@echo "make conformance  the tests of each RFC's rules, and what holds"
 	@echo "make interop      sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
+	@echo "make fuzz         every decoder under a fuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS=\"update nlri\""
 	@echo "make lab          the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
 	@echo "make format       rewrite the sources as the formatter wants them"
 	@echo "make clean        remove .venv and everything generated"
@@ -39,6 +43,11 @@ $(VENV)/.developed: pyproject.toml $(VENV)/.created
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/.installed $@
 
+# Apart from the tools of the developers: the fuzzer has no wheels for every Python
+$(VENV)/.fuzzing: pyproject.toml $(VENV)/.developed
+	$(PIP) --editable '.[dev,fuzz]'
+	@touch $@
+
 setup: $(VENV)/.developed
 
 demo lab: $(VENV)/.installed
@@ -53,6 +62,9 @@ conformance: $(VENV)/.developed
 interop: $(VENV)/.developed
 	$(BIN)/pytest -m interop conformance
 
+fuzz: $(VENV)/.fuzzing
+	$(BIN)/python -m conformance.fuzz.campaign --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
 check: $(VENV)/.developed
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
@@ -64,5 +76,5 @@ format: $(VENV)/.developed
 	$(BIN)/ruff check --fix $(SOURCES)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .fuzz
 	find $(SOURCES) -name __pycache__ -prune -exec rm -rf {} +

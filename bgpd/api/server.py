@@ -23,6 +23,7 @@ from bgpd.families import FAMILY_BY_NAME, Family
 API: Final = "/api/v1"
 CLOSE_TIMEOUT: Final = 0.5  # seconds
 MAX_LIMIT: Final = 1_000_000_000
+_MOST_DIGITS: Final = 32
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON: Final = "application/json"
 
@@ -187,7 +188,8 @@ def _flag(request: web.Request, name: str) -> bool:
 
 def _number(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name, str(default))
-    if not (text.isascii() and text.isdigit() and int(text) <= MAX_LIMIT):
+    # int() raises for what is longer than any number that could be meant
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS and int(text) <= MAX_LIMIT):
         raise Refused(400, f"{name} is a number from 0 to {MAX_LIMIT}, not {text}")
     return int(text)
 

@@ -20,6 +20,7 @@ from bgpd.config.syntax import Syntax
 
 _LONGEST_FOUND: Final = 60  # characters of a value that a message repeats
 _SECRETS: Final = frozenset({"password", "key"})
+_INTEGER_BITS: Final = 64  # that TOML promises for an integer; Python does not write all that it reads
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -126,7 +127,7 @@ def _value(value: object, annotation: object, path: str, findings: list[Finding]
         yield value
         return
     secret = path.rpartition(".")[2] in _SECRETS
-    found = f"{len(str(value).encode())} octets" if secret else _found(value)
+    found = _hidden(value) if secret else _found(value)
     findings.append(Finding(path, f"expected {expected(annotation)}, found {found}{f' ({why})' if why else ''}"))
 
 
@@ -186,12 +187,19 @@ def _bounds(metas: tuple[Meta, ...]) -> str:
     return ""
 
 
+def _hidden(value: object) -> str:
+    """Return what may be said of a secret."""
+    return f"{len(value.encode())} octets" if isinstance(value, str) else "something that is not text"
+
+
 def _found(value: object) -> str:
     """Return a value as it stands in the file, shortened."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list):
         text = f"[{', '.join(map(_found, value))}]"
+    elif isinstance(value, int) and value.bit_length() > _INTEGER_BITS:
+        return f"a number of more than {_INTEGER_BITS} bits"
     elif isinstance(value, bool | str):
         text = json.dumps(value, ensure_ascii=False)
     else:

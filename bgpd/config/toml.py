@@ -43,8 +43,10 @@ def parse(text: str, file: str) -> Config:
     """Return the configuration in a TOML text; file: its path, for messages and relative paths. Raises ConfigError."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, or a number of more digits than int() takes
         raise ConfigError((Problem(file, "", f"not TOML: {error}"),)) from error
+    except RecursionError as error:
+        raise ConfigError((Problem(file, "", "not TOML: nested too deeply"),)) from error
     clean, findings = read(document, Config)
     config = msgspec.convert(_with_absolute_paths(clean, Path(file).parent), Config)
     findings += _independent(check(config), findings)

@@ -39,6 +39,7 @@ from bgpd.kernel.rtnetlink import (
 RECEIVE_BUFFER: Final = 32 << 20  # octets; about 40,000 events
 _RECEIVE_SIZE: Final = 1 << 16
 _READS_PER_TICK: Final = 64
+_MAX_ERRNO: Final = 4095
 
 _HEADER: Final = Struct("=IHHII")  # length, type, flags, sequence, port
 _ERROR: Final = Struct("=iIHHII")  # error, then the header of the request
@@ -77,12 +78,17 @@ def parse_refusal(buffer: bytes, position: int, length: int) -> Refusal | None:
     if error == 0:
         return None
     flags = _HEADER.unpack_from(buffer, position)[2]
-    text = os.strerror(-error)
+    text = _error_text(-error)
     if flags & NLM_F_ACK_TLVS:
         start = position + 36 + (0 if flags & NLM_F_CAPPED else (request_length - 16 + 3) & ~3)
         detail = _message_attribute(buffer, start, position + length)
         text = f"{text}: {detail}" if detail else text
     return Refusal(-error, text)
+
+
+def _error_text(error: int) -> str:
+    """Return the system's words for an error number; the kernel has none above 4095 (MAX_ERRNO)."""
+    return os.strerror(error) if abs(error) <= _MAX_ERRNO else f"error {error}"
 
 
 def _message_attribute(buffer: bytes, position: int, end: int) -> str:
@@ -270,7 +276,7 @@ def _finish(done: "Future[bool]", buffer: bytes, is_consistent: bool) -> None:
     elif kind == NLMSG_DONE and length >= 20:
         error = _ERRNO.unpack_from(buffer, 16)[0]
         if error < 0:
-            done.set_exception(OSError(-error, os.strerror(-error)))
+            done.set_exception(OSError(-error, _error_text(-error)))
             return
     done.set_result(is_consistent)
 

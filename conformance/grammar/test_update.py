@@ -1,22 +1,20 @@
 """The fast decoder against the grammar: what one builds the other reads, and damage is read alike or refused."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
-from construct import Construct, ConstructError, Container
+from construct import Construct, ConstructError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgpd.errors import BgpError
 from bgpd.families import FAMILIES, IPV4_UNICAST, IPV6_UNICAST, Family
-from bgpd.messages import nlri
 from bgpd.messages.attributes import block
-from bgpd.messages.attributes.model import Attributes
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.framing import HEADER_SIZE
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.update import Update, announce, decode
+from conformance.grammar.comparison import compare_routes, compare_values, is_ignored, parameters
 from conformance.grammar.update import UPDATE
 from tests.support.wire import EXTERNAL, GLOBAL, INTERNAL, LINK_LOCAL, blocks, prefixes
 
@@ -26,59 +24,6 @@ SESSIONS = [
     replace(INTERNAL, add_path_receive=frozenset({IPV4_UNICAST})),
     replace(INTERNAL, add_path_receive=frozenset({IPV4_UNICAST, IPV6_UNICAST})),
 ]
-
-
-def parameters(negotiated: Negotiated) -> dict[str, object]:
-    return {
-        "asn_size": 4 if negotiated.four_octet_as else 2,
-        "path_ids": {(family.afi, family.safi) for family in negotiated.add_path_receive},
-    }
-
-
-def key(prefix: Container) -> bytes:
-    """Return a parsed prefix as the canonical octets that bgpd uses."""
-    address = bytearray(prefix.address)
-    if prefix.length % 8:
-        address[-1] &= 0xFF00 >> prefix.length % 8 & 0xFF
-    path_id = b"" if prefix.path_id is None else prefix.path_id.to_bytes(4)
-    return path_id + bytes((prefix.length,)) + bytes(address)
-
-
-def routes(family: Family, parsed: Iterable[Container]) -> list[bytes]:
-    """Return the keys of the prefixes that can be unicast routes; bgpd ignores the others."""
-    keys = [(key(each), 0 if each.path_id is None else 4) for each in parsed]
-    return [octets for octets, start in keys if nlri.is_unicast(family, octets[start:])]
-
-
-# What the grammar says of a value, in the words of Attributes
-FIELDS = {
-    1: ("origin", lambda value: value.it),
-    2: ("as_path", lambda value: [(each.kind, list(each.numbers)) for each in value.all]),
-    4: ("med", lambda value: value.it),
-    5: ("local_pref", lambda value: value.it),
-    6: ("atomic_aggregate", lambda value: True),
-    7: ("aggregator", lambda value: (value.asn, value.address)),
-    8: ("communities", lambda value: tuple(value.all)),
-    9: ("originator_id", lambda value: value.it),
-    10: ("cluster_list", lambda value: tuple(value.all)),
-    16: ("extended_communities", lambda value: tuple(value.all)),
-    25: ("ipv6_extended_communities", lambda value: tuple(value.all)),
-    26: ("aigp", lambda value: int.from_bytes(next(each.value for each in value.all if each.type == 1))),
-    32: (
-        "large_communities",
-        lambda value: tuple(dict.fromkeys((each.administrator, each.first, each.second) for each in value.all)),
-    ),
-    35: ("otc", lambda value: value.it),
-}
-
-
-def plain(attributes: Attributes, field: str) -> object:
-    value = getattr(attributes, field)
-    if field == "as_path":
-        return [(int(kind), list(numbers)) for kind, numbers in value.segments()]
-    if field == "aggregator" and value is not None:
-        return value.asn, value.address
-    return value
 
 
 u32 = st.integers(0, 0xFFFF_FFFF)
@@ -169,37 +114,6 @@ def read(body: bytes, negotiated: Negotiated) -> Update:
     return decode(body, 0, len(body), negotiated)
 
 
-def compare_routes(found: Update, parsed: Container, negotiated: Negotiated) -> None:
-    assert found.announced == routes(IPV4_UNICAST, parsed.routes.all)
-    assert found.withdrawn == [key(each) for each in parsed.withdrawn.all]
-    reach = [each.value for each in parsed.attributes.all if each.code == 14]
-    unreach = [each.value for each in parsed.attributes.all if each.code == 15]
-    for values, told in ((reach, found.mp_announced), (unreach, found.mp_withdrawn)):
-        for value in values:
-            family = FAMILIES.get((value.afi, value.safi))
-            if family is None or family not in negotiated.families:
-                assert told is None
-                continue
-            expected = [key(each) for each in value.routes.all]
-            if values is reach:
-                expected = routes(family, value.routes.all)
-            assert (told[-1] if told is not None else []) == expected
-            if told is not None:
-                assert told[0] is family
-        if not values:
-            assert told is None
-
-
-def compare_values(found: Attributes, parsed: Container, *, has_merged: bool) -> None:
-    seen = set()
-    for each in parsed.attributes.all:
-        if each.code in FIELDS and each.code not in seen and not (has_merged and each.code in (2, 7)):
-            field, read_value = FIELDS[each.code]
-            assert plain(found, field) == read_value(each.value), field
-        seen.add(each.code)
-    assert [unknown.code for unknown in found.unknown] == [c for c in sorted(seen) if c == 99]
-
-
 @pytest.mark.parametrize("negotiated", SESSIONS)
 @settings(max_examples=30)
 @given(data=st.data())
@@ -237,15 +151,6 @@ def test_damaged_messages_are_read_alike_or_refused(negotiated: Negotiated, data
     else:
         # The grammar refuses what RFC 7606 discards; nothing else may get by
         assert attributes.faults or found.faults or is_ignored(found, bytes(body), negotiated)
-
-
-def is_ignored(found: Update, body: bytes, negotiated: Negotiated) -> bool:
-    """Is the block, as bgpd hands it on, one that the grammar takes?"""
-    attributes = block.parse(found.attributes, negotiated, None)
-    octets = attributes.octets if negotiated.four_octet_as else block.two_octet(attributes.octets)
-    framed = b"\0\0" + len(octets).to_bytes(2) + octets
-    UPDATE.parse(framed, **parameters(negotiated))
-    return True
 
 
 @given(data=st.data(), octets=blocks(has_next_hop=False))

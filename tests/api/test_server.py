@@ -117,6 +117,7 @@ async def test_the_loop_turns_while_a_long_list_is_sent(site: Site) -> None:
         ("family=ipv5", "unknown family ipv5"),
         ("prefix=10.65.0.1/16", "not a prefix: 10.65.0.1/16 has host bits set"),
         ("prefix=10.65.0.0/16&family=ipv6-unicast", "prefix 10.65.0.0/16 is not of the family ipv6-unicast"),
+        (f"limit={'9' * 5000}", f"limit is a number from 0 to 1000000000, not {'9' * 5000}"),
         ("limit=-1", "limit is a number from 0 to 1000000000, not -1"),
         ("longer=perhaps", "longer is true or false, not perhaps"),
         ("colour=red", "unknown parameter colour"),

@@ -116,6 +116,34 @@ def test_a_file_that_is_not_toml_is_told_with_its_line() -> None:
     assert problem == "bgp.toml: not TOML: Invalid value (at line 2, column 7)"
 
 
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        ("9" * 5000, "not TOML: Exceeds the limit"),
+        ("[" * 2000, "not TOML: nested too deeply"),
+        ("{a = " * 2000, "not TOML: nested too deeply"),
+    ],
+)
+def test_what_is_too_large_to_read_is_told(value: str, why: str) -> None:
+    (problem,) = problems(f"[node]\nasn = {value}\n")
+    assert problem.startswith(f"bgp.toml: {why}")
+    assert len(problem) < 200
+
+
+@pytest.mark.parametrize("key", ["password", "hold_time", "asn", "families", "name"])
+def test_a_number_that_is_too_long_to_write_is_told_without_it(key: str) -> None:
+    peer = '[[peer]]\naddress = "172.18.0.1"\n' + ("" if key == "asn" else "asn = 65020\n")
+    (problem,) = problems(NODE + peer + f"{key} = 0x{'f' * 5000}\n")
+    assert f"peer[0].{key}: expected " in problem
+    assert len(problem) < 300
+
+
+@pytest.mark.parametrize("value", ["7", "[1, 2]", "true"])
+def test_a_password_that_is_no_text_is_not_repeated_either(value: str) -> None:
+    (problem,) = problems(NODE + PEER + f"password = {value}\n")
+    assert problem.endswith("found something that is not text")
+
+
 def test_a_missing_file_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "none.toml"
     with pytest.raises(ConfigError) as caught:

@@ -27,3 +27,8 @@ def test_a_refusal_without_words_has_those_of_its_number() -> None:
 
 def test_a_missing_privilege_is_explained_with_what_to_do() -> None:
     assert "CAP_NET_ADMIN" in explain_permission("write routes")
+
+
+def test_an_error_number_that_there_is_not_is_told_as_a_number() -> None:
+    octets = bytes.fromhex("24000000 0200 0001 05000000 01000000 00000080 3c000000" + HEADER)  # -2^31
+    assert parse_refusal(octets, 0, len(octets)) == Refusal(2**31, "error 2147483648")
