@@ -150,11 +150,15 @@ class Candidate(Struct, frozen=True):
 
 
 class Export(Struct, frozen=True):
-    """Whether one peer is sent the prefix, and why or why not."""
+    """Whether one peer is sent the prefix, and why or why not.
+
+    path_ids: of the paths that it is sent, where it takes several (RFC 7911); why: then also of those it is not sent.
+    """
 
     peer: str
     is_sent: bool
     why: str
+    path_ids: tuple[int, ...] = ()
 
 
 class Explanation(Struct, frozen=True):

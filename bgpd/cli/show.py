@@ -24,12 +24,17 @@ _GOOD, _BAD, _WARN, _DIM = "green", "red", "yellow", "dim"
 
 @dataclass(frozen=True, slots=True)
 class Column(Generic[Row]):
-    """One column. cell: what stands there. is_wide: only with ``-o wide``. is_number: to the right."""
+    """One column.
+
+    cell: what stands there. is_wide: only with ``-o wide``. is_number: to the right. is_sparse: only where a row has
+    something to say.
+    """
 
     heading: str
     cell: Callable[[Row], str | Text]
     is_wide: bool = False
     is_number: bool = False
+    is_sparse: bool = False
 
 
 def out(what: RenderableType) -> None:
@@ -44,7 +49,12 @@ def out(what: RenderableType) -> None:
 
 def table(columns: Sequence[Column[Row]], rows: Iterable[Row], *, wide: bool) -> Table:
     """Return the rows as a table."""
-    shown = [column for column in columns if wide or not column.is_wide]
+    rows = list(rows)
+    shown = [
+        column
+        for column in columns
+        if (wide or not column.is_wide) and (not column.is_sparse or any(map(column.cell, rows)))
+    ]
     result = Table(box=None, pad_edge=False, header_style="bold")
     for column in shown:
         result.add_column(
@@ -93,6 +103,7 @@ def _marks(row: RouteRow) -> Text:
 ROUTES: Final[Sequence[Column[RouteRow]]] = (
     Column("", _marks),
     Column("PREFIX", lambda r: r.prefix),
+    Column("PATH-ID", lambda r: str(r.path_id or ""), is_number=True, is_sparse=True),
     Column("NEXT-HOP", lambda r: r.next_hop or "-"),
     Column("PEER", lambda r: r.peer),
     Column("LPREF", lambda r: "-" if r.local_pref is None else str(r.local_pref), is_number=True),
@@ -142,6 +153,7 @@ CANDIDATES: Final[Sequence[Column[Candidate]]] = (
 EXPORTS: Final[Sequence[Column[Export]]] = (
     Column("TO PEER", lambda e: e.peer),
     Column("SENT", lambda e: Text("yes", style=_GOOD) if e.is_sent else Text("no", style=_WARN)),
+    Column("PATH-IDS", lambda e: ", ".join(map(str, e.path_ids)), is_sparse=True),
     Column("WHY", lambda e: e.why or "-"),
 )
 

@@ -12,6 +12,7 @@ from bgpd.config import syntax
 from bgpd.config.inheritance import first, remote_asn
 from bgpd.config.model import (
     DEFAULT_SESSION,
+    AddPathDirection,
     Config,
     EtcdTable,
     FamilyName,
@@ -146,6 +147,10 @@ def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
             if policy not in known:
                 message = f'expected the name of a [[policy]], found "{policy}"; {near(policy, known)}'
                 yield Finding(f"{key}.{name}", message)
+    direction = first(peer.add_path, config.session.add_path, DEFAULT_SESSION.add_path)
+    if peer.add_path_send_limit and direction not in (AddPathDirection.SEND, AddPathDirection.BOTH):
+        message = f'expected add_path = "send" or "both" along with it, found "{direction}"'
+        yield Finding(f"{key}.add_path_send_limit", message, ("session.add_path", f"{key}.add_path"))
     if not peer.reflector_client:
         return
     if config.node.cluster_id is None:

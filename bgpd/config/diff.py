@@ -36,7 +36,7 @@ _RESET: Final = frozenset(
     }
 )
 _IMPORT: Final = frozenset({"allow_own_as", "ebgp_requires_policy", "enforce_first_as", "imports"})
-_EXPORT: Final = frozenset({"ebgp_requires_policy", "exports", "next_hop"})
+_EXPORT: Final = frozenset({"add_path_send_limit", "ebgp_requires_policy", "exports", "next_hop"})
 
 # What cannot change while the daemon runs: (table, field) and the key in the file.
 _RESTART: Final = (

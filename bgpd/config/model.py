@@ -184,6 +184,13 @@ class NodeTable(Table, frozen=True, kw_only=True):
             written=syntax.IDENTIFIER,
         ),
     ] = None
+    prefer_oldest_external: Annotated[
+        bool,
+        _key(
+            "An external path that is best stays so against external paths that only a lower BGP Identifier or address "
+            "of the peer would put before it (RFC 5004). Then it depends on the order of arrival which is best."
+        ),
+    ] = False
 
 
 class IdleHoldTable(Table, frozen=True, kw_only=True):
@@ -275,7 +282,13 @@ class SessionTable(Table, frozen=True, kw_only=True):
     ] = None
     graceful_restart: GracefulRestartTable = GracefulRestartTable()
     long_lived_graceful_restart: LongLivedGracefulRestartTable = LongLivedGracefulRestartTable()
-    add_path: Annotated[AddPathDirection | None, _key("Several paths for one prefix.")] = None
+    add_path: Annotated[
+        AddPathDirection | None, _key("Which way several paths for one prefix may go (RFC 7911), if the peer agrees.")
+    ] = None
+    add_path_send_limit: Annotated[
+        Annotated[int, Meta(ge=0, le=255)] | None,
+        _key("Most paths for one prefix that the peer is sent, best first; 0 = all."),
+    ] = None
     max_prefixes: MaxPrefixesTable = MaxPrefixesTable()
     multihop_ttl: Annotated[
         Annotated[int, Meta(ge=1, le=255)] | None,
@@ -299,6 +312,7 @@ DEFAULT_SESSION: Final = SessionTable(
     graceful_restart=GracefulRestartTable(enabled=True, restart_time=120),
     long_lived_graceful_restart=LongLivedGracefulRestartTable(stale_time=0),
     add_path=AddPathDirection.NONE,
+    add_path_send_limit=0,
     max_prefixes=MaxPrefixesTable(limit=0, action=MaxPrefixAction.CLOSE, restart_after=300),
     multihop_ttl=64,
     ebgp_requires_policy=True,

@@ -5,7 +5,6 @@ A key that is read and silently does nothing would leave its author guessing.
 
 from collections.abc import Iterator
 
-from bgpd.config.model import AddPathDirection
 from bgpd.config.resolved import Resolved, ResolvedPeer
 
 
@@ -22,7 +21,5 @@ def _notices(config: Resolved) -> Iterator[str]:
 
 
 def _of_peer(peer: ResolvedPeer) -> Iterator[str]:
-    if peer.add_path in (AddPathDirection.SEND, AddPathDirection.BOTH):
-        yield f"peer {peer.name}: add_path: several paths are received, but only the best one is sent"
     if peer.stale_time:
         yield f"peer {peer.name}: long_lived_graceful_restart: stale routes are kept for the restart time only"

@@ -86,6 +86,7 @@ def _node(config: Config) -> ResolvedNode:
         listen=tuple(map(parse_address, node.listen)),
         port=node.port,
         cluster_id=None if node.cluster_id is None else parse_identifier(node.cluster_id),
+        prefer_oldest_external=node.prefer_oldest_external,
     )
 
 
@@ -188,6 +189,7 @@ def _options(
             last.long_lived_graceful_restart.stale_time,
         ),
         add_path=first(peer.add_path, session.add_path, last.add_path),
+        add_path_send_limit=first(peer.add_path_send_limit, session.add_path_send_limit, last.add_path_send_limit),
         max_prefix_limit=first(peer.max_prefixes.limit, session.max_prefixes.limit, last.max_prefixes.limit),
         max_prefix_action=first(peer.max_prefixes.action, session.max_prefixes.action, last.max_prefixes.action),
         max_prefix_restart_after=first(

@@ -34,6 +34,7 @@ class ResolvedNode:
     listen: tuple[bytes, ...]
     port: int
     cluster_id: BgpIdentifier | None
+    prefer_oldest_external: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,7 @@ class ResolvedPeer:
     restart_time: int
     stale_time: int
     add_path: AddPathDirection
+    add_path_send_limit: int
     max_prefix_limit: int
     max_prefix_action: MaxPrefixAction
     max_prefix_restart_after: int

@@ -2,10 +2,10 @@
 
 RFC 4271 3.2, 9.1.3 and 9.2. Hot. Nothing is stored for a prefix: paths never change, so what a group was told of a
 prefix is the export of the path that was best at the last flush, and what it has to be told is the export of the one
-that is best now. Only the counts are kept.
+that is best now. Only the counts are kept. ``rib.add_path`` has the variant that tells several paths for a prefix.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
@@ -54,7 +54,7 @@ class AdjRibOut:
         self._by_peer: dict[object, int] = {}
 
     def advertised(self, peer: object) -> int:
-        """Return how many prefixes the member with this token holds from us: all but its own."""
+        """Return how many routes the member with this token holds from us: all but its own."""
         return self.total - self._by_peer.get(peer, 0)
 
     def counting(self) -> Iterator[None]:
@@ -65,19 +65,19 @@ class AdjRibOut:
         """Return the messages that bring members which were up to date up to date again."""
         return self._changes_by_prefix(batch) if self.exporter.judges_prefixes else self._changes_by_path(batch)
 
-    def state(self, owed: Mapping[bytes, bool]) -> list[Packed]:
-        """Return the messages that tell members these prefixes as they are now.
+    def state(self, owed: Mapping[bytes, Candidates | None], told_by: "AdjRibOut") -> list[Packed]:
+        """Return the messages that tell members these prefixes as they were at the last flush.
 
-        owed: prefix → may a member still hold something for it that has to be withdrawn if there is nothing to tell?
+        owed: prefix → the candidates when the members were last told of it, None = they hold nothing for it. told_by:
+        whose members they were then.
         """
-        table = self.loc_rib.table
         judge, by_prefix, verdicts = self.exporter.export, self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        was_told = asked_once(told_by.exporter)
         told: dict[tuple[Exported, object], list[bytes]] = {}
-        untold: list[bytes] = []
+        untold: dict[object, list[bytes]] = {}
         withheld: dict[object, list[bytes]] = {}
-        for prefix, was_told in owed.items():
-            candidates = table.get(prefix)
-            exported = None
+        for (prefix, old), candidates in zip(owed.items(), self.loc_rib.at_last_take(owed), strict=True):
+            exported = peer = None
             if candidates is not None:
                 path = candidates[0]
                 if by_prefix:
@@ -89,32 +89,41 @@ class AdjRibOut:
                 if exported is not None:
                     peer = path.source.peer
                     told.setdefault((exported, peer), []).append(prefix)
-                    if was_told and peer is not None:
-                        withheld.setdefault(peer, []).append(prefix)
-            if exported is None and was_told:
-                untold.append(prefix)
+            if old is not None and was_told(old[0], prefix):
+                former = old[0].source.peer
+                if exported is None:
+                    untold.setdefault(former, []).append(prefix)
+                elif peer is not None and former is not peer:
+                    withheld.setdefault(peer, []).append(prefix)
         family, limit = self.rule.family, self.rule.max_message
         packed = [announced(family, exported, keys, peer, limit) for (exported, peer), keys in told.items()]
         packed += [withdrawn(family, keys, limit, only=peer) for peer, keys in withheld.items()]
-        if untold:
-            packed.append(withdrawn(family, untold, limit))
+        packed += [withdrawn(family, keys, limit, skip=peer) for peer, keys in untold.items()]
         return packed
 
-    def routes(self, peer: object) -> Iterator[tuple[bytes, Path, Exported]]:
-        """Yield what the member with this token holds, as of now."""
-        by_prefix, verdicts = self.exporter.judges_prefixes, dict[Path, Exported | None]()
-        for prefix, candidates in self.loc_rib.table.items():
-            path = candidates[0]
-            if path.source.peer is peer and peer is not None:
-                continue
-            if by_prefix:
-                exported = self.exporter.judge(path, prefix)
-            elif path in verdicts:
-                exported = verdicts[path]
-            else:
-                exported = verdicts[path] = self.exporter.export(path)
-            if exported is not None:
-                yield prefix, path, exported
+    def path_id(self, path: Path) -> int:
+        """Return the path identifier that the path goes out with (RFC 7911); 0 = without one."""
+        del path
+        return 0
+
+    def told(self, candidates: Candidates, prefix: bytes, peer: object) -> tuple[Path, ...]:
+        """Return which of a prefix's candidates the member with this token is told, best first."""
+        path = candidates[0]
+        is_own = path.source.peer is peer and peer is not None
+        return (path,) if not is_own and asked_once(self.exporter)(path, prefix) else ()
+
+    def exported(self, path: Path, prefix: bytes) -> Exported | None:
+        """Return the path as members are told it for the prefix, None = not at all."""
+        exporter = self.exporter
+        if exporter.judges_prefixes:
+            return exporter.judge(path, prefix)
+        return exporter.export(path) if exporter.permits(path) else None
+
+    def why_untold(self, path: Path, prefix: bytes, peer: object) -> str:
+        """Return why the member is not told the best path, for people; empty = it is."""
+        if path.source.peer is peer and peer is not None:
+            return "the best path is from this peer"
+        return self.exporter.refusal(path, prefix)
 
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
         family, limit = self.rule.family, self.rule.max_message
@@ -136,11 +145,14 @@ class AdjRibOut:
                 self.total += len(prefixes)
                 by_peer[peer] = by_peer.get(peer, 0) + len(prefixes)
                 continue
-            before = batch.before
+            before, peer = batch.before, path.source.peer
             for prefix in prefixes:
                 old = before[prefix]
                 if old is not None and verdicts[old[0]]:
-                    untold.setdefault(old[0].source.peer, []).append(prefix)
+                    former = old[0].source.peer
+                    if peer is not None and peer is not former:  # it hears by ``moved``
+                        former = peer if former is None else frozenset((former, peer))
+                    untold.setdefault(former, []).append(prefix)
         for was, prefixes in batch.gone.items():
             if verdicts[was]:
                 untold.setdefault(was.source.peer, []).extend(prefixes)
@@ -200,3 +212,18 @@ class AdjRibOut:
                     self.total += 1
                     by_peer[peer] = by_peer.get(peer, 0) + 1
             yield
+
+
+def asked_once(exporter: Exporter) -> Callable[[Path, bytes], bool]:
+    """Return what tells whether a path goes out for a prefix; where the prefix does not matter it asks once a path."""
+    if exporter.judges_prefixes:
+        return lambda path, prefix: exporter.judge(path, prefix) is not None
+    verdicts: dict[Path, bool] = {}
+
+    def permits(path: Path, _: bytes) -> bool:
+        verdict = verdicts.get(path)
+        if verdict is None:
+            verdict = verdicts[path] = exporter.permits(path)
+        return verdict
+
+    return permits

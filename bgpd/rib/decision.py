@@ -3,7 +3,8 @@
 RFC 4271 9.1.2 with a weight of our own before it, RFC 4456 section 9 (ORIGINATOR_ID, CLUSTER_LIST length), RFC 5065 5.3
 (confederations). MED is compared within one neighbouring AS only and in a way that does not depend on the order of
 arrival: the paths of each neighbouring AS are put in order first, then the heads of these lists are compared without
-MED. Ranks are tuples in which lower is better; they are filled once for a path, not for a prefix.
+MED. Only RFC 5004, where it is asked for, lets the past decide. Ranks are tuples in which lower is better; they are
+filled once for a path, not for a prefix.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from enum import Enum
 from typing import Final
 
 from bgpd.identity import PeerType
-from bgpd.rib.path import Candidates, Path, SourceKind
+from bgpd.rib.path import Candidates, Path, Source, SourceKind
 
 DEFAULT_LOCAL_PREF: Final = 100
 
@@ -29,6 +30,7 @@ class Step(Enum):
     MED = "lower MED from the same neighbouring AS"
     PEER_TYPE = "eBGP before iBGP"
     IGP_METRIC = "nearer next hop"
+    OLDEST_EXTERNAL = "external path that was best already"
     IDENTIFIER = "lower BGP Identifier or ORIGINATOR_ID"
     CLUSTER_LIST = "shorter CLUSTER_LIST"
     ADDRESS = "lower peer address"
@@ -40,6 +42,7 @@ _TAIL_STEPS: Final = (
     Step.PEER_TYPE, Step.IGP_METRIC, Step.IDENTIFIER, Step.CLUSTER_LIST, Step.ADDRESS, Step.PATH_ID,
 )  # fmt: skip
 _EQUAL_COST: Final = 2  # how many elements of the tail two paths of an ECMP set share
+_BEFORE_IDENTIFIER: Final = _TAIL_STEPS.index(Step.IDENTIFIER)
 
 
 def rank(path: Path) -> None:
@@ -86,6 +89,26 @@ def order(paths: Iterable[Path]) -> Candidates:
     return tuple(ordered)
 
 
+def keep_oldest(candidates: Candidates, present: Source) -> Candidates:
+    """Return the candidates with the present best path in front, if RFC 5004 section 3 keeps it.
+
+    candidates: as ``order`` returns them. present: where the best path came from until now; its path may be a new one.
+    """
+    best = candidates[0]
+    kept = next((path for path in candidates if path.source is present), best)
+    if (
+        kept is best
+        or best.source.peer_type is not PeerType.EXTERNAL
+        or present.peer_type is not PeerType.EXTERNAL
+        or present.identifier == best.source.identifier  # parallel sessions: their addresses were chosen on purpose
+        or kept.rank != best.rank
+        or kept.tail[:_BEFORE_IDENTIFIER] != best.tail[:_BEFORE_IDENTIFIER]
+        or any(path.group == kept.group and path.rank == kept.rank and path.med < kept.med for path in candidates)
+    ):
+        return candidates
+    return (kept, *(path for path in candidates if path is not kept))
+
+
 def equal_cost(candidates: Candidates, limit: int) -> Candidates:
     """Return the paths that may share traffic with the best: equal down to the IGP metric; at most ``limit``.
 
@@ -122,6 +145,17 @@ def why(winner: Path, loser: Path) -> Step:
         if left != right:
             return tail_step
     return Step.ONLY
+
+
+def against_best(candidates: Candidates) -> tuple[Step, ...]:
+    """Return, for each path, the step that set it apart from the best; for the best itself, from the second."""
+    best = candidates[0]
+    if len(candidates) == 1:
+        return (Step.ONLY,)
+    plain = order(candidates)
+    better = plain[: plain.index(best)]  # by the steps alone, without RFC 5004
+    steps = [Step.OLDEST_EXTERNAL if path in better else why(best, path) for path in candidates[1:]]
+    return (steps[0], *steps)
 
 
 def _within_group(path: Path) -> tuple[tuple[int, ...], int, tuple[int | bytes, ...]]:

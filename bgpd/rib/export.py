@@ -63,7 +63,9 @@ class ExportRule:
     have none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in
     order. peer_name: the peer's, if policy asks for names; else empty. generation: counts reloads that changed a
     policy, so that the old and the new group differ. denies_all: RFC 8212, eBGP without an export policy.
-    max_message: octets. gateway: the peer's address if it is the gateway of routes of ours, else empty.
+    max_message: octets. gateway: the peer's address if it is the gateway of routes of ours, else empty. path_limit: how
+    many paths of a prefix go out, best first and each with a path identifier (RFC 7911), 0 = all; None = the best one
+    without an identifier.
     """
 
     family: Family
@@ -82,6 +84,7 @@ class ExportRule:
     generation: int = 0
     denies_all: bool = False
     gateway: bytes = b""
+    path_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

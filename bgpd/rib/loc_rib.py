@@ -8,25 +8,31 @@ Whoever has to hear of changes (update groups, the FIB) compares what a prefix h
 ``take_changes`` hands out, with what it has now. Paths never change, so both sides can be judged at any later time.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final
 
 from bgpd.families import Family
-from bgpd.rib.decision import order
+from bgpd.rib.decision import keep_oldest, order
 from bgpd.rib.path import Candidates, Path, Source
+
+SLICE: Final = 2500  # prefixes put in order again in one go
 
 
 class LocRib:
     """The paths of one family.
 
-    on_change: called when the first prefix changes after ``take_changes``.
+    on_change: called when the first prefix changes after ``take_changes``. prefers_oldest: an external path that is
+    best stays so against others that are as good (RFC 5004).
     """
 
-    __slots__ = ("_changed", "_merged", "_on_change", "family", "table", "version")
+    __slots__ = ("_changed", "_merged", "_on_change", "family", "prefers_oldest", "table", "version")
 
     def __init__(self, family: Family, on_change: Callable[[], None]) -> None:
         self.family = family
         self.table: dict[bytes, Candidates] = {}
         self.version = 0  # grows with each batch of changes
+        self.prefers_oldest = False
         self._changed: dict[bytes, Candidates | None] = {}
         self._merged: dict[tuple[Candidates, Path], Candidates] = {}
         self._on_change = on_change
@@ -82,7 +88,7 @@ class LocRib:
                 rest = tuple([path for path in old if path.source is not source])
                 if len(rest) == len(old):
                     continue
-                table[prefix] = rest[0].alone if len(rest) == 1 else order(rest)
+                table[prefix] = rest[0].alone if len(rest) == 1 else self._order(rest, old[0].source)
             gone += 1
             if prefix not in changed:
                 changed[prefix] = old
@@ -97,6 +103,26 @@ class LocRib:
         self._merged = {}
         self.version += 1
         return changed
+
+    def at_last_take(self, prefixes: Mapping[bytes, object]) -> list[Candidates | None]:
+        """Return what each of these prefixes had when changes were last taken (None = nothing)."""
+        changed, get = self._changed, self.table.get
+        if not changed:
+            return list(map(get, prefixes))
+        return [changed[prefix] if prefix in changed else get(prefix) for prefix in prefixes]
+
+    def prefixes(self) -> dict[bytes, None]:
+        """Return the prefixes that have a path, or had one when changes were last taken."""
+        found = dict.fromkeys(self.table)
+        found.update(dict.fromkeys(self._changed))
+        return found
+
+    def order_again(self) -> Iterator[None]:
+        """Return the job that decides anew where there are several paths: ``prefers_oldest`` has changed."""
+        prefixes = iter(list(self.table))
+        while chunk := list(islice(prefixes, SLICE)):
+            self._order_again(chunk)
+            yield
 
     def before_changes(self) -> dict[bytes, Candidates]:
         """Return a copy of the table as it was when changes were last taken."""
@@ -114,5 +140,25 @@ class LocRib:
         new = self._merged.get(key)
         if new is None:
             source = path.source
-            new = self._merged[key] = order([p for p in old if p.source is not source] + [path])
+            paths = [p for p in old if p.source is not source] + [path]
+            new = self._merged[key] = self._order(paths, old[0].source)
         return new
+
+    def _order(self, paths: Iterable[Path], present: Source) -> Candidates:
+        """Return the paths best first; present: where the best one came from until now."""
+        candidates = order(paths)
+        return keep_oldest(candidates, present) if self.prefers_oldest else candidates
+
+    def _order_again(self, prefixes: Iterable[bytes]) -> None:
+        table, changed = self.table, self._changed
+        was_quiet = not changed
+        for prefix in prefixes:
+            old = table.get(prefix)
+            if old is None or len(old) == 1:
+                continue
+            new = self._order(old, old[0].source)
+            if new != old:
+                table[prefix] = new
+                changed.setdefault(prefix, old)
+        if was_quiet and changed:
+            self._on_change()

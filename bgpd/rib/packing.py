@@ -1,7 +1,8 @@
 """Packing: what changed for a group of peers, as framed UPDATE messages that all of its members can be sent.
 
 RFC 4271 9.2 and section 4.3. Hot. Each message carries prefixes of one path, so it has one source; ``skip`` names the
-peer that must not get it (who sent us the path: split horizon) and ``only`` the one peer that it is for.
+peer that must not get it (who sent us the path: split horizon) and ``only`` the one peer that it is for. With path
+identifiers (RFC 7911) a prefix has the four octets of one before it.
 """
 
 from typing import NamedTuple
@@ -12,7 +13,10 @@ from bgpd.rib.export import Exported
 
 
 class Packed(NamedTuple):
-    """Framed UPDATE messages for the members of a group. messages: how many the octets are."""
+    """Framed UPDATE messages for the members of a group. messages: how many the octets are.
+
+    skip: a token, or a frozenset of several.
+    """
 
     octets: bytes
     messages: int

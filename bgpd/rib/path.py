@@ -37,7 +37,8 @@ class Source:
     name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the
     peer's BGP Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 =
     none. peer: an opaque token that is the same object for all sources of one session: split horizon compares it with
-    ``is``. accepted: prefixes in the Loc-RIB that have a path from here.
+    ``is``. number: ours, another for each source of a speaker, from 1 on; as long as the source lives it is the path
+    identifier that its paths are sent with. accepted: prefixes in the Loc-RIB that have a path from here.
     """
 
     kind: SourceKind
@@ -50,6 +51,7 @@ class Source:
     is_client: bool = False
     path_id: int = 0
     peer: object = None
+    number: int = 0
     accepted: int = 0
 
 

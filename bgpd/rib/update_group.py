@@ -1,17 +1,19 @@
 """An update group: peers that must be sent the same octets, which are encoded once and written to each of them.
 
 RFC 4271 9.2. Hot. A member is in the stream, or behind. One that is behind (new, slow, or asking for a refresh) keeps
-the set of prefixes that it is owed; it is told their state of the moment, slice by slice, when it can take more, and
-is in the stream again when it is owed nothing. So a slow peer holds no messages, and neither it nor a full table
-holds up the others. Members that come up together are behind together and share the encoding too.
+the set of prefixes that it is owed, each with what the Loc-RIB had when the member was last told of it: that says what
+it holds. It is told their state as of the last flush, slice by slice, when it can take more, and is in the stream again
+when it is owed nothing. So a slow peer holds no messages, and neither it nor a full table holds up the others. Members
+that come up together are behind together and share the encoding too.
 """
 
-from collections.abc import Callable
-from typing import Final, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol, cast
 
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.changes import Batch
 from bgpd.rib.packing import Packed
+from bgpd.rib.path import Candidates
 
 SLICE: Final = 2500  # prefixes told to members that are behind, in one go: about 20 ms if each has its own path
 
@@ -43,22 +45,62 @@ class Member:
     @property
     def owed(self) -> int:
         """How many prefixes the member has still to be told."""
-        return len(self.backlog.owed) if self.backlog else 0
+        return len(self.backlog) if self.backlog else 0
+
+    def is_owed(self, prefix: bytes) -> bool:
+        """Has the member still to be told of this prefix?"""
+        return self.backlog is not None and prefix in self.backlog
 
 
 class Backlog:
     """What members that are behind together are owed, and the message that ends it (End-of-RIB, EoRR; may be empty).
 
-    owed: prefix → may they hold something for it that has to be withdrawn?
+    owed: prefix → the candidates that they know of (None = they were told nothing). inherited: the same for what other
+    groups told the one member, each with the Adj-RIB-Out that knows what came out of these candidates there.
     """
 
-    __slots__ = ("closing", "is_scheduled", "members", "owed")
+    __slots__ = ("closing", "inherited", "is_scheduled", "members", "owed")
 
-    def __init__(self, members: list[Member], owed: dict[bytes, bool], closing: bytes) -> None:
+    def __init__(self, members: list[Member], owed: dict[bytes, Candidates | None], closing: bytes) -> None:
         self.members = members
         self.owed = owed
+        self.inherited: list[tuple[AdjRibOut, dict[bytes, Candidates | None]]] = []
         self.closing = closing
         self.is_scheduled = False
+
+    def __len__(self) -> int:
+        return len(self.owed) + sum(len(owed) for _, owed in self.inherited)
+
+    def __contains__(self, prefix: bytes) -> bool:
+        return prefix in self.owed or any(prefix in owed for _, owed in self.inherited)
+
+    def add(self, before: Mapping[bytes, Candidates | None]) -> None:
+        """Owe the members what has changed; what they are owed already they know as it was then."""
+        note = self.owed.setdefault
+        for prefix, old in before.items():
+            note(prefix, old)
+        for _, owed in self.inherited:
+            for prefix in owed.keys() & before.keys():
+                self.owed.pop(prefix, None)
+
+    def take(self, own: AdjRibOut) -> tuple[AdjRibOut, dict[bytes, Candidates | None]]:
+        """Take the next slice out, with the Adj-RIB-Out by which they were told; an empty one = all is told."""
+        while self.inherited:
+            former, owed = self.inherited[-1]
+            if owed:
+                return former, _slice(owed)
+            self.inherited.pop()
+        return own, _slice(self.owed)
+
+
+def _known(rib: AdjRibOut) -> dict[bytes, Candidates | None]:
+    """Return what members that are up to date know of."""
+    # A copy that nobody else has, so it may be given a wider type
+    return cast("dict[bytes, Candidates | None]", rib.loc_rib.before_changes())
+
+
+def _slice(owed: dict[bytes, Candidates | None]) -> dict[bytes, Candidates | None]:
+    return dict([owed.popitem() for _ in range(min(SLICE, len(owed)))])
 
 
 class UpdateGroup:
@@ -75,21 +117,32 @@ class UpdateGroup:
         self._schedule = schedule
         self._fresh: Backlog | None = None  # made in this tick: who comes now shares it
 
-    def join(self, member: Member, closing: bytes, *, holds_routes: bool = False) -> None:
-        """Take a member that has yet to be told everything; closing: sent when it has been.
-
-        holds_routes: it has routes from a former group, which this one may have to withdraw.
-        """
+    def join(self, member: Member, closing: bytes) -> None:
+        """Take a member that has yet to be told everything; closing: sent when it has been."""
         self.members[member.peer] = member
-        if holds_routes:
-            self._fall_behind(member, dict.fromkeys(self.rib.loc_rib.table, True), closing)
-            return
         # One whose members have all left was not told of the changes since
         if self._fresh is None or self._fresh.closing != closing or not self._fresh.members:
-            self._fresh = Backlog([], dict.fromkeys(self.rib.loc_rib.table, False), closing)
+            self._fresh = Backlog([], dict[bytes, Candidates | None](self.rib.loc_rib.prefixes()), closing)
             self._soon(self._fresh)
         self._fresh.members.append(member)
         member.backlog = self._fresh
+
+    def take_over(self, member: Member, former: "UpdateGroup") -> None:
+        """Take a member from another group of the family: it learns what it is told here, and forgets the rest."""
+        backlog = member.backlog
+        former.leave(member.peer)
+        self.members[member.peer] = member
+        known = _known(former.rib)
+        moved = Backlog([member], {}, backlog.closing if backlog is not None else b"")
+        if backlog is not None:
+            moved.inherited = list(backlog.inherited)
+            for _, owed in backlog.inherited:
+                for prefix in owed:
+                    known.pop(prefix, None)
+            known |= backlog.owed
+        moved.inherited.append((former.rib, known))
+        member.backlog = moved
+        self._soon(moved)
 
     def leave(self, peer: object) -> None:
         """Forget a member."""
@@ -100,12 +153,19 @@ class UpdateGroup:
 
     def refresh(self, member: Member, closing: bytes) -> None:
         """Tell a member everything again (RFC 2918, RFC 7313)."""
-        owed = dict.fromkeys(self.rib.loc_rib.table, False)
-        if member.backlog is not None:
-            owed |= member.backlog.owed
-            closing = member.backlog.closing + closing
-            member.backlog.members.remove(member)
-        self._fall_behind(member, owed, closing)
+        owed = _known(self.rib)
+        again = Backlog([member], owed, closing)
+        behind = member.backlog
+        if behind is not None:
+            again.closing = behind.closing + closing
+            again.inherited = list(behind.inherited)
+            behind.members.remove(member)
+            owed |= behind.owed
+            for _, inherited in behind.inherited:
+                for prefix in inherited:
+                    owed.pop(prefix, None)
+        member.backlog = again
+        self._soon(again)
 
     def flush(self, batch: Batch) -> None:
         """Tell the members what changed: those in the stream now, the others in their turn."""
@@ -115,7 +175,7 @@ class UpdateGroup:
                 streaming.append(member)
         behind = {id(m.backlog): m.backlog for m in self.members.values() if m.backlog is not None}
         for backlog in behind.values():
-            backlog.owed.update(dict.fromkeys(batch.before, True))
+            backlog.add(batch.before)
         packed = self.rib.changes(batch)  # also with nobody in the stream: it keeps the counts
         if streaming and packed:
             self._deliver(packed, streaming)
@@ -127,10 +187,6 @@ class UpdateGroup:
         """Go on with a member that can take more again."""
         if member.backlog is not None:
             self._soon(member.backlog)
-
-    def _fall_behind(self, member: Member, owed: dict[bytes, bool], closing: bytes) -> None:
-        member.backlog = Backlog([member], owed, closing)
-        self._soon(member.backlog)
 
     def _soon(self, backlog: Backlog) -> None:
         if not backlog.is_scheduled:
@@ -150,10 +206,9 @@ class UpdateGroup:
             member.backlog = Backlog([member], dict(backlog.owed), backlog.closing)
         if not members:
             return
-        owed = backlog.owed
+        told_by, owed = backlog.take(self.rib)
         if owed:
-            chunk = dict([owed.popitem() for _ in range(min(SLICE, len(owed)))])
-            packed = self.rib.state(chunk)
+            packed = self.rib.state(owed, told_by)
             if packed:
                 self._deliver(packed, members)
             self._soon(backlog)
@@ -177,6 +232,10 @@ class UpdateGroup:
             if skip is not None:
                 holes.setdefault(skip, []).append((position, end, count))
             position = end
+        for several in [skip for skip in holes if isinstance(skip, frozenset)]:
+            spans = holes.pop(several)
+            for peer in several:
+                holes[peer] = sorted(holes.get(peer, []) + spans)
         private: dict[object, list[Packed]] = {}
         for message in packed:
             if message.only is not None:

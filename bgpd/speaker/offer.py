@@ -45,8 +45,9 @@ def offer(peer: ResolvedPeer, node: ResolvedNode, *, is_restarting: bool, is_pre
             GracefulRestartCapability(peer.restart_time, families, is_restarting, has_notification=True)
         )
     receives = peer.add_path in (AddPathDirection.RECEIVE, AddPathDirection.BOTH)
-    if receives:
-        capabilities.append(AddPath(tuple(PathIdFamily(f.afi, f.safi, True, False) for f in peer.families)))
+    sends = peer.add_path in (AddPathDirection.SEND, AddPathDirection.BOTH)
+    if receives or sends:
+        capabilities.append(AddPath(tuple(PathIdFamily(f.afi, f.safi, receives, sends) for f in peer.families)))
     if node.name:
         capabilities.append(Fqdn(node.name))
     return Open(_VERSION, peer.local_asn, peer.hold_time, node.identifier, tuple(capabilities))

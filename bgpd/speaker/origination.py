@@ -4,7 +4,7 @@ RFC 4271 9.4. A network's path has ORIGIN IGP and the communities of the configu
 too, and its gateway as next hop where it has one, which iBGP peers are told.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bgpd.config import ResolvedNetwork
 from bgpd.families import Family
@@ -24,10 +24,17 @@ class Origination:
     hops that learned routes have, or had.
     """
 
-    def __init__(self, loc_ribs: Mapping[Family, LocRib], asn: Asn, identifier: BgpIdentifier) -> None:
+    def __init__(
+        self, loc_ribs: Mapping[Family, LocRib], asn: Asn, identifier: BgpIdentifier, source_numbers: Iterator[int]
+    ) -> None:
         self._loc_ribs = loc_ribs
-        self._network_source = Source(SourceKind.NETWORK, SourceKind.NETWORK.value, Preference.NETWORK, asn, identifier)
-        self._kernel_source = Source(SourceKind.KERNEL, SourceKind.KERNEL.value, Preference.KERNEL, asn, identifier)
+        self._network_source, self._kernel_source = (
+            Source(kind, kind.value, preference, asn, identifier, number=next(source_numbers))
+            for kind, preference in (
+                (SourceKind.NETWORK, Preference.NETWORK),
+                (SourceKind.KERNEL, Preference.KERNEL),
+            )
+        )
         self.networks: dict[tuple[Family, bytes], ResolvedNetwork] = {}
         self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
         self.gateways: set[bytes] = set()

@@ -6,7 +6,7 @@ section 4 (maximum prefixes). The hot entry is ``update_received``: one call for
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -60,6 +60,7 @@ class Hub(Protocol):
     slicer: Slicer
     next_hops: NextHopTable
     loc_ribs: Mapping[Family, LocRib]
+    source_numbers: Iterator[int]
     is_recovering: bool
 
     def local_open(self, peer: "Peer") -> Open: ...
@@ -237,7 +238,10 @@ class Peer:
             return
         for family in negotiated.families:
             if family not in self.members:
-                self._join(family, negotiated, end_of_rib(family), holds_routes=False)
+                group = self._hub.group(self._hub.export_rule(self, family, negotiated))
+                member = Member(self, self)
+                self.members[family] = (group, member)
+                group.join(member, end_of_rib(family))
 
     def import_again(self) -> None:
         """Judge what the peer sent by changed rules; it need not send anything again."""
@@ -251,11 +255,12 @@ class Peer:
         negotiated = self._negotiated
         if negotiated is None:
             return
-        for family, (group, member) in list(self.members.items()):
-            if self._hub.group(self._hub.export_rule(self, family, negotiated)) is not group:
-                closing = member.backlog.closing if member.backlog is not None else b""  # still to be sent
-                self._leave(family)
-                self._join(family, negotiated, closing, holds_routes=True)
+        for family, (former, member) in list(self.members.items()):
+            group = self._hub.group(self._hub.export_rule(self, family, negotiated))
+            if group is not former:
+                group.take_over(member, former)
+                self.members[family] = (group, member)
+                self._hub.left(former)
 
     def forget_stale(self) -> None:
         """Drop what is kept of a lost session: the peer is stopped or gone from the configuration."""
@@ -334,6 +339,7 @@ class Peer:
             self.settings.reflector_client,
             path_id,
             self,
+            next(self._hub.source_numbers),
         )
 
     def _make_importer(self) -> PeerImporter:
@@ -353,12 +359,6 @@ class Peer:
 
     def _is_denied(self, policies: tuple[str, ...]) -> bool:
         return self.peer_type is PeerType.EXTERNAL and self.settings.ebgp_requires_policy and not policies
-
-    def _join(self, family: Family, negotiated: Negotiated, closing: bytes, *, holds_routes: bool) -> None:
-        group = self._hub.group(self._hub.export_rule(self, family, negotiated))
-        member = Member(self, self)
-        self.members[family] = (group, member)
-        group.join(member, closing, holds_routes=holds_routes)
 
     def _leave(self, family: Family) -> None:
         group, _ = self.members.pop(family)

@@ -6,8 +6,9 @@ kernel. Everything runs on one event loop; nothing here waits but ``start`` and 
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import count
 from random import Random
 from typing import Final
 
@@ -24,6 +25,7 @@ from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import administrative
 from bgpd.messages.open import Open
 from bgpd.policy.chain import Chain
+from bgpd.rib.add_path import AddPathRibOut
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.admission import Admission
 from bgpd.rib.changes import sort_by_path
@@ -55,10 +57,10 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker
 class Speaker:
     """One BGP speaker.
 
-    peers: by name. loc_ribs: by family. groups: by rule. kernel: None = next hops are not looked
-    up and nothing is written. is_recovering: our routes of an earlier run are in the kernel, and the peers have not
-    told us all yet; nothing is announced and nothing swept until then. sent: seconds from a change's arrival to its
-    UPDATEs.
+    peers: by name. loc_ribs: by family. groups: by rule. kernel: None = next hops are not looked up and nothing is
+    written. source_numbers: each source of paths takes the next. is_recovering: our routes of an earlier run are in
+    the kernel, and the peers have not told us all yet; nothing is announced and nothing swept until then. sent:
+    seconds from a change's arrival to its UPDATEs.
     """
 
     def __init__(self, config: Resolved, loop: asyncio.AbstractEventLoop, network: Network, random: Random) -> None:
@@ -72,8 +74,11 @@ class Speaker:
         self.peers: dict[str, Peer] = {}
         self.listener = Listener(network, self._find_peer, loop)
         self._keys = Keys(self.listener, network, config.node)
-        self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier)
+        self.source_numbers: Iterator[int] = count(1)
+        self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier, self.source_numbers)
         self.forwarding = self._make_forwarding()
+        for loc_rib in self.loc_ribs.values():
+            loc_rib.prefers_oldest = config.node.prefer_oldest_external
         self.is_recovering = False
         self.is_draining = False
         self.sent = Histogram()
@@ -163,6 +168,10 @@ class Speaker:
         self._generation += changes.pools
         if {"asn", "identifier"} & set(changes.node):
             self.origination.renew(config.node.asn, config.node.identifier)
+        if "prefer_oldest_external" in changes.node:
+            for rib in self.loc_ribs.values():
+                rib.prefers_oldest = config.node.prefer_oldest_external
+                self.slicer.add(rib.order_again())
         for gone in changes.peers_removed:
             self._remove_peer(self.peers[gone.name])
         for gone_range in changes.ranges_removed:
@@ -247,6 +256,7 @@ class Speaker:
             generation=self._generation + sum(self._generations[name] for name in settings.exports),
             gateway=settings.address if settings.address in self.origination.gateways else b"",
             denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,
+            path_limit=settings.add_path_send_limit if family in negotiated.add_path_send else None,
         )
 
     def group(self, rule: ExportRule) -> UpdateGroup:
@@ -255,7 +265,8 @@ class Speaker:
         if group is None:
             withheld = tuple(p.prefix for p in self.config.pools if p.family is rule.family and not p.export)
             exporter = GroupExporter(rule, self.chain(rule.policies), withheld, self.interface_name)
-            rib = AdjRibOut(rule, exporter, self.loc_ribs[rule.family])
+            kind = AdjRibOut if rule.path_limit is None else AddPathRibOut
+            rib = kind(rule, exporter, self.loc_ribs[rule.family])
             self.slicer.add(rib.counting())
             group = self.groups[rule] = UpdateGroup(rib, self.loop.call_soon)
         return group

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from bgpd.messages.update import end_of_rib
 from bgpd.rib import update_group
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.changes import sort_by_path
+from bgpd.rib.export import ExportRule
 from bgpd.rib.path import Path, Source
 from tests.support.paths import own_source, path, peer_source, prefix
 from tests.support.rib import GroupBench, PlainExporter, export_rule
@@ -64,6 +66,7 @@ def test_end_of_rib_comes_once_and_after_all_routes(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(update_group, "SLICE", 7)
     bench = clients()
     bench.rib.announce(keys(50), path(own_source(), next_hop=""))
+    bench.flush()
     receiver = bench.join(TOKENS[0], end_of_rib(IPV4_UNICAST))
     while not receiver.markers:
         bench.turn()
@@ -91,15 +94,46 @@ def test_a_slow_member_holds_prefixes_and_not_messages() -> None:
     assert slow.messages == sent + 1
 
 
-def test_a_member_that_holds_routes_of_a_former_group_is_told_what_to_forget() -> None:
-    bench = GroupBench(export_rule(PeerType.EXTERNAL), withheld=lambda key: key == keys(2)[1])
+def test_a_member_that_comes_from_another_group_is_told_what_to_forget() -> None:
+    bench = GroupBench(export_rule(PeerType.EXTERNAL))
     bench.rib.announce(keys(2), path(own_source(), next_hop=""))
     bench.flush()
-    receiver = bench.join(TOKENS[0], holds_routes=True)
-    receiver.table = dict.fromkeys(keys(2), (b"old", b"old"))
+    receiver = bench.join(TOKENS[0], end_of_rib(IPV4_UNICAST))
+    bench.settle()
+    rule = export_rule(PeerType.EXTERNAL, next_hop_self=bytes((10, 0, 0, 9)))
+    bench.move(TOKENS[0], bench.another(rule, lambda key: key == keys(2)[1]))
     bench.settle()
     assert set(receiver.table) == {keys(2)[0]}
-    assert receiver.table[keys(2)[0]] != (b"old", b"old")
+    assert receiver.markers == 1
+    bench.assert_told()
+
+
+def test_a_member_that_moves_before_it_was_told_anything_is_told_by_its_new_group_only() -> None:
+    bench = GroupBench(export_rule(PeerType.EXTERNAL))
+    bench.rib.announce(keys(2), path(own_source(), next_hop=""))
+    bench.flush()
+    receiver = bench.join(TOKENS[0], end_of_rib(IPV4_UNICAST))
+    bench.move(TOKENS[0], bench.another(export_rule(PeerType.EXTERNAL), lambda key: key == keys(2)[1]))
+    bench.settle()
+    assert (set(receiver.table), receiver.markers) == ({keys(2)[0]}, 1)
+    bench.assert_told()
+
+
+def test_a_slow_member_hears_nothing_of_what_came_and_went_meanwhile() -> None:
+    bench = clients()
+    slow = bench.join(TOKENS[0])
+    bench.settle()
+    source = peer_source(3, is_client=True)
+    bench.rib.announce(keys(1), path(source))
+    slow.is_congested = True
+    bench.flush()
+    bench.rib.announce(keys(9), path(source))
+    bench.flush()
+    bench.rib.withdraw(keys(9), source)
+    bench.flush()
+    bench.settle()
+    assert slow.table == {}
+    assert slow.needless_withdrawals == 0
 
 
 def test_a_refresh_tells_everything_again_and_then_its_closing_message() -> None:
@@ -142,6 +176,7 @@ def _sources(family: Family) -> list[Source]:
         peer_source(3),
         peer_source(4, PeerType.EXTERNAL),
         own_source(),
+        peer_source(1, is_client=True, path_id=7),
     ]
 
 
@@ -169,18 +204,26 @@ RULES = [
     export_rule(is_client=True, cluster_id=CLUSTER, family=IPV6_UNICAST, next_hop_self=bytes(15) + b"\1"),
     export_rule(PeerType.EXTERNAL, denies_all=True),
 ]
+RULES_WITH_PATH_IDS = [
+    export_rule(is_client=True, cluster_id=CLUSTER, path_limit=0),
+    export_rule(is_client=True, cluster_id=CLUSTER, path_limit=1),
+    export_rule(is_client=True, cluster_id=CLUSTER, path_limit=2),
+    export_rule(cluster_id=CLUSTER, path_limit=2),
+    export_rule(PeerType.EXTERNAL, max_message=200, path_limit=3),
+    export_rule(is_client=True, cluster_id=CLUSTER, family=IPV6_UNICAST, next_hop_self=bytes(15) + b"\1", path_limit=0),
+]
+# (what, a prefix or member, a path, source or group)
 operations = st.lists(
     st.one_of(
-        st.tuples(st.just("announce"), st.integers(0, 5), st.integers(0, 19)),
-        st.tuples(st.just("withdraw"), st.integers(0, 5), st.integers(0, 4)),
-        st.tuples(st.just("flush"), st.just(0), st.just(0)),
-        st.tuples(st.just("turn"), st.just(0), st.just(0)),
-        st.tuples(st.just("join"), st.integers(0, 2), st.just(0)),
-        st.tuples(st.just("leave"), st.integers(0, 2), st.just(0)),
-        st.tuples(st.just("refresh"), st.integers(0, 2), st.just(0)),
-        st.tuples(st.just("slow"), st.integers(0, 2), st.just(0)),
-        st.tuples(st.just("drain"), st.integers(0, 2), st.just(0)),
+        st.tuples(st.sampled_from(["announce", "announce", "withdraw"]), st.integers(0, 3), st.integers(0, 23)),
+        st.tuples(st.sampled_from(["flush", "flush", "turn", "settle"]), st.just(0), st.just(0)),
+        st.tuples(
+            st.sampled_from(["join", "join", "leave", "move", "refresh", "slow", "drain"]),
+            st.integers(0, 2),
+            st.integers(0, 2),
+        ),
     ),
+    min_size=12,
     max_size=60,
 )
 
@@ -189,58 +232,63 @@ operations = st.lists(
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(RULES), operations, st.integers(1, 3))
 def test_whatever_happens_members_end_up_with_what_the_loc_rib_says(
-    judges_prefixes: bool, rule: object, script: list[tuple[str, int, int]], slice_size: int
+    judges_prefixes: bool, rule: ExportRule, script: list[tuple[str, int, int]], slice_size: int
 ) -> None:
-    original = update_group.SLICE
-    update_group.SLICE = slice_size  # type: ignore[misc]
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update_group, "SLICE", slice_size)
         _run(judges_prefixes, rule, script)
-    finally:
-        update_group.SLICE = original  # type: ignore[misc]
 
 
-def _run(judges_prefixes: bool, rule: object, script: list[tuple[str, int, int]]) -> None:
-    assert hasattr(rule, "family")
+@pytest.mark.parametrize("judges_prefixes", [False, True])
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(RULES_WITH_PATH_IDS), operations, st.integers(1, 3))
+def test_whatever_happens_members_end_up_with_the_paths_that_the_loc_rib_says(
+    judges_prefixes: bool, rule: ExportRule, script: list[tuple[str, int, int]], slice_size: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(update_group, "SLICE", slice_size)
+        _run(judges_prefixes, rule, script)
+
+
+def _run(judges_prefixes: bool, rule: ExportRule, script: list[tuple[str, int, int]]) -> None:
     family = rule.family
     table = KEYS[family]
-    bench = GroupBench(rule, (lambda key: key == table[0]) if judges_prefixes else None)  # type: ignore[arg-type]
+    bench = GroupBench(rule, (lambda key: key == table[0]) if judges_prefixes else None)
     paths, sources = _paths(family), _sources(family)
-    by_name = {source.name: source for source in sources}
+    by_number = {source.number: source for source in sources}
     for made in paths:
-        made.source = by_name[made.source.name]
+        made.source = by_number[made.source.number]
+    others = [bench.group, bench.another(rule, lambda key: key in table[1:3])]
+    if rule.path_limit is not None:
+        others.append(bench.another(replace(rule, path_limit=3 - rule.path_limit)))
     for what, number, which in script:
         token = TOKENS[number % 3]
         match what:
             case "announce":
                 bench.rib.announce([table[number]], paths[which])
             case "withdraw":
-                bench.rib.withdraw([table[number]], sources[which])
+                bench.rib.withdraw([table[number]], sources[which % len(sources)])
             case "flush":
                 bench.flush()
             case "turn":
                 bench.turn()
+            case "settle":
+                bench.settle()
+                bench.assert_told()
             case "join" if token not in bench.receivers:
                 bench.join(token)
             case "leave" if token in bench.receivers:
-                bench.group.leave(token)
-                del bench.receivers[token]
+                bench.leave(token)
+            case "move" if token in bench.receivers:
+                bench.move(token, others[which % len(others)])
             case "refresh" if token in bench.receivers:
-                bench.group.refresh(bench.members[token], b"")
+                bench.group_of[token].refresh(bench.members[token], b"")
             case "slow" if token in bench.receivers:
                 bench.receivers[token].is_congested = True
             case "drain" if token in bench.receivers:
                 bench.drain(token)
     bench.settle()
-    for token, receiver in bench.receivers.items():
-        assert set(receiver.table) == bench.expected(token)
-        assert bench.group.rib.advertised(token) == len(receiver.table)
-        for key, (octets, next_hop) in receiver.table.items():
-            exported = bench.exporter.export(bench.rib.table[key][0])
-            assert exported is not None
-            assert octets == exported.octets
-            if exported.next_hop:
-                assert next_hop == exported.next_hop
-    assert all(member.backlog is None for token, member in bench.members.items() if token in bench.receivers)
+    bench.assert_told()
 
 
 @pytest.mark.parametrize("withheld", [None, lambda _: False], ids=["by path", "by prefix"])

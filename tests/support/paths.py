@@ -1,5 +1,7 @@
 """Paths and sources for tests of the RIB, with as few words as the test needs."""
 
+from sys import intern
+
 from bgpd.addresses import parse_address, parse_prefix
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType
@@ -29,6 +31,7 @@ def peer_source(
     is_client: bool = False,
     asn: int | None = None,
     identifier: int | None = None,
+    path_id: int = 0,
 ) -> Source:
     """Return the source of peer number n: 10.9.0.n, its token being the object that its sources share."""
     remote = asn if asn is not None else LOCAL_ASN if peer_type is PeerType.INTERNAL else 65000 + number
@@ -41,13 +44,15 @@ def peer_source(
         parse_address(f"10.9.0.{number}"),
         peer_type,
         is_client,
-        peer=f"token{number}",
+        path_id,
+        peer=intern(f"token{number}"),
+        number=100 * path_id + number,
     )
 
 
 def own_source(kind: SourceKind = SourceKind.NETWORK) -> Source:
     preference = Preference.NETWORK if kind is SourceKind.NETWORK else Preference.KERNEL
-    return Source(kind, kind.value, preference, LOCAL_ASN, LOCAL_IDENTIFIER)
+    return Source(kind, kind.value, preference, LOCAL_ASN, LOCAL_IDENTIFIER, number=0x10000 + preference)
 
 
 def path(

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.identity import BgpIdentifier, PeerType
@@ -10,7 +11,8 @@ from bgpd.messages.framing import Framer, MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.update import decode
 from bgpd.reflector.attributes import reflected
-from bgpd.rib.adj_rib_out import AdjRibOut
+from bgpd.rib.add_path import AddPathRibOut
+from bgpd.rib.adj_rib_out import AdjRibOut, Exporter
 from bgpd.rib.changes import sort_by_path
 from bgpd.rib.export import Exported, ExportRule, NextHopMode, refusal, rewrite
 from bgpd.rib.loc_rib import LocRib
@@ -32,6 +34,7 @@ def export_rule(
     four_octet_as: bool = True,
     max_message: int = 4096,
     denies_all: bool = False,
+    path_limit: int | None = None,
 ) -> ExportRule:
     return ExportRule(
         family,
@@ -46,6 +49,7 @@ def export_rule(
         four_octet_as=four_octet_as,
         max_message=max_message,
         denies_all=denies_all,
+        path_limit=path_limit,
     )
 
 
@@ -78,7 +82,10 @@ class PlainExporter:
 
 
 class Receiver:
-    """A peer at the other end. table: prefix → octets of the attributes and next hop. markers: End-of-RIBs."""
+    """A peer at the other end.
+
+    table: prefix, behind its path identifier if any → octets of the attributes and next hop. markers: End-of-RIBs.
+    """
 
     def __init__(self, session: Negotiated) -> None:
         self.session = session
@@ -117,30 +124,57 @@ class Receiver:
 
 
 class GroupBench:
-    """A Loc-RIB with one update group; time stands still until ``settle``."""
+    """A Loc-RIB with update groups, one at first; time stands still until ``settle``."""
 
     def __init__(self, rule: ExportRule, withheld: Callable[[bytes], bool] | None = None) -> None:
         self.rib = LocRib(rule.family, lambda: None)
-        self.exporter = PlainExporter(rule, withheld)
         self._ready: deque[Callable[[], None]] = deque()
-        out = AdjRibOut(rule, self.exporter, self.rib)
-        for _ in out.counting():
-            pass
-        self.group = UpdateGroup(out, self._ready.append)
+        self.groups: list[UpdateGroup] = []
+        self.group = self.another(rule, withheld)
         self.receivers: dict[object, Receiver] = {}
         self.members: dict[object, Member] = {}
+        self.group_of: dict[object, UpdateGroup] = {}
         remote = LOCAL_ASN if rule.peer_type is PeerType.INTERNAL else 65001
-        self._session = negotiated(rule.family, remote_asn=remote, four_octet_as=rule.four_octet_as)
+        session = negotiated(rule.family, remote_asn=remote, four_octet_as=rule.four_octet_as)
+        with_ids = frozenset() if rule.path_limit is None else frozenset({rule.family})
+        self._session = replace(session, add_path_receive=with_ids)
 
-    def join(self, token: object, closing: bytes = b"", *, holds_routes: bool = False) -> Receiver:
+    def another(self, rule: ExportRule, withheld: Callable[[bytes], bool] | None = None) -> UpdateGroup:
+        """Return a new group."""
+        kind = AdjRibOut if rule.path_limit is None else AddPathRibOut
+        out = kind(rule, PlainExporter(rule, withheld), self.rib)
+        for _ in out.counting():
+            pass
+        group = UpdateGroup(out, self._ready.append)
+        self.groups.append(group)
+        return group
+
+    @property
+    def exporter(self) -> Exporter:
+        return self.group.rib.exporter
+
+    def join(self, token: object, closing: bytes = b"") -> Receiver:
         receiver = self.receivers[token] = Receiver(self._session)
         member = self.members[token] = Member(token, receiver)
-        self.group.join(member, closing, holds_routes=holds_routes)
+        self.group_of[token] = self.group
+        self.group.join(member, closing)
         return receiver
+
+    def leave(self, token: object) -> None:
+        self.group_of[token].leave(token)
+        del self.receivers[token]
+
+    def move(self, token: object, group: UpdateGroup) -> None:
+        """Put a member into another group."""
+        if self.group_of[token] is not group:
+            group.take_over(self.members[token], self.group_of[token])
+            self.group_of[token] = group
 
     def flush(self) -> None:
         if self.rib.has_changes:
-            self.group.flush(sort_by_path(self.rib.take_changes(), self.rib.table))
+            batch = sort_by_path(self.rib.take_changes(), self.rib.table)
+            for group in self.groups:
+                group.flush(batch)
 
     def turn(self) -> None:
         """Run what is ready now, not what that makes ready."""
@@ -150,7 +184,7 @@ class GroupBench:
     def drain(self, token: object) -> None:
         if self.receivers[token].is_congested:
             self.receivers[token].is_congested = False
-            self.group.drained(self.members[token])
+            self.group_of[token].drained(self.members[token])
 
     def settle(self) -> None:
         for token in self.receivers:
@@ -159,10 +193,30 @@ class GroupBench:
         while self._ready:
             self.turn()
 
-    def expected(self, token: object) -> set[bytes]:
-        """Return the prefixes that the member must hold."""
-        return {
-            prefix
-            for prefix, candidates in self.rib.table.items()
-            if candidates[0].source.peer != token and not self.exporter.refusal(candidates[0], prefix)
-        }
+    def expected(self, token: object) -> dict[bytes, Exported]:
+        """Return what the member must hold, worked out plainly."""
+        rib = self.group_of[token].rib
+        limit = rib.rule.path_limit
+        found: dict[bytes, Exported] = {}
+        for prefix, candidates in self.rib.table.items():
+            paths = candidates[:1] if limit is None else candidates
+            usable = [p for p in paths if p.source.peer != token and not rib.exporter.refusal(p, prefix)]
+            for path in usable[: limit or None]:
+                exported = rib.exporter.export(path)
+                assert exported is not None
+                path_id = b"" if limit is None else path.source.number.to_bytes(4)
+                assert path_id + prefix not in found
+                found[path_id + prefix] = exported
+        return found
+
+    def assert_told(self) -> None:
+        """Each member holds what it must, and was never sent a withdrawal of something that it did not hold."""
+        for token, receiver in self.receivers.items():
+            expected = self.expected(token)
+            assert set(receiver.table) == set(expected)
+            for key, (octets, next_hop) in receiver.table.items():
+                assert octets == expected[key].octets
+                assert not expected[key].next_hop or next_hop == expected[key].next_hop
+            assert self.group_of[token].rib.advertised(token) == len(expected)
+            assert receiver.needless_withdrawals == 0
+            assert self.members[token].backlog is None

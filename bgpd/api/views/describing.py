@@ -16,7 +16,6 @@ from bgpd.messages.attributes import block
 from bgpd.messages.attributes.model import Attributes
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.negotiated import Negotiated
-from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.export import Exported
 from bgpd.rib.path import Candidates, Path
 
@@ -67,20 +66,14 @@ def _communities(attributes: Attributes) -> Iterator[str]:
     yield from map(format_extended_community, attributes.ipv6_extended_communities)
 
 
-def export_of(rib: AdjRibOut, path: Path, prefix: bytes) -> Exported | None:
-    exporter = rib.exporter
-    if exporter.judges_prefixes:
-        return exporter.judge(path, prefix)
-    return exporter.export(path) if exporter.permits(path) else None
-
-
-def exported_row(exported: Exported, path: Path, negotiated: Negotiated) -> RouteRow:
+def exported_row(exported: Exported, path: Path, path_id: int, negotiated: Negotiated) -> RouteRow:
     """Return a route as the peer reads it, without its prefix; rejected: what it will find wrong."""
     try:
         attributes = block.parse(exported.octets, negotiated, exported.next_hop or None)
     except TreatAsWithdraw as fault:
-        return replace(route_row(path.attributes, "", path.source.name, path.attributes.next_hop), rejected=str(fault))
-    return route_row(attributes, "", path.source.name, attributes.next_hop)
+        row = route_row(path.attributes, "", path.source.name, path.attributes.next_hop)
+        return replace(row, rejected=str(fault), path_id=path_id)
+    return replace(route_row(attributes, "", path.source.name, attributes.next_hop), path_id=path_id)
 
 
 def fib_row(

@@ -11,9 +11,10 @@ from bgpd.api.views.describing import Describer, ecmp_limit, fib_row
 from bgpd.api.views.scanning import PATH_ID, longest_match
 from bgpd.api.views.subjects import PeerView, SpeakerView
 from bgpd.families import Family
-from bgpd.rib.decision import Step, equal_cost, why
+from bgpd.rib.adj_rib_out import AdjRibOut
+from bgpd.rib.decision import against_best, equal_cost
 from bgpd.rib.path import Candidates, Path
-from bgpd.rib.update_group import UpdateGroup
+from bgpd.rib.update_group import Member
 
 
 def explain(speaker: SpeakerView, query: RouteQuery) -> Explanation:
@@ -41,11 +42,8 @@ def _usable(speaker: SpeakerView, prefix: str, candidates: Candidates | None) ->
         return
     describe, best = Describer(), candidates[0]
     shared = equal_cost(candidates, ecmp_limit(speaker))
-    for path in candidates:
-        if path is best:
-            verdict, step = "best", why(best, candidates[1]) if len(candidates) > 1 else Step.ONLY
-        else:
-            verdict, step = "multipath" if path in shared else "lost", why(best, path)
+    for path, step in zip(candidates, against_best(candidates), strict=True):
+        verdict = "best" if path is best else "multipath" if path in shared else "lost"
         row = describe(path, prefix, is_best=path is best, is_multipath=path in shared)
         yield Candidate(row, verdict, step.value, _resolution(speaker, path))
 
@@ -89,8 +87,6 @@ def _resolution(speaker: SpeakerView, path: Path) -> str:
 
 
 def _exports(speaker: SpeakerView, family: Family, prefix: bytes, candidates: Candidates) -> Iterator[Export]:
-    path = candidates[0]
-    reasons: dict[UpdateGroup, str] = {}
     for name, peer in speaker.peers.items():
         joined = peer.members.get(family)
         if joined is None and family not in peer.settings.families:
@@ -99,16 +95,19 @@ def _exports(speaker: SpeakerView, family: Family, prefix: bytes, candidates: Ca
             yield Export(name, False, _why_not_member(speaker, peer, family))
             continue
         group, member = joined
-        if path.source.peer is not None and path.source.peer is member.peer:
-            yield Export(name, False, "the best path is from this peer")
-            continue
-        if group not in reasons:
-            reasons[group] = group.rib.exporter.refusal(path, prefix)
-        owed = member.backlog is not None and prefix in member.backlog.owed
-        reason = reasons[group] or (
-            "waits: the peer reads slowly or is still being told its first routes" if owed else ""
-        )
-        yield Export(name, not reason, reason)
+        yield _export(name, group.rib, member, prefix, candidates)
+
+
+def _export(name: str, rib: AdjRibOut, member: Member, prefix: bytes, candidates: Candidates) -> Export:
+    told = rib.told(candidates, prefix, member.peer)
+    if told and member.is_owed(prefix):
+        return Export(name, False, "waits: the peer reads slowly or is still being told its first routes")
+    if rib.rule.path_limit is None:
+        return Export(name, bool(told), "" if told else rib.why_untold(candidates[0], prefix, member.peer))
+    reasons = [
+        f"{path.source.name}: {rib.why_untold(path, prefix, member.peer)}" for path in candidates if path not in told
+    ]
+    return Export(name, bool(told), "; ".join(reasons), tuple(map(rib.path_id, told)))
 
 
 def _why_not_member(speaker: SpeakerView, peer: PeerView, family: Family) -> str:

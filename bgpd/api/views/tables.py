@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from bgpd.api.operations import RouteQuery, Slice
 from bgpd.api.rows import FibRow, RouteRow
-from bgpd.api.views.describing import Describer, ecmp_limit, export_of, exported_row, fib_row
+from bgpd.api.views.describing import Describer, ecmp_limit, exported_row, fib_row
 from bgpd.api.views.scanning import PATH_ID, scan
 from bgpd.api.views.subjects import PeerView, SpeakerView
 from bgpd.families import Family
@@ -63,16 +63,16 @@ def routes_out(peer: PeerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
         if negotiated is None or joined is None:
             return []
         group, member = joined
-        path = candidates[0]
-        if path.source.peer is not None and path.source.peer is member.peer:
-            return []
-        exported = export_of(group.rib, path, key)
-        if exported is None:
-            return []
-        row = described.get(exported)
-        if row is None:
-            row = described[exported] = exported_row(exported, path, negotiated)
-        return [replace(row, prefix=prefix)]
+        found: list[RouteRow] = []
+        for path in group.rib.told(candidates, key, member.peer):
+            exported = group.rib.exported(path, key)
+            if exported is None:
+                continue
+            row = described.get(exported)
+            if row is None:
+                row = described[exported] = exported_row(exported, path, group.rib.path_id(path), negotiated)
+            found.append(replace(row, prefix=prefix))
+        return found
 
     return scan(tables, query, rows)
 
