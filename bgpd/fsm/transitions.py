@@ -74,6 +74,7 @@ from bgpd.fsm.events import (
 )
 from bgpd.fsm.open_checks import ExpectedPeer, check
 from bgpd.fsm.states import State
+from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import Notification, from_error
 from bgpd.messages.open import Open
@@ -399,15 +400,29 @@ def unexpected_before_open(machine: Context, event: Event) -> Step:
 
 
 def unexpected(machine: Context, event: Event) -> Step:
-    """OpenSent and later: a finite state machine error (RFC 4271 6.6) with the state's subcode (RFC 6608)."""
+    """OpenSent and later: a finite state machine error (RFC 4271 6.6) with the state's subcode (RFC 6608).
+
+    Its data is the type of the message, if it was one.
+    """
     why = f"{type(event).__name__} in state {machine.state}"
-    return _reject(machine, FsmError(_FSM_SUBCODES[machine.state], why=why))
+    kind = _MESSAGE_TYPES.get(type(event))
+    data = bytes((kind,)) if kind is not None else b""
+    return _reject(machine, FsmError(_FSM_SUBCODES[machine.state], data, why=why))
 
 
 _FSM_SUBCODES: Final = {
     State.OPEN_SENT: FsmSubcode.UNEXPECTED_IN_OPEN_SENT,
     State.OPEN_CONFIRM: FsmSubcode.UNEXPECTED_IN_OPEN_CONFIRM,
     State.ESTABLISHED: FsmSubcode.UNEXPECTED_IN_ESTABLISHED,
+}
+_MESSAGE_TYPES: Final[Mapping[type[Event], MessageType]] = {
+    OpenReceived: MessageType.OPEN,
+    OpenRejected: MessageType.OPEN,
+    UpdateReceived: MessageType.UPDATE,
+    UpdateRejected: MessageType.UPDATE,
+    KeepaliveReceived: MessageType.KEEPALIVE,
+    RouteRefreshReceived: MessageType.ROUTE_REFRESH,
+    RouteRefreshRejected: MessageType.ROUTE_REFRESH,
 }
 
 

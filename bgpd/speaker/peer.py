@@ -98,6 +98,8 @@ class Peer:
         self._restart_timer: asyncio.TimerHandle | None = None
         self._reports = (0.0, 0)  # minute that is counted, lines in it
         self._warned: set[Family] = set()
+        self._refreshing: set[Family] = set()  # the peer has begun to tell all again
+        self._refresh_due: set[Family] = set()  # the peer asked before it had End-of-RIB
         self._log = structlog.get_logger().bind(peer=settings.name)
 
     def attach(self, session: PeerSession) -> None:
@@ -131,6 +133,8 @@ class Peer:
         """Make the tables of a new session, or take up those of one that was lost."""
         self._negotiated = negotiated
         self.got_end_of_rib.clear()
+        self._refreshing.clear()
+        self._refresh_due.clear()
         self._warned.clear()
         self._perform(self.helper.session_up(negotiated))
         for family in negotiated.families:
@@ -191,17 +195,20 @@ class Peer:
             self.report("route refresh ignored", f"AFI {message.afi} SAFI {message.safi} was not negotiated")
             return
         if message.subtype == Subtype.REQUEST:
-            if family in self.members:
-                group, member = self.members[family]
-                closing = b""
-                if negotiated.enhanced_route_refresh:
-                    self.session.send(RouteRefresh(message.afi, message.safi, Subtype.BEGIN).encode())
-                    closing = RouteRefresh(message.afi, message.safi, Subtype.END).encode()
-                group.refresh(member, closing)
+            self._refresh(family, negotiated)
         elif message.subtype == Subtype.BEGIN:
+            if negotiated.peer_graceful_restart is not None and family not in self.got_end_of_rib:
+                # RFC 7313 section 4: until then the peer tells us its first table anyway
+                self.report("route refresh ignored", f"it begins before the {family.name} End-of-RIB")
+                return
+            self._refreshing.add(family)
             self.adj_ribs_in[family].mark_stale()
         elif message.subtype == Subtype.END:
-            self.adj_ribs_in[family].end_of_stale()
+            if family in self._refreshing:
+                self._refreshing.remove(family)
+                self.adj_ribs_in[family].end_of_stale()
+        else:
+            self.report("route refresh ignored", f"message subtype {message.subtype} means nothing to us")
 
     def drained(self) -> None:
         """The peer reads again."""
@@ -228,6 +235,12 @@ class Peer:
     def send_closing(self, octets: bytes) -> None:
         """Write End-of-RIB, or the mark at the end of a refresh."""
         self.session.send(octets)
+        due = {family for family in self._refresh_due if octets.startswith(end_of_rib(family))}
+        self._refresh_due -= due
+        negotiated = self._negotiated
+        if negotiated is not None:
+            for family in due:
+                self._refresh(family, negotiated)
 
     # what the speaker does
 
@@ -296,6 +309,20 @@ class Peer:
         return restart is None and self._hub.loop.time() - session.since >= settle
 
     # private
+
+    def _refresh(self, family: Family, negotiated: Negotiated) -> None:
+        """Tell the peer all of a family again; after End-of-RIB if that is still to come (RFC 7313 section 4)."""
+        if family not in self.members:
+            return
+        group, member = self.members[family]
+        if member.backlog is not None and member.backlog.closing.startswith(end_of_rib(family)):
+            self._refresh_due.add(family)
+            return
+        closing = b""
+        if negotiated.enhanced_route_refresh:
+            self.session.send(RouteRefresh(family.afi, family.safi, Subtype.BEGIN).encode())
+            closing = RouteRefresh(family.afi, family.safi, Subtype.END).encode()
+        group.refresh(member, closing)
 
     def _classic(self) -> AdjRibIn:
         for family, rib in self._ribs.items():

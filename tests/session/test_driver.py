@@ -98,7 +98,7 @@ def test_an_open_that_is_not_acceptable_is_answered_with_its_error(
 )
 def test_a_message_out_of_turn_is_a_state_machine_error(table: _Table, messages: list[bytes], subcode: int) -> None:
     table.say(*messages)
-    assert table.answers[-1] == (MessageType.NOTIFICATION, bytes((5, subcode)))
+    assert table.answers[-1] == (MessageType.NOTIFICATION, bytes((5, subcode, messages[-1][18])))
 
 
 @pytest.mark.rfc("7313", "5")

@@ -9,12 +9,17 @@ from tests.support.wire_peer import (
     EXTENDED_MESSAGES,
     IPV4,
     IPV6,
+    KEEPALIVE,
+    OPEN,
     REFRESH,
     UPDATE,
     Event,
     WirePeer,
     address,
     attribute,
+    end_of_rib,
+    graceful_restart,
+    message,
     mp_reach,
     path_attributes,
     prefix,
@@ -95,6 +100,51 @@ def test_end_mark_without_a_beginning_changes_nothing(daemon: WireDaemon) -> Non
         feeder.sync()
         observer.sync()
         assert ROUTE in observer.table
+
+
+@pytest.mark.rfc("7313", "4")
+def test_refresh_that_is_asked_for_before_the_end_of_rib_begins_behind_it(daemon: WireDaemon) -> None:
+    with daemon.session(FEEDER) as feeder, daemon.connect(OBSERVER) as observer:
+        announce(feeder, ROUTE)
+        feeder.sync()
+        observer.send(observer.opening)
+        observer.expect(OPEN)
+        observer.expect(KEEPALIVE)
+        observer.send(message(KEEPALIVE), route_refresh())
+        observer.read_until(lambda: Event("EoRR", IPV4) in observer.events)
+        told = [event for event in observer.events if event.about in (IPV4, ROUTE)]
+        route = Event("announce", ROUTE)
+        assert told == [route, Event("end", IPV4), Event("BoRR", IPV4), route, Event("EoRR", IPV4)]
+
+
+@pytest.mark.rfc("7313", "4")
+def test_refresh_that_begins_before_the_end_of_rib_of_a_peer_with_graceful_restart_is_ignored(
+    daemon: WireDaemon,
+) -> None:
+    restarts = REFRESH + ENHANCED_REFRESH + graceful_restart(30)
+    with daemon.session(OBSERVER) as observer, daemon.session(FEEDER, capabilities=restarts) as feeder:
+        announce(feeder, ROUTE, OTHER)
+        feeder.send(route_refresh(subtype=BEGIN))
+        announce(feeder, OTHER)
+        feeder.send(route_refresh(subtype=END))
+        feeder.sync()
+        observer.sync()
+        assert set(observer.table) == {ROUTE, OTHER}
+        feeder.send(end_of_rib(IPV4), route_refresh(subtype=BEGIN))
+        announce(feeder, OTHER)
+        feeder.send(route_refresh(subtype=END))
+        observer.wait_gone(ROUTE)
+    assert "it begins before the ipv4-unicast End-of-RIB" in daemon.logged
+
+
+@pytest.mark.rfc("7313", "5")
+def test_refresh_of_an_unknown_subtype_is_ignored_and_logged(daemon: WireDaemon) -> None:
+    with daemon.session(FEEDER) as feeder:
+        seen = len(feeder.events)
+        feeder.send(route_refresh(subtype=77))
+        feeder.sync()
+        assert [event.what for event in feeder.events[seen:]] == ["BoRR", "EoRR"]  # of the sync alone
+    assert "message subtype 77" in daemon.logged
 
 
 def longest(peer: WirePeer, *texts: str) -> int:
