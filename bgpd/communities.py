@@ -15,14 +15,19 @@ from typing import Final
 
 LargeCommunity = tuple[int, int, int]
 
+GRACEFUL_SHUTDOWN: Final = 0xFFFF0000  # RFC 8326
+LLGR_STALE: Final = 0xFFFF0006  # RFC 9494
+NO_LLGR: Final = 0xFFFF0007  # RFC 9494
+BLACKHOLE: Final = 0xFFFF029A  # RFC 7999
+
 WELL_KNOWN: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "graceful-shutdown": 0xFFFF0000,  # RFC 8326
+        "graceful-shutdown": GRACEFUL_SHUTDOWN,
         "accept-own": 0xFFFF0001,  # RFC 7611
-        "llgr-stale": 0xFFFF0006,  # RFC 9494
-        "no-llgr": 0xFFFF0007,  # RFC 9494
+        "llgr-stale": LLGR_STALE,
+        "no-llgr": NO_LLGR,
         "accept-own-nexthop": 0xFFFF0008,
-        "blackhole": 0xFFFF029A,  # RFC 7999
+        "blackhole": BLACKHOLE,
         "no-export": 0xFFFFFF01,  # RFC 1997
         "no-advertise": 0xFFFFFF02,  # RFC 1997
         "no-export-subconfed": 0xFFFFFF03,  # RFC 1997

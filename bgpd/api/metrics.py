@@ -97,7 +97,13 @@ def _peers(peers: tuple[PeerStatistics, ...]) -> Iterator[Metric]:
         octets.add_metric([peer.name, "received"], peer.octets_received)
         octets.add_metric([peer.name, "sent"], peer.octets_sent)
         for row in peer.families:
-            for kind, count in (("received", row.received), ("accepted", row.accepted), ("advertised", row.sent)):
+            for kind, count in (
+                ("received", row.received),
+                ("accepted", row.accepted),
+                ("advertised", row.sent),
+                ("stale", row.stale),
+                ("long-lived stale", row.long_lived),
+            ):
                 routes.add_metric([peer.name, row.family, kind], count)
         unsent.add_metric(label, peer.unsent)
         owed.add_metric(label, peer.owed)

@@ -23,13 +23,20 @@ class MessageCount(Struct, frozen=True):
 
 
 class FamilyCount(Struct, frozen=True):
-    """Routes of one peer in one family. owed: prefixes that a slow peer has not been sent yet."""
+    """Routes of one peer in one family. owed: prefixes that a slow peer has not been sent yet.
+
+    stale: routes that are kept while the peer restarts. stale_phase: ``restarting``, ``long-lived`` or ``returning``,
+    empty = nothing is stale. stale_until: Unix time at which they go, or become a last resort.
+    """
 
     family: str
     received: int
     accepted: int
     sent: int
     owed: int = 0
+    stale: int = 0
+    stale_phase: str = ""
+    stale_until: float | None = None
 
 
 class PeerRow(Struct, frozen=True):
@@ -87,7 +94,11 @@ class PeerDetail(Struct, frozen=True):
 
 
 class RouteRow(Struct, frozen=True, omit_defaults=True):
-    """One prefix with one path. why: the decision step at which it won or lost, or why it was rejected."""
+    """One prefix with one path. rejected: why it is not used.
+
+    is_stale: kept while its peer restarts, or a last resort: is_long_lived (RFC 9494). stale_until: Unix time at which
+    our timer ends that, None = it is stale elsewhere.
+    """
 
     prefix: str
     next_hop: str
@@ -100,6 +111,8 @@ class RouteRow(Struct, frozen=True, omit_defaults=True):
     is_best: bool = False
     is_multipath: bool = False
     is_stale: bool = False
+    is_long_lived: bool = False
+    stale_until: float | None = None
     rejected: str = ""
     path_id: int = 0
     originator: str = ""

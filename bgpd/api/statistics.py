@@ -54,12 +54,14 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class FamilyStatistics:
-    """Routes of one peer in one family."""
+    """Routes of one peer in one family. stale: kept while it restarts; long_lived: those of them in that phase."""
 
     family: str
     received: int
     accepted: int
     sent: int
+    stale: int = 0
+    long_lived: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,11 +60,11 @@ class SpeakerOperations:
 
     def routes(self, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
         """Return the Loc-RIB."""
-        return views.routes(self._speaker, query)
+        return views.routes(self._speaker, query, self._now())
 
     def routes_in(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
         """Return what a peer announced."""
-        return views.routes_in(self._speaker, views.find_peer(self._speaker, peer), query)
+        return views.routes_in(self._speaker, views.find_peer(self._speaker, peer), query, self._now())
 
     def routes_out(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
         """Return what a peer is told."""

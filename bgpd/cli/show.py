@@ -14,7 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bgpd.api.rows import Candidate, Explanation, Export, FibRow, PeerDetail, PeerRow, RouteRow, StatusRow
+from bgpd.api.rows import Candidate, Explanation, Export, FamilyCount, FibRow, PeerDetail, PeerRow, RouteRow, StatusRow
 
 Row = TypeVar("Row")
 MAX_WIDTH: Final = 10_000  # columns, of a file or a pipe: nothing is folded there
@@ -97,7 +97,7 @@ def _marks(row: RouteRow) -> Text:
     if row.rejected:
         return Text("x", style=_BAD)
     mark = ">" if row.is_best else "=" if row.is_multipath else " "
-    return Text(mark + ("s" if row.is_stale else ""), style=_GOOD if row.is_best else "")
+    return Text(mark + ("S" if row.is_long_lived else "s" if row.is_stale else ""), style=_GOOD if row.is_best else "")
 
 
 ROUTES: Final[Sequence[Column[RouteRow]]] = (
@@ -112,6 +112,7 @@ ROUTES: Final[Sequence[Column[RouteRow]]] = (
     Column("COMMUNITIES", lambda r: " ".join(r.communities), is_wide=True),
     Column("ORIGINATOR", lambda r: r.originator, is_wide=True),
     Column("CLUSTERS", lambda r: " ".join(r.cluster_list), is_wide=True),
+    Column("STALE-UNTIL", lambda r: since(r.stale_until), is_wide=True),
     Column("REJECTED", lambda r: r.rejected, is_wide=True),
 )
 
@@ -196,14 +197,24 @@ def peer(detail: PeerDetail) -> RenderableType:
         *((name, value) for name, value in detail.negotiated.items()),
         *((name, value) for name, value in detail.settings.items()),
     )
-    families = Table("FAMILY", "RCVD", "ACC", "SENT", "OWED", box=None, pad_edge=False, header_style="bold")
+    headings = ("FAMILY", "RCVD", "ACC", "SENT", "OWED", "STALE")
+    families = Table(*headings, box=None, pad_edge=False, header_style="bold")
     for count in detail.families:
-        families.add_row(count.family, str(count.received), str(count.accepted), str(count.sent), str(count.owed))
+        numbers = (count.received, count.accepted, count.sent, count.owed)
+        families.add_row(count.family, *map(str, numbers), _stale(count))
     messages = Table("MESSAGES", "RCVD", "SENT", box=None, pad_edge=False, header_style="bold")
     for kind in detail.messages:
         messages.add_row(kind.type, str(kind.received), str(kind.sent))
     messages.add_row("octets", str(detail.octets_received), str(detail.octets_sent))
     return Group(head, "", families, "", messages)
+
+
+def _stale(count: FamilyCount) -> str:
+    """Return how many routes are kept of a peer that restarts, and how long yet."""
+    if not count.stale_phase:
+        return str(count.stale)
+    until = f" until {since(count.stale_until)}" if count.stale_until is not None else ""
+    return f"{count.stale} {count.stale_phase}{until}"
 
 
 def explanation(found: Explanation) -> RenderableType:

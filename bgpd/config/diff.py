@@ -24,6 +24,7 @@ _RESET: Final = frozenset(
         "interface",
         "local_address",
         "local_asn",
+        "max_stale_time",
         "multihop_ttl",
         "password",
         "peer_type",
@@ -36,7 +37,7 @@ _RESET: Final = frozenset(
     }
 )
 _IMPORT: Final = frozenset({"allow_own_as", "ebgp_requires_policy", "enforce_first_as", "imports"})
-_EXPORT: Final = frozenset({"add_path_send_limit", "ebgp_requires_policy", "exports", "next_hop"})
+_EXPORT: Final = frozenset({"add_path_send_limit", "ebgp_requires_policy", "exports", "next_hop", "sends_stale"})
 
 # What cannot change while the daemon runs: (table, field) and the key in the file.
 _RESTART: Final = (

@@ -211,11 +211,24 @@ class GracefulRestartTable(Table, frozen=True, kw_only=True):
 
 
 class LongLivedGracefulRestartTable(Table, frozen=True, kw_only=True):
-    """Long-lived graceful restart (RFC 9494)."""
+    """Long-lived graceful restart (RFC 9494); needs graceful restart. Both times 0: off."""
 
     stale_time: Annotated[
         Annotated[int, Meta(ge=0, le=0xFF_FFFF)] | None,
-        _key("Seconds that stale routes are kept beyond the restart time; 0 = off."),
+        _key(
+            "Seconds beyond the restart time that peers are asked to keep our routes, as a last resort; 0 = not at all."
+        ),
+    ] = None
+    max_stale_time: Annotated[
+        Annotated[int, Meta(ge=0, le=0xFF_FFFF)] | None,
+        _key("Seconds that a peer's routes are kept so at most; the peer may ask for less.", default="`stale_time`"),
+    ] = None
+    partial_deployment: Annotated[
+        bool | None,
+        _key(
+            "Send such routes also to internal peers without the capability, with LOCAL_PREF 0 and `no-export`; "
+            "otherwise they are withdrawn from them."
+        ),
     ] = None
 
 
@@ -310,7 +323,7 @@ DEFAULT_SESSION: Final = SessionTable(
     idle_hold=IdleHoldTable(first=1, max=30),
     enforce_first_as=True,
     graceful_restart=GracefulRestartTable(enabled=True, restart_time=120),
-    long_lived_graceful_restart=LongLivedGracefulRestartTable(stale_time=0),
+    long_lived_graceful_restart=LongLivedGracefulRestartTable(stale_time=0, partial_deployment=False),
     add_path=AddPathDirection.NONE,
     add_path_send_limit=0,
     max_prefixes=MaxPrefixesTable(limit=0, action=MaxPrefixAction.CLOSE, restart_after=300),

@@ -21,5 +21,5 @@ def _notices(config: Resolved) -> Iterator[str]:
 
 
 def _of_peer(peer: ResolvedPeer) -> Iterator[str]:
-    if peer.stale_time:
-        yield f"peer {peer.name}: long_lived_graceful_restart: stale routes are kept for the restart time only"
+    if peer.max_stale_time and not peer.graceful_restart:
+        yield f"peer {peer.name}: long_lived_graceful_restart: not in use, graceful_restart is not enabled (RFC 9494)"

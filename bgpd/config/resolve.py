@@ -150,6 +150,10 @@ def _options(
     families = peer.families or session.families
     multihop_ttl, ttl_security = _ttl(peer, session)
     last = DEFAULT_SESSION
+    long_lived, default_long_lived = peer.long_lived_graceful_restart, session.long_lived_graceful_restart
+    stale_time = first(
+        long_lived.stale_time, default_long_lived.stale_time, last.long_lived_graceful_restart.stale_time
+    )
     return ResolvedPeer(
         name=name,
         address=address,
@@ -183,10 +187,12 @@ def _options(
             session.graceful_restart.restart_time,
             last.graceful_restart.restart_time,
         ),
-        stale_time=first(
-            peer.long_lived_graceful_restart.stale_time,
-            session.long_lived_graceful_restart.stale_time,
-            last.long_lived_graceful_restart.stale_time,
+        stale_time=stale_time,
+        max_stale_time=first(long_lived.max_stale_time, default_long_lived.max_stale_time, stale_time),
+        sends_stale=first(
+            long_lived.partial_deployment,
+            default_long_lived.partial_deployment,
+            last.long_lived_graceful_restart.partial_deployment,
         ),
         add_path=first(peer.add_path, session.add_path, last.add_path),
         add_path_send_limit=first(peer.add_path_send_limit, session.add_path_send_limit, last.add_path_send_limit),

@@ -54,7 +54,9 @@ class ResolvedPeer:
     address: empty in a range's template. interface: of a link-local address, else empty. asn: None = any external one.
     held_down: why the session must not come up, empty = nothing against it. max_prefix_limit: 0 = none.
     max_prefix_restart_after: 0 = stays down. multihop_ttl: 0 with ttl_security. ttl_security: hops, 0 = off.
-    stale_time: 0 = no long-lived graceful restart. tcp_ao: keys, the one to send with first; empty = no TCP-AO.
+    stale_time, max_stale_time: seconds that our routes, the peer's may live as a last resort; both 0 = no long-lived
+    graceful restart. sends_stale: also to an internal peer that does not do it. tcp_ao: keys, the one to send with
+    first; empty = no TCP-AO.
     """
 
     name: str
@@ -84,6 +86,8 @@ class ResolvedPeer:
     graceful_restart: bool
     restart_time: int
     stale_time: int
+    max_stale_time: int
+    sends_stale: bool
     add_path: AddPathDirection
     add_path_send_limit: int
     max_prefix_limit: int

@@ -28,6 +28,18 @@ class GracefulRestart:
 
 
 @dataclass(frozen=True, slots=True)
+class LongLivedRestart:
+    """The peer's long-lived graceful restart capability (RFC 9494 section 3.1).
+
+    times: (family, seconds that its stale routes may stay beyond the restart time). preserved: families whose
+    forwarding state the peer kept (F bit).
+    """
+
+    times: tuple[tuple[Family, int], ...]
+    preserved: frozenset[Family]
+
+
+@dataclass(frozen=True, slots=True)
 class Negotiated:
     """The outcome of two OPENs.
 
@@ -35,8 +47,9 @@ class Negotiated:
     max_send, max_receive: octets of the longest message each way (RFC 8654). add_path_receive, add_path_send:
     families whose NLRI carries a path identifier each way (RFC 7911). extended_next_hop: families that may have an
     IPv6 next hop (RFC 8950). four_octet_as: the session's AS_PATH has four-octet numbers (RFC 6793).
-    peer_graceful_restart: what the peer announced, whether or not we did; None = nothing. peer_role: the peer's
-    role code (RFC 9234), None = not announced.
+    peer_graceful_restart: what the peer announced, whether or not we did; None = nothing. peer_long_lived: the same of
+    its long-lived graceful restart, which counts beside the other one only. peer_role: the peer's role code (RFC 9234),
+    None = not announced.
     """
 
     local_asn: Asn
@@ -55,6 +68,7 @@ class Negotiated:
     add_path_send: frozenset[Family] = frozenset()
     extended_next_hop: frozenset[Family] = frozenset()
     peer_graceful_restart: GracefulRestart | None = None
+    peer_long_lived: LongLivedRestart | None = None
     peer_role: int | None = None
     peer_host_name: str = ""
 

@@ -23,6 +23,7 @@ from bgpd.messages.capabilities import (
     FourOctetAs,
     Fqdn,
     GracefulRestartCapability,
+    LongLivedGracefulRestart,
     MultiProtocol,
     Role,
     RouteRefresh,
@@ -30,7 +31,7 @@ from bgpd.messages.capabilities import (
     encode_capability,
 )
 from bgpd.messages.framing import MessageType, frame
-from bgpd.messages.negotiated import MAX_EXTENDED_MESSAGE, MAX_MESSAGE, GracefulRestart, Negotiated
+from bgpd.messages.negotiated import MAX_EXTENDED_MESSAGE, MAX_MESSAGE, GracefulRestart, LongLivedRestart, Negotiated
 
 VERSION: Final = 4
 
@@ -180,6 +181,7 @@ def negotiate(local: Open, remote: Open) -> Negotiated:
         add_path_send=_path_ids(remote, local, families),
         extended_next_hop=_extended_next_hop(local) & _extended_next_hop(remote) & frozenset(families),
         peer_graceful_restart=_graceful_restart(remote),
+        peer_long_lived=_long_lived(remote),
         peer_role=role.role if role is not None else None,
         peer_host_name=name.host if name is not None else "",
     )
@@ -237,4 +239,16 @@ def _graceful_restart(message: Open) -> GracefulRestart | None:
         preserved=frozenset(family for family, is_preserved in known if family is not None and is_preserved),
         is_restarting=offer.is_restarting,
         has_notification=offer.has_notification,
+    )
+
+
+def _long_lived(message: Open) -> LongLivedRestart | None:
+    offers = _all(message.capabilities, LongLivedGracefulRestart)
+    if not offers or _first(message.capabilities, GracefulRestartCapability) is None:
+        return None  # 9494 section 4.5: without the other capability it is as if it were not there
+    known = [(FAMILIES.get((each.afi, each.safi)), each) for each in offers[-1].families]
+    times = {family: each.stale_time for family, each in known if family is not None}
+    return LongLivedRestart(
+        times=tuple(times.items()),
+        preserved=frozenset(family for family, each in known if family is not None and each.is_preserved),
     )

@@ -1,8 +1,8 @@
 """Adj-RIB-In: what one peer announced in one family, as it came and as policy let it in.
 
 RFC 4271 3.2 and 9.1; RFC 7606 section 2 (treat-as-withdraw); RFC 7911 (path identifiers); RFC 4724 section 4.2 (stale
-routes). Hot: the table is filled by ``dict.update`` with one shared path for all prefixes of a message; an attribute
-block is parsed, checked, judged and ranked once, then found again by its octets.
+routes), RFC 9494 4.2 (those that live long). Hot: the table is filled by ``dict.update`` with one shared path for all
+prefixes of a message; an attribute block is parsed, checked, judged and ranked once, then found again by its octets.
 
 Keys are canonical wire octets, with the four octets of the path identifier before them where the session has
 identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
@@ -12,8 +12,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
+from bgpd.communities import LLGR_STALE, NO_LLGR
 from bgpd.families import Family
-from bgpd.messages.attributes.block import parse
+from bgpd.messages.attributes.block import parse, replace
+from bgpd.messages.attributes.model import Attributes
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.decision import rank
@@ -145,6 +147,36 @@ class AdjRibIn:
         self.withdraw(gone)
         return len(gone)
 
+    def begin_long_lived(self) -> Iterator[None]:
+        """Make what is stale a last resort, slice by slice: LLGR_STALE is attached, what has NO_LLGR goes.
+
+        A route that the peer's new session confirms meanwhile is left alone.
+        """
+        renewed: dict[Path, Path] = {}
+        keys, skip = iter(list(self.stale)), _PATH_ID if self.has_path_ids else 0
+        while chunk := list(islice(keys, _RENEWED)):
+            gone: list[bytes] = []
+            moved: dict[Path, list[bytes]] = {}
+            for key in chunk:
+                old = self.table.get(key) if key in self.stale else None
+                if old is None:
+                    continue
+                communities = old.attributes.communities
+                if NO_LLGR in communities:
+                    gone.append(key)
+                elif LLGR_STALE not in communities:
+                    new = renewed.get(old)
+                    if new is None:
+                        attributes = replace(old.attributes, communities=(*communities, LLGR_STALE))
+                        new = renewed[old] = self._derived(old, attributes)
+                        self._paths[object()] = new
+                    self.table[key] = new
+                    moved.setdefault(new, []).append(key)
+            self.withdraw(gone)
+            for path, members in moved.items():
+                self._hand_over(path, [key[skip:] for key in members] if skip else members)
+            yield
+
     def clear(self) -> Iterator[None]:
         """Withdraw everything, slice by slice; the table itself is empty at once."""
         keys, paths = iter(list(self.table)), self._paths
@@ -250,9 +282,12 @@ class AdjRibIn:
         _release(affected)
 
     def _renewed(self, old: Path) -> Path:
-        next_hop = self._next_hops.get(old.attributes.next_hop, self._interface)
-        path = Path(old.source, self.family, old.attributes, next_hop)
-        path.is_stale = old.is_stale
+        return self._derived(old, old.attributes)
+
+    def _derived(self, old: Path, attributes: Attributes) -> Path:
+        """Return a path of the same source, admitted by the rules of now."""
+        next_hop = self._next_hops.get(attributes.next_hop, self._interface)
+        path = Path(old.source, self.family, attributes, next_hop)
         rank(path)
         self._importer.admit(path)
         return path

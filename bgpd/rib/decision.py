@@ -1,16 +1,17 @@
 """The decision process: which of a prefix's paths is best, and by which step.
 
-RFC 4271 9.1.2 with a weight of our own before it, RFC 4456 section 9 (ORIGINATOR_ID, CLUSTER_LIST length), RFC 5065 5.3
-(confederations). MED is compared within one neighbouring AS only and in a way that does not depend on the order of
-arrival: the paths of each neighbouring AS are put in order first, then the heads of these lists are compared without
-MED. Only RFC 5004, where it is asked for, lets the past decide. Ranks are tuples in which lower is better; they are
-filled once for a path, not for a prefix.
+RFC 4271 9.1.2 with a weight of our own before it, RFC 9494 4.3 and 4.4 (long-lived stale comes last), RFC 4456 section
+9 (ORIGINATOR_ID, CLUSTER_LIST length), RFC 5065 5.3 (confederations). MED is compared within one neighbouring AS only
+and in a way that does not depend on the order of arrival: the paths of each neighbouring AS are put in order first,
+then the heads of these lists are compared without MED. Only RFC 5004, where it is asked for, lets the past decide.
+Ranks are tuples in which lower is better; they are filled once for a path, not for a prefix.
 """
 
 from collections.abc import Iterable
 from enum import Enum
 from typing import Final
 
+from bgpd.communities import LLGR_STALE
 from bgpd.identity import PeerType
 from bgpd.rib.path import Candidates, Path, Source, SourceKind
 
@@ -46,8 +47,13 @@ _BEFORE_IDENTIFIER: Final = _TAIL_STEPS.index(Step.IDENTIFIER)
 
 
 def rank(path: Path) -> None:
-    """Fill what the path is compared by. Its attributes, source, next hop and weight must be in place."""
+    """Fill what the path is compared by. Its attributes, source, next hop and weight must be in place.
+
+    Whoever attached LLGR_STALE, we ourselves or a speaker before us, such a path is long-lived stale.
+    """
     attributes, source = path.attributes, path.source
+    if attributes.communities and LLGR_STALE in attributes.communities:
+        path.is_stale = True
     local_pref = attributes.local_pref
     path.rank = (
         -source.preference,

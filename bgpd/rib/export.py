@@ -2,8 +2,8 @@
 
 RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 2545 section 3 (IPv6 next hops); RFC 1997 (well-known
 communities); RFC 4360 section 6 (non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065
-section 4 (confederation segments stay inside); RFC 8212 (default deny). All of it is a function of the path and of the
-``ExportRule``, never of a peer: peers with equal rules are one update group.
+section 4 (confederation segments stay inside); RFC 8212 (default deny); RFC 9494 4.3, 4.6 (long-lived stale). All of it
+is a function of the path and of the ``ExportRule``, never of a peer: peers with equal rules are one update group.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import Enum, Flag
 from typing import Final
 
+from bgpd.communities import LLGR_STALE
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.as_path import prepend, without_confederation
-from bgpd.messages.attributes.block import split, two_octet
+from bgpd.messages.attributes.block import replace, split, two_octet
 from bgpd.messages.attributes.model import AsPath, Attributes, SegmentType
 from bgpd.messages.attributes.spec import OPTIONAL, TRANSITIVE, tlv
 from bgpd.rib.decision import DEFAULT_LOCAL_PREF
@@ -55,17 +56,26 @@ class Settled(Flag):
     MED = 2
 
 
+class StaleRoutes(Enum):
+    """What becomes of a long-lived stale route on the way to a peer (RFC 9494 4.3, 4.6)."""
+
+    SENT = "sent"
+    WITHHELD = "withheld"
+    LAST_RESORT = "last resort"
+
+
 @dataclass(frozen=True, slots=True)
 class ExportRule:
     """All that makes two peers need different octets; equal rules share one update group.
 
-    cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we
-    have none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in
-    order. peer_name: the peer's, if policy asks for names; else empty. generation: counts reloads that changed a
-    policy, so that the old and the new group differ. denies_all: RFC 8212, eBGP without an export policy.
-    max_message: octets. gateway: the peer's address if it is the gateway of routes of ours, else empty. path_limit: how
-    many paths of a prefix go out, best first and each with a path identifier (RFC 7911), 0 = all; None = the best one
-    without an identifier.
+    cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we have
+    none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in order.
+    peer_name: the peer's, if policy asks for names; else empty. generation: counts reloads that changed a policy, so
+    that the old and the new group differ. denies_all: RFC 8212, eBGP without an export policy. max_message: octets.
+    gateway: the peer's address if it is the gateway of routes of ours, else empty. path_limit: how many paths of a
+    prefix go out, best first and each with a path identifier (RFC 7911), 0 = all; None = the best one without an
+    identifier. stale_routes: of long-lived stale routes; LAST_RESORT = with LOCAL_PREF 0 and NO_EXPORT, for a peer
+    within the AS that does not know them.
     """
 
     family: Family
@@ -85,6 +95,7 @@ class ExportRule:
     denies_all: bool = False
     gateway: bytes = b""
     path_limit: int | None = None
+    stale_routes: StaleRoutes = StaleRoutes.WITHHELD
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,6 +118,8 @@ def refusal(path: Path, rule: ExportRule) -> str:
     source = path.source
     if rule.denies_all:
         return "eBGP session without an export policy (RFC 8212)"
+    if path.is_stale and rule.stale_routes is StaleRoutes.WITHHELD:
+        return "long-lived stale, and the peer does not do long-lived graceful restart (RFC 9494)"
     communities = path.attributes.communities
     if communities:
         if NO_ADVERTISE in communities:
@@ -132,6 +145,8 @@ def rewrite(
 
     attributes: the path's own, or as policy left them. settled: which of them policy set.
     """
+    if path.is_stale:
+        attributes = _as_stale(attributes, rule)
     next_hop = attributes.next_hop if settled & Settled.NEXT_HOP else _next_hop(path, rule)
     hop = b""
     if rule.family.is_classic and len(next_hop) == rule.family.octets:
@@ -148,6 +163,18 @@ def rewrite(
             changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
         octets = _changed(attributes, changed, _NEXT_HOP_ONLY, hop)
     return Exported(octets if rule.four_octet_as else two_octet(octets), next_hop)
+
+
+def _as_stale(attributes: Attributes, rule: ExportRule) -> Attributes:
+    """Return the attributes of a long-lived stale route: LLGR_STALE stays whatever policy did (RFC 9494 4.3)."""
+    changed: dict[str, object] = {}
+    wanted = [LLGR_STALE]
+    if rule.stale_routes is StaleRoutes.LAST_RESORT:  # RFC 9494 4.6
+        wanted.append(NO_EXPORT)
+        changed["local_pref"] = 0
+    if missing := tuple(one for one in wanted if one not in attributes.communities):
+        changed["communities"] = attributes.communities + missing
+    return replace(attributes, **changed) if changed else attributes
 
 
 def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: bytes, settled: Settled) -> bytes:

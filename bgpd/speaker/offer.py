@@ -1,6 +1,6 @@
 """What we offer a peer in our OPEN.
 
-RFC 4271 4.2, RFC 5492; RFC 4724 section 3 (R and F bits), RFC 8538 (N bit). Seconds.
+RFC 4271 4.2, RFC 5492; RFC 4724 section 3 (R and F bits), RFC 8538 (N bit), RFC 9494 section 3.1. Seconds.
 """
 
 from typing import Final
@@ -17,6 +17,8 @@ from bgpd.messages.capabilities import (
     FourOctetAs,
     Fqdn,
     GracefulRestartCapability,
+    LongLivedFamily,
+    LongLivedGracefulRestart,
     MultiProtocol,
     PathIdFamily,
     RestartFamily,
@@ -44,6 +46,14 @@ def offer(peer: ResolvedPeer, node: ResolvedNode, *, is_restarting: bool, is_pre
         capabilities.append(
             GracefulRestartCapability(peer.restart_time, families, is_restarting, has_notification=True)
         )
+        if peer.max_stale_time or peer.stale_time:
+            # Without a family: we keep routes of others, and nobody needs to keep ours
+            kept = peer.families if peer.stale_time else ()
+            capabilities.append(
+                LongLivedGracefulRestart(
+                    tuple(LongLivedFamily(f.afi, f.safi, peer.stale_time, is_preserved) for f in kept)
+                )
+            )
     receives = peer.add_path in (AddPathDirection.RECEIVE, AddPathDirection.BOTH)
     sends = peer.add_path in (AddPathDirection.SEND, AddPathDirection.BOTH)
     if receives or sends:

@@ -1,7 +1,7 @@
 """One peer of the speaker: its session, what it announced, and its place in the update groups.
 
-RFC 4271 section 3 and 9; RFC 4724 4.2 (its routes while it restarts); RFC 2918 and 7313 (route refresh); RFC 4486
-section 4 (maximum prefixes). The hot entry is ``update_received``: one call for each UPDATE.
+RFC 4271 section 3 and 9; RFC 4724 4.2 and RFC 9494 4.2 (its routes while it restarts); RFC 2918 and 7313 (route
+refresh); RFC 4486 section 4 (maximum prefixes). The hot entry is ``update_received``: one call for each UPDATE.
 """
 
 import asyncio
@@ -16,7 +16,18 @@ from bgpd.config import ResolvedPeer
 from bgpd.errors import Cease, CeaseSubcode, ErrorCode
 from bgpd.families import FAMILIES, Family
 from bgpd.fsm.actions import EndKind, SessionEnd
-from bgpd.fsm.graceful_restart import Flush, FlushStale, Helper, Mark, StartRestartTimer, Step, StopRestartTimer
+from bgpd.fsm.graceful_restart import (
+    BeginLongLived,
+    Flush,
+    FlushStale,
+    Helper,
+    Mark,
+    StartRestartTimer,
+    StartStaleTimer,
+    Step,
+    StopRestartTimer,
+    StopStaleTimer,
+)
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.negotiated import Negotiated
@@ -96,6 +107,7 @@ class Peer:
         self._ribs: dict[Family, AdjRibIn] = {}
         self._negotiated: Negotiated | None = None
         self._restart_timer: asyncio.TimerHandle | None = None
+        self._stale_timers: dict[Family, asyncio.TimerHandle] = {}
         self._reports = (0.0, 0)  # minute that is counted, lines in it
         self._warned: set[Family] = set()
         self._refreshing: set[Family] = set()  # the peer has begun to tell all again
@@ -122,6 +134,13 @@ class Peer:
         settings, negotiated = self.settings, self._negotiated
         remote = negotiated.remote_asn if negotiated is not None else settings.asn
         return PeerContext(settings.name, self.peer_type, settings.local_asn, remote or Asn(0))
+
+    def stale_until(self, family: Family) -> float | None:
+        """Return the loop time at which the family's stale routes go or become a last resort; None = there are none."""
+        timer = self._stale_timers.get(family)
+        if timer is None and family in self.helper.stale:
+            timer = self._restart_timer
+        return timer.when() if timer is not None else None
 
     # what the session asks and tells (see bgpd.session.SessionUser)
 
@@ -152,7 +171,15 @@ class Peer:
         self._leave_groups()
         self._negotiated = None
         enabled = self.settings.graceful_restart
-        self._perform(self.helper.session_down(end, negotiated, is_enabled=enabled, has_notification=enabled))
+        self._perform(
+            self.helper.session_down(
+                end,
+                negotiated,
+                is_enabled=enabled,
+                has_notification=enabled,
+                max_stale_time=self.settings.max_stale_time,
+            )
+        )
         self._hub.peer_progressed(self)
         if (end.kind, end.code, end.subcode) == _TOO_MANY_PREFIXES:
             self._hub.loop.call_soon(self._stay_down)
@@ -441,6 +468,15 @@ class Peer:
                     self._restart_timer = self._hub.loop.call_later(seconds, self._restart_timer_expired)
                 case StopRestartTimer():
                     self._stop_timer()
+                case BeginLongLived(families):
+                    self._log.warning("stale routes are a last resort now", families=[f.name for f in families])
+                    for family in families & self.adj_ribs_in.keys():
+                        self._hub.slicer.add(self.adj_ribs_in[family].begin_long_lived())
+                case StartStaleTimer(family, seconds):
+                    later = self._hub.loop.call_later
+                    self._stale_timers[family] = later(seconds, self._stale_timer_expired, family)
+                case StopStaleTimer(family):
+                    self._stale_timers.pop(family).cancel()
 
     def _clear(self, families: frozenset[Family]) -> None:
         for family in families & self.adj_ribs_in.keys():
@@ -460,6 +496,12 @@ class Peer:
         self._restart_timer = None
         self._log.warning("restart time is over, stale routes go")
         self._perform(self.helper.timer_expired())
+        self._hub.peer_progressed(self)
+
+    def _stale_timer_expired(self, family: Family) -> None:
+        del self._stale_timers[family]
+        self._log.warning("long-lived stale time is over, stale routes go", family=family.name)
+        self._perform(self.helper.stale_timer_expired(family))
         self._hub.peer_progressed(self)
 
     def _stop_timer(self) -> None:

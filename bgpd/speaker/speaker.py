@@ -29,7 +29,7 @@ from bgpd.rib.add_path import AddPathRibOut
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.admission import Admission
 from bgpd.rib.changes import sort_by_path
-from bgpd.rib.export import ExportRule, NextHopMode
+from bgpd.rib.export import ExportRule, NextHopMode, StaleRoutes
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path
@@ -257,6 +257,7 @@ class Speaker:
             gateway=settings.address if settings.address in self.origination.gateways else b"",
             denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,
             path_limit=settings.add_path_send_limit if family in negotiated.add_path_send else None,
+            stale_routes=_stale_routes(settings, kind, negotiated),
         )
 
     def group(self, rule: ExportRule) -> UpdateGroup:
@@ -496,6 +497,12 @@ class Speaker:
 
     def _tunnel(self) -> int:
         return self.interface_index(self.config.kernel.tunnel_device)
+
+
+def _stale_routes(settings: ResolvedPeer, kind: PeerType, negotiated: Negotiated) -> StaleRoutes:
+    if negotiated.peer_long_lived is not None:
+        return StaleRoutes.SENT
+    return StaleRoutes.LAST_RESORT if settings.sends_stale and kind is not PeerType.EXTERNAL else StaleRoutes.WITHHELD
 
 
 def kernel_settings(config: ResolvedKernel) -> KernelSettings:

@@ -76,6 +76,14 @@ def graceful_restart(
     return capability(64, struct.pack("!H", flags << 12 | seconds) + rest)
 
 
+def long_lived_restart(
+    seconds: int, families: Iterable[tuple[int, int]] = (IPV4, IPV6), *, forwarding: int = 0x80
+) -> bytes:
+    """Return the long-lived graceful restart capability; seconds: 24 bits, the same for each family."""
+    time = seconds.to_bytes(3)
+    return capability(71, b"".join(struct.pack("!HBB", *family, forwarding) + time for family in families))
+
+
 REFRESH = capability(2)
 ENHANCED_REFRESH = capability(70)
 EXTENDED_MESSAGES = capability(6)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from bgpd.addresses import format_address
 from bgpd.api.rows import FibLeg, FibRow, RouteRow
-from bgpd.api.views.subjects import SpeakerView
+from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.communities import format_community, format_extended_community, format_large_community
 from bgpd.families import Family
 from bgpd.identity import format_identifier
@@ -38,9 +38,22 @@ class Describer:
             hop = path.next_hop
             row = route_row(path.attributes, "", path.source.name, hop.address or hop.link_local)
             row = self._rows[path] = replace(
-                row, is_stale=path.is_stale, rejected=path.rejected, path_id=path.source.path_id
+                row,
+                is_stale=path.is_stale,
+                is_long_lived=path.is_stale,
+                rejected=path.rejected,
+                path_id=path.source.path_id,
             )
         return replace(row, prefix=prefix, is_best=is_best, is_multipath=is_multipath and not is_best)
+
+
+def with_staleness(row: RouteRow, peer: PeerView | None, family: Family, key: bytes, moment: Moment) -> RouteRow:
+    """Return the row with what the peer's restart means for it. key: as in the Adj-RIB-In of the peer."""
+    rib = peer.adj_ribs_in.get(family) if peer is not None else None
+    if peer is None or rib is None or key not in rib.stale:
+        return row
+    until = peer.stale_until(family)
+    return replace(row, is_stale=True, stale_until=moment.unix_of(until) if until is not None else None)
 
 
 def route_row(attributes: Attributes, prefix: str, peer: str, next_hop: bytes) -> RouteRow:

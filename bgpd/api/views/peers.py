@@ -8,6 +8,7 @@ from bgpd.api.rows import FamilyCount, MessageCount, PeerDetail, PeerRow
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.config import ResolvedPeer
 from bgpd.families import Family
+from bgpd.fsm.graceful_restart import Phase
 from bgpd.fsm.states import State
 from bgpd.identity import format_identifier
 from bgpd.messages.framing import MessageType
@@ -77,7 +78,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         last_error_at=moment.unix_of(session.last_error_at) if last_error(peer) else None,
         unsent=session.unsent,
         is_congested=session.is_congested,
-        families=tuple(family_counts(peer)),
+        families=tuple(family_counts(peer, moment)),
         messages=tuple(MessageCount(kind.name, counts.received[kind], counts.sent[kind]) for kind in MessageType),
         octets_received=counts.octets_received,
         octets_sent=counts.octets_sent,
@@ -106,17 +107,30 @@ def peer_kind(settings: ResolvedPeer) -> str:
     return "client" if settings.reflector_client else "ibgp"
 
 
-def family_counts(peer: PeerView) -> Iterator[FamilyCount]:
+def family_counts(peer: PeerView, moment: Moment) -> Iterator[FamilyCount]:
     families = dict.fromkeys((*peer.adj_ribs_in, *peer.members))
     for family in families:
         rib, joined = peer.adj_ribs_in.get(family), peer.members.get(family)
+        until = peer.stale_until(family)
         yield FamilyCount(
             family.name,
             len(rib) if rib is not None else 0,
             rib.accepted if rib is not None else 0,
             _advertised(*joined) if joined is not None else 0,
             joined[1].owed if joined is not None else 0,
+            len(rib.stale) if rib is not None else 0,
+            _stale_phase(peer, family),
+            moment.unix_of(until) if until is not None else None,
         )
+
+
+def _stale_phase(peer: PeerView, family: Family) -> str:
+    helper = peer.helper
+    if family not in helper.stale:
+        return ""
+    if family in helper.long_lived:
+        return "long-lived"
+    return "returning" if helper.phase is Phase.RETURNING else "restarting"
 
 
 def _advertised(group: UpdateGroup, member: Member) -> int:
@@ -133,12 +147,20 @@ def _negotiated(negotiated: Negotiated) -> dict[str, str]:
         "families": names(negotiated.families),
         "hold time": f"{negotiated.hold_time} s, keepalive {negotiated.keepalive_time} s",
         "graceful restart": f"{restart.restart_time} s, {names(restart.families)}" if restart is not None else "no",
+        "long-lived restart": _long_lived(negotiated),
         "route refresh": "enhanced" if negotiated.enhanced_route_refresh else _yes(negotiated.route_refresh),
         "four-octet AS": _yes(negotiated.four_octet_as),
         "longest message": f"{negotiated.max_send} octets sent, {negotiated.max_receive} received",
         "add path": f"receive {names(negotiated.add_path_receive)}; send {names(negotiated.add_path_send)}",
         "IPv6 next hop": names(negotiated.extended_next_hop),
     }
+
+
+def _long_lived(negotiated: Negotiated) -> str:
+    offer = negotiated.peer_long_lived
+    if offer is None:
+        return "no"
+    return ", ".join(f"{family.name} {seconds} s" for family, seconds in offer.times) or "yes, no family of its own"
 
 
 def _settings(settings: ResolvedPeer) -> dict[str, str]:

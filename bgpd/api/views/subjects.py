@@ -6,6 +6,7 @@ from typing import Protocol
 
 from bgpd.config import Resolved, ResolvedPeer
 from bgpd.families import Family
+from bgpd.fsm.graceful_restart import Helper
 from bgpd.kernel import FibRoute, Kernel
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.adj_rib_in import AdjRibIn
@@ -52,6 +53,9 @@ class PeerView(Protocol):
     def members(self) -> Mapping[Family, tuple[UpdateGroup, Member]]: ...
     @property
     def range_name(self) -> str: ...
+    @property
+    def helper(self) -> Helper: ...
+    def stale_until(self, family: Family) -> float | None: ...
 
 
 class ForwardingView(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bgpd.addresses import format_prefix
-from bgpd.api.rows import StatusRow
+from bgpd.api.rows import FamilyCount, StatusRow
 from bgpd.api.statistics import Distribution, FamilyStatistics, FibStatistics, PeerStatistics, Statistics
 from bgpd.api.views.peers import family_counts, is_expected, is_up, peer_address, peer_kind
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
@@ -83,10 +83,14 @@ def statistics(
     )
 
 
+def _long_lived(count: FamilyCount) -> int:
+    return count.stale if count.stale_phase == "long-lived" else 0
+
+
 def _peer_statistics(peer: PeerView, moment: Moment) -> PeerStatistics:
     settings, session, negotiated = peer.settings, peer.session, peer.negotiated
     counts = session.counts
-    families = tuple(family_counts(peer))
+    families = tuple(family_counts(peer, moment))
     return PeerStatistics(
         name=settings.name,
         address=peer_address(peer),
@@ -102,5 +106,7 @@ def _peer_statistics(peer: PeerView, moment: Moment) -> PeerStatistics:
         octets_sent=counts.octets_sent,
         unsent=session.unsent,
         owed=sum(family.owed for family in families),
-        families=tuple(FamilyStatistics(f.family, f.received, f.accepted, f.sent) for f in families),
+        families=tuple(
+            FamilyStatistics(f.family, f.received, f.accepted, f.sent, f.stale, _long_lived(f)) for f in families
+        ),
     )

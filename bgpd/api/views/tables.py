@@ -6,9 +6,9 @@ from msgspec.structs import replace
 
 from bgpd.api.operations import RouteQuery, Slice
 from bgpd.api.rows import FibRow, RouteRow
-from bgpd.api.views.describing import Describer, ecmp_limit, exported_row, fib_row
+from bgpd.api.views.describing import Describer, ecmp_limit, exported_row, fib_row, with_staleness
 from bgpd.api.views.scanning import PATH_ID, scan
-from bgpd.api.views.subjects import PeerView, SpeakerView
+from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.families import Family
 from bgpd.kernel import FibRoute
 from bgpd.rib.decision import equal_cost
@@ -16,22 +16,28 @@ from bgpd.rib.export import Exported
 from bgpd.rib.path import Candidates, Path
 
 
-def routes(speaker: SpeakerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+def routes(speaker: SpeakerView, query: RouteQuery, moment: Moment) -> Iterator[Slice[RouteRow]]:
     """Return the Loc-RIB: every usable path of every prefix, the best one first."""
     describe = Describer()
     limit = ecmp_limit(speaker)
 
-    def rows(_: Family, prefix: str, candidates: Candidates, __: bytes) -> list[RouteRow]:
+    def row(family: Family, prefix: str, path: Path, key: bytes, best: Path, shared: Candidates) -> RouteRow:
+        described = describe(path, prefix, is_best=path is best, is_multipath=path in shared)
+        peer = speaker.peers.get(path.source.name) if path.source.peer is not None else None
+        path_id = path.source.path_id
+        return with_staleness(described, peer, family, path_id.to_bytes(PATH_ID) + key if path_id else key, moment)
+
+    def rows(family: Family, prefix: str, candidates: Candidates, key: bytes) -> list[RouteRow]:
         best = candidates[0]
         if query.peer and best.source.name != query.peer:
             return []
         shared = equal_cost(candidates, limit) if len(candidates) > 1 else ()
-        return [describe(path, prefix, is_best=path is best, is_multipath=path in shared) for path in candidates]
+        return [row(family, prefix, path, key, best, shared) for path in candidates]
 
     return scan([(family, rib.table) for family, rib in speaker.loc_ribs.items()], query, rows)
 
 
-def routes_in(speaker: SpeakerView, peer: PeerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
+def routes_in(speaker: SpeakerView, peer: PeerView, query: RouteQuery, moment: Moment) -> Iterator[Slice[RouteRow]]:
     """Return what the peer announced, with the reason where it is not used."""
     describe = Describer()
     tables: list[tuple[Family, Mapping[bytes, Path]]] = []
@@ -46,9 +52,8 @@ def routes_in(speaker: SpeakerView, peer: PeerView, query: RouteQuery) -> Iterat
         candidates = speaker.loc_ribs[family].table.get(octets)
         rejected = peer.importers[family].refusal(path, octets) if family in peer.importers else path.rejected
         is_best = candidates is not None and candidates[0].source is path.source and not rejected
-        stale = key in peer.adj_ribs_in[family].stale if family in peer.adj_ribs_in else False
-        row = describe(path, prefix, is_best=is_best, is_multipath=False)
-        return [replace(row, rejected=rejected, is_stale=stale or row.is_stale)]
+        row = replace(describe(path, prefix, is_best=is_best, is_multipath=False), rejected=rejected)
+        return [with_staleness(row, peer, family, key, moment)]
 
     return scan(tables, query, rows, ids)
 
