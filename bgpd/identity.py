@@ -1,9 +1,13 @@
-"""AS numbers and BGP Identifiers: numbers that must not be swapped; and what an AS number makes of a peer.
+"""AS numbers and BGP Identifiers: numbers that must not be swapped; and what they make of a peer.
 
-RFC 6793 (four-octet AS numbers), RFC 5396 (their text), RFC 6286 (BGP Identifier). Both are host-order integers.
+RFC 6793 (four-octet AS numbers), RFC 5396 (their text), RFC 6286 (BGP Identifier), RFC 5065 (confederations), RFC 9234
+(roles). Numbers are host-order integers.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 from typing import Final, NewType
 
 Asn = NewType("Asn", int)
@@ -16,6 +20,55 @@ class PeerType(Enum):
     INTERNAL = "internal"
     EXTERNAL = "external"
     CONFEDERATION = "confederation"
+
+
+class Role(Enum):
+    """What we are to a peer of another AS (RFC 9234 section 4.1); the value is the word of the configuration."""
+
+    PROVIDER = "provider"
+    ROUTE_SERVER = "rs"
+    ROUTE_SERVER_CLIENT = "rs-client"
+    CUSTOMER = "customer"
+    PEER = "peer"
+
+    @property
+    def code(self) -> int:
+        """The number in the role capability."""
+        return _ROLE_CODES[self]
+
+    @property
+    def counterpart(self) -> "Role":
+        """What the peer of such a speaker is (RFC 9234 4.2, table 2)."""
+        return _COUNTERPARTS[self]
+
+
+_ROLE_CODES: Final[Mapping[Role, int]] = MappingProxyType(
+    {
+        Role.PROVIDER: 0,
+        Role.ROUTE_SERVER: 1,
+        Role.ROUTE_SERVER_CLIENT: 2,
+        Role.CUSTOMER: 3,
+        Role.PEER: 4,
+    }
+)
+ROLE_BY_CODE: Final[Mapping[int, Role]] = MappingProxyType({code: role for role, code in _ROLE_CODES.items()})
+_COUNTERPARTS: Final[Mapping[Role, Role]] = MappingProxyType(
+    {
+        Role.PROVIDER: Role.CUSTOMER,
+        Role.CUSTOMER: Role.PROVIDER,
+        Role.ROUTE_SERVER: Role.ROUTE_SERVER_CLIENT,
+        Role.ROUTE_SERVER_CLIENT: Role.ROUTE_SERVER,
+        Role.PEER: Role.PEER,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Confederation:
+    """ASes that are one AS to all others (RFC 5065). members: the Member-AS numbers, ours among them."""
+
+    identifier: Asn
+    members: frozenset[Asn]
 
 
 AS_TRANS: Final = Asn(23456)

@@ -42,9 +42,9 @@ class FamilyCount(Struct, frozen=True):
 class PeerRow(Struct, frozen=True):
     """One peer, as a line.
 
-    node: host name that the peer announced, or its name in the cluster. type: ``ibgp``, ``ebgp`` or ``client``.
-    state: the RFC's name of the FSM state. is_expected: it should be up; a disabled peer should not. received,
-    accepted, sent: routes, over all families.
+    node: host name that the peer announced, or its name in the cluster. type: ``ibgp``, ``ebgp``, ``client`` or
+    ``confed`` (another Member-AS of our confederation). state: the RFC's name of the FSM state. is_expected: it should
+    be up; a disabled peer should not. received, accepted, sent: routes, over all families.
     """
 
     name: str

@@ -9,7 +9,7 @@ import msgspec
 
 from bgpd.addresses import covers, parse_address, parse_prefix
 from bgpd.config import syntax
-from bgpd.config.inheritance import first, remote_asn
+from bgpd.config.inheritance import first, relation
 from bgpd.config.model import (
     DEFAULT_SESSION,
     AddPathDirection,
@@ -26,8 +26,8 @@ from bgpd.config.model import (
 from bgpd.config.policy_checks import again, near, policy_faults
 from bgpd.config.problems import Finding
 from bgpd.config.reader import expected, join, unwrap
+from bgpd.config.relations import node_relations, peer_relations
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, IPV6_UNICAST, Family
-from bgpd.identity import Asn
 
 
 def check(config: Config) -> list[Finding]:
@@ -35,6 +35,7 @@ def check(config: Config) -> list[Finding]:
     return [
         *_required(config, ""),
         *_node(config.node),
+        *node_relations(config.node),
         *_session(config.session, "session"),
         *_idle_hold(config.session, config.session, "session"),
         *_peers(config),
@@ -136,6 +137,7 @@ def _ranges(config: Config) -> Iterator[Finding]:
 def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
     """Yield the faults of what a peer and a peer range have in common."""
     yield from _session(peer, key)
+    yield from peer_relations(peer, key, config.node)
     if peer.idle_hold != IdleHoldTable():
         yield from _idle_hold(config.session, peer, key)
     if peer.password is not None and peer.password_file is not None:
@@ -156,7 +158,7 @@ def _options(peer: PeerOptions, key: str, config: Config) -> Iterator[Finding]:
     if config.node.cluster_id is None:
         message = "expected node.cluster_id to be set, as only a route reflector has clients"
         yield Finding(f"{key}.reflector_client", message, ("node.cluster_id",))
-    if _peer_type(peer, config.node) == "external":
+    if _peer_type(peer, config.node) in ("external", "confederation"):
         message = f"expected an internal peer, as only those can be clients; found asn {peer.asn}"
         yield Finding(f"{key}.reflector_client", message, ("node.asn", f"{key}.asn", f"{key}.local_asn"))
 
@@ -249,12 +251,9 @@ def _twice(values: Iterable[object], written: tuple[str, ...], key: str) -> Iter
 
 
 def _peer_type(peer: PeerOptions, node: NodeTable) -> str:
-    """Return whether a peer is internal or external; empty if an AS number is missing."""
-    written = node.asn if peer.local_asn is None else peer.local_asn
-    if not written or not peer.asn:
-        return ""
-    local_asn: Asn = syntax.asn_value(written)
-    return remote_asn(peer.asn, local_asn)[1]
+    """Return what a peer is to us; empty if an AS number is missing."""
+    to_peer = relation(peer, node)
+    return "" if to_peer is None else to_peer.peer_type
 
 
 def _node_families(node: NodeTable) -> set[Family]:

@@ -34,10 +34,25 @@ _RESET: Final = frozenset(
         "stale_time",
         "tcp_ao",
         "ttl_security",
+        "is_dual_asn",
+        "is_role_required",
+        "role",
     }
 )
-_IMPORT: Final = frozenset({"allow_own_as", "ebgp_requires_policy", "enforce_first_as", "imports"})
-_EXPORT: Final = frozenset({"add_path_send_limit", "ebgp_requires_policy", "exports", "next_hop", "sends_stale"})
+_IMPORT: Final = frozenset(
+    {"allow_own_as", "ebgp_requires_policy", "enforce_first_as", "imports", "prepends_local_asn", "real_asn"}
+)
+_EXPORT: Final = frozenset(
+    {
+        "add_path_send_limit",
+        "ebgp_requires_policy",
+        "exports",
+        "next_hop",
+        "prepends_real_asn",
+        "real_asn",
+        "sends_stale",
+    }
+)
 
 # What cannot change while the daemon runs: (table, field) and the key in the file.
 _RESTART: Final = (
@@ -190,7 +205,8 @@ class _Causes:
     def __init__(self, old: Resolved, new: Resolved, policies: frozenset[str]) -> None:
         node = frozenset(different(old.node, new.node))
         self._policies = policies
-        self._reset = ("router_id",) if "identifier" in node else ()
+        names = (("identifier", "router_id"), ("confederation", "confederation"))
+        self._reset = tuple(key for field, key in names if field in node)
         is_reflection = "cluster_id" in node
         self._imports = is_reflection or old.kernel.import_default_route != new.kernel.import_default_route
         self._exports = is_reflection or "addresses" in node or old.pools != new.pools

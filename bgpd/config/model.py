@@ -58,6 +58,24 @@ class MaxPrefixAction(StrEnum):
     CLOSE = "close"
 
 
+class LocalAsnOption(StrEnum):
+    """How our AS on a session and our own one go together (RFC 7705)."""
+
+    NO_PREPEND = "no-prepend"
+    REPLACE_AS = "replace-as"
+    DUAL_AS = "dual-as"
+
+
+class RoleName(StrEnum):
+    """What we are to a peer (RFC 9234)."""
+
+    PROVIDER = "provider"
+    CUSTOMER = "customer"
+    PEER = "peer"
+    RS = "rs"
+    RS_CLIENT = "rs-client"
+
+
 class IpipMode(StrEnum):
     """When routes of a pool go through the IPIP tunnel device."""
 
@@ -158,6 +176,15 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Any table of the file."""
 
 
+class ConfederationTable(Table, frozen=True, kw_only=True):
+    """Several ASes that are one to all others (RFC 5065); `node.asn` is our Member-AS. Without this table: none."""
+
+    identifier: Annotated[AsnText, _key("AS number that the confederation has to others.", required=True)] = ""
+    members: Annotated[
+        tuple[AsnText, ...], _key("AS numbers of its members; `node.asn` is one of them whether named or not.")
+    ] = ()
+
+
 class NodeTable(Table, frozen=True, kw_only=True):
     """This node."""
 
@@ -191,6 +218,7 @@ class NodeTable(Table, frozen=True, kw_only=True):
             "of the peer would put before it (RFC 5004). Then it depends on the order of arrival which is best."
         ),
     ] = False
+    confederation: ConfederationTable | None = None
 
 
 class IdleHoldTable(Table, frozen=True, kw_only=True):
@@ -287,7 +315,10 @@ class SessionTable(Table, frozen=True, kw_only=True):
     idle_hold: IdleHoldTable = IdleHoldTable()
     enforce_first_as: Annotated[
         bool | None,
-        _key("Refuse a route of an external peer whose AS path does not start with the peer's AS."),
+        _key(
+            "Refuse a route of a peer in another AS whose AS path does not start with the peer's AS. Off with "
+            '`role = "rs-client"` unless it stands at the peer itself: route servers keep their AS out of the path.'
+        ),
     ] = None
     families: Annotated[
         Annotated[tuple[FamilyName, ...], Meta(min_length=1)] | None,
@@ -313,7 +344,13 @@ class SessionTable(Table, frozen=True, kw_only=True):
     ] = None
     ebgp_requires_policy: Annotated[
         bool | None,
-        _key("Without a policy nothing is imported from and exported to an external peer (RFC 8212)."),
+        _key(
+            "Without a policy nothing is imported from and exported to an external peer (RFC 8212); a peer in our "
+            "confederation is none."
+        ),
+    ] = None
+    strict_role: Annotated[
+        bool | None, _key("Refuse a peer that has a `role` here and does not tell its own (RFC 9234).")
     ] = None
 
 
@@ -329,6 +366,7 @@ DEFAULT_SESSION: Final = SessionTable(
     max_prefixes=MaxPrefixesTable(limit=0, action=MaxPrefixAction.CLOSE, restart_after=300),
     multihop_ttl=64,
     ebgp_requires_policy=True,
+    strict_role=False,
 )
 
 
@@ -338,10 +376,32 @@ class PeerOptions(SessionTable, frozen=True, kw_only=True):
     asn: Annotated[
         int | str,
         _key(
-            "The peer's AS number; `internal` = ours, `external` = any other.", written=syntax.PEER_ASN, required=True
+            "The peer's AS number; `internal` = ours, `external` = any other, outside our confederation.",
+            written=syntax.PEER_ASN,
+            required=True,
         ),
     ] = ""
-    local_asn: Annotated[AsnText | None, _key("Our AS number on this session.", default="`node.asn`")] = None
+    local_asn: Annotated[
+        AsnText | None,
+        _key(
+            "Our AS number on this session (RFC 7705); in AS paths it stands beside our own one.",
+            default="`node.asn`, or the confederation's identifier to a peer outside",
+        ),
+    ] = None
+    local_asn_options: Annotated[
+        tuple[LocalAsnOption, ...],
+        _key(
+            "`no-prepend` = `local_asn` is not put before received paths; `replace-as` = our own AS is not put before "
+            "sent ones, only `local_asn`; `dual-as` = the session may come up with either AS."
+        ),
+    ] = ()
+    role: Annotated[
+        RoleName | None,
+        _key(
+            "What we are to an external peer (RFC 9234): routes leaked against it are refused and not sent.",
+            default="none",
+        ),
+    ] = None
     reflector_client: Annotated[
         bool, _key("The peer is our route reflector client; needs `node.cluster_id` and an internal peer.")
     ] = False

@@ -9,14 +9,17 @@ from bgpd.addresses import parse_address, parse_prefix
 from bgpd.communities import parse_communities
 from bgpd.config import syntax
 from bgpd.config.checks import check
-from bgpd.config.inheritance import first, remote_asn
+from bgpd.config.inheritance import Relation, confederation, first, relation
 from bgpd.config.model import (
     DEFAULT_SESSION,
     Config,
     LearnTable,
+    LocalAsnOption,
+    NodeTable,
     PeerOptions,
     PeerRangeTable,
     PeerTable,
+    RoleName,
     SessionTable,
 )
 from bgpd.config.policies import policies
@@ -39,7 +42,7 @@ from bgpd.config.resolved import (
 )
 from bgpd.config.toml import host_name, read_password
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, Family
-from bgpd.identity import parse_identifier
+from bgpd.identity import Role, parse_identifier
 
 PasswordReader = Callable[[str], tuple[str | None, str]]
 
@@ -57,8 +60,8 @@ def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_
     http = syntax.host_and_port(config.http.listen) if config.http.listen else None
     return Resolved(
         node=node,
-        peers=tuple(_peer(peer, config.session, node, passwords) for peer in config.peer),
-        ranges=tuple(_range(one, config.session, node, passwords) for one in config.peer_range),
+        peers=tuple(_peer(peer, config.session, config.node, passwords) for peer in config.peer),
+        ranges=tuple(_range(one, config.session, config.node, passwords) for one in config.peer_range),
         networks=tuple(
             ResolvedNetwork(*parse_prefix(one.prefix), one.blackhole, parse_communities(one.communities))
             for one in config.network
@@ -87,10 +90,11 @@ def _node(config: Config) -> ResolvedNode:
         port=node.port,
         cluster_id=None if node.cluster_id is None else parse_identifier(node.cluster_id),
         prefer_oldest_external=node.prefer_oldest_external,
+        confederation=confederation(node),
     )
 
 
-def _peer(peer: PeerTable, session: SessionTable, node: ResolvedNode, passwords: PasswordReader) -> ResolvedPeer:
+def _peer(peer: PeerTable, session: SessionTable, node: NodeTable, passwords: PasswordReader) -> ResolvedPeer:
     address, interface = syntax.address_and_interface(peer.address)
     return _options(
         peer,
@@ -107,7 +111,7 @@ def _peer(peer: PeerTable, session: SessionTable, node: ResolvedNode, passwords:
     )
 
 
-def _range(one: PeerRangeTable, session: SessionTable, node: ResolvedNode, passwords: PasswordReader) -> ResolvedRange:
+def _range(one: PeerRangeTable, session: SessionTable, node: NodeTable, passwords: PasswordReader) -> ResolvedRange:
     family, prefix = parse_prefix(one.prefix)
     name = one.name or one.prefix
     template = _options(
@@ -129,7 +133,7 @@ def _range(one: PeerRangeTable, session: SessionTable, node: ResolvedNode, passw
 def _options(
     peer: PeerOptions,
     session: SessionTable,
-    node: ResolvedNode,
+    node: NodeTable,
     passwords: PasswordReader,
     *,
     name: str,
@@ -141,8 +145,8 @@ def _options(
     passive: bool,
 ) -> ResolvedPeer:
     """Return a peer: its own keys before those of ``[session]`` before the defaults."""
-    local_asn = node.asn if peer.local_asn is None else syntax.asn_value(peer.local_asn)
-    asn, peer_type = remote_asn(peer.asn, local_asn)
+    to_peer = relation(peer, node)
+    assert to_peer is not None  # a missing AS number was a finding
     password, held_down = (peer.password, "")
     if peer.password_file is not None:
         password, held_down = passwords(peer.password_file)
@@ -159,9 +163,16 @@ def _options(
         address=address,
         interface=interface,
         port=port,
-        asn=asn,
-        peer_type=peer_type,
-        local_asn=local_asn,
+        asn=to_peer.remote_asn,
+        peer_type=to_peer.peer_type,
+        local_asn=to_peer.local_asn,
+        real_asn=to_peer.real_asn,
+        prepends_local_asn=_stands_beside(to_peer) and LocalAsnOption.NO_PREPEND not in peer.local_asn_options,
+        prepends_real_asn=_stands_beside(to_peer) and LocalAsnOption.REPLACE_AS not in peer.local_asn_options,
+        is_dual_asn=to_peer.local_asn != to_peer.real_asn and LocalAsnOption.DUAL_AS in peer.local_asn_options,
+        role=None if peer.role is None else Role(peer.role.value),
+        is_role_required=peer.role is not None
+        and first(peer.strict_role, session.strict_role, DEFAULT_SESSION.strict_role),
         local_address=local_address,
         passive=passive,
         reflector_client=peer.reflector_client,
@@ -177,7 +188,7 @@ def _options(
         connect_retry_time=first(peer.connect_retry_time, session.connect_retry_time, last.connect_retry_time),
         idle_hold_first=first(peer.idle_hold.first, session.idle_hold.first, last.idle_hold.first),
         idle_hold_max=first(peer.idle_hold.max, session.idle_hold.max, last.idle_hold.max),
-        enforce_first_as=first(peer.enforce_first_as, session.enforce_first_as, last.enforce_first_as),
+        enforce_first_as=_enforces_first_as(peer, session),
         families=tuple(FAMILY_BY_NAME[one] for one in families) if families else (family,),
         graceful_restart=first(
             peer.graceful_restart.enabled, session.graceful_restart.enabled, last.graceful_restart.enabled
@@ -218,6 +229,18 @@ def _tcp_ao(peer: PeerOptions, passwords: PasswordReader) -> tuple[tuple[Resolve
         assert one.recv_id is not None
         keys.append(ResolvedAoKey(one.send_id, one.recv_id, one.algorithm, key or ""))
     return tuple(keys), missing
+
+
+def _stands_beside(to_peer: Relation) -> bool:
+    """Are there two AS numbers of ours on an eBGP session (RFC 7705 section 3)?"""
+    return to_peer.peer_type == "external" and to_peer.local_asn != to_peer.real_asn
+
+
+def _enforces_first_as(peer: PeerOptions, session: SessionTable) -> bool:
+    """Return whether paths begin with the peer's AS; a route server keeps its AS out of them (RFC 7947 2.2.2.1)."""
+    if peer.role is RoleName.RS_CLIENT:
+        return first(peer.enforce_first_as, False)
+    return first(peer.enforce_first_as, session.enforce_first_as, DEFAULT_SESSION.enforce_first_as)
 
 
 def _ttl(peer: SessionTable, session: SessionTable) -> tuple[int, int]:

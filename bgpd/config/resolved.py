@@ -19,13 +19,17 @@ from bgpd.config.model import (
     TcpAoAlgorithm,
 )
 from bgpd.families import Family
-from bgpd.identity import Asn, BgpIdentifier
+from bgpd.identity import Asn, BgpIdentifier, Confederation, Role
 from bgpd.policy.rules import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedNode:
-    """This node. addresses: (octets, mask length in bits). listen: empty = do not. cluster_id: None = no reflector."""
+    """This node.
+
+    asn: our own, the Member-AS in a confederation. addresses: (octets, mask length in bits). listen: empty = do not.
+    cluster_id: None = no reflector. confederation: None = we are in none.
+    """
 
     name: str
     asn: Asn
@@ -35,6 +39,7 @@ class ResolvedNode:
     port: int
     cluster_id: BgpIdentifier | None
     prefer_oldest_external: bool
+    confederation: Confederation | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,10 @@ class ResolvedAoKey:
 class ResolvedPeer:
     """A peer, with the session defaults merged in.
 
-    address: empty in a range's template. interface: of a link-local address, else empty. asn: None = any external one.
+    address: empty in a range's template. interface: of a link-local address, else empty. asn: None = any that peer_type
+    allows. local_asn: ours on the session; real_asn: ours without ``local_asn``, what the peer would know us by.
+    prepends_local_asn: put local_asn before received paths. prepends_real_asn: put real_asn before sent ones.
+    is_dual_asn: the session may come up with real_asn as well. role: ours, None = not told.
     held_down: why the session must not come up, empty = nothing against it. max_prefix_limit: 0 = none.
     max_prefix_restart_after: 0 = stays down. multihop_ttl: 0 with ttl_security. ttl_security: hops, 0 = off.
     stale_time, max_stale_time: seconds that our routes, the peer's may live as a last resort; both 0 = no long-lived
@@ -64,8 +72,14 @@ class ResolvedPeer:
     interface: str
     port: int
     asn: Asn | None
-    peer_type: Literal["internal", "external"]
+    peer_type: Literal["internal", "external", "confederation"]
     local_asn: Asn
+    real_asn: Asn
+    prepends_local_asn: bool
+    prepends_real_asn: bool
+    is_dual_asn: bool
+    role: Role | None
+    is_role_required: bool
     local_address: bytes | None
     passive: bool
     reflector_client: bool

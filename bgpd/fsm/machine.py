@@ -10,6 +10,7 @@ from bgpd.fsm.actions import Action
 from bgpd.fsm.events import Event
 from bgpd.fsm.states import State
 from bgpd.fsm.transitions import OTHERWISE, TRANSITIONS, MachineSettings
+from bgpd.identity import Asn
 from bgpd.messages.capabilities import GracefulRestartCapability
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.open import Open
@@ -68,6 +69,11 @@ class Machine:
     def jitter(self) -> float:
         """Return the factor for one start of a timer."""
         return self._jitter()
+
+    @property
+    def local_asn(self) -> Asn:
+        """Our AS on the connection at hand, as our OPEN has it or will have it."""
+        return self.local_open.asn if self.local_open is not None else self.settings.local_asn
 
     @property
     def has_graceful_restart(self) -> bool:

@@ -49,7 +49,8 @@ class Negotiated:
     IPv6 next hop (RFC 8950). four_octet_as: the session's AS_PATH has four-octet numbers (RFC 6793).
     peer_graceful_restart: what the peer announced, whether or not we did; None = nothing. peer_long_lived: the same of
     its long-lived graceful restart, which counts beside the other one only. peer_role: the peer's role code (RFC 9234),
-    None = not announced.
+    None = not announced. is_confederation: the peer is in another Member-AS of our confederation, so confederation
+    segments and LOCAL_PREF come from it (RFC 5065).
     """
 
     local_asn: Asn
@@ -71,6 +72,7 @@ class Negotiated:
     peer_long_lived: LongLivedRestart | None = None
     peer_role: int | None = None
     peer_host_name: str = ""
+    is_confederation: bool = False
 
     @property
     def is_internal(self) -> bool:

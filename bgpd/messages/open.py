@@ -110,6 +110,10 @@ def decode(body: bytes) -> Open:
     wide = _first(offers, FourOctetAs)
     if parsed.my_as == 0 or (wide is not None and wide.asn == 0):
         raise OpenError(OpenSubcode.BAD_PEER_AS, why="the peer says it is AS 0 (RFC 7607)")
+    if wide is not None and parsed.my_as not in (wide.asn, AS_TRANS):
+        # 6793 section 4.1: the field has the number of the capability, or AS_TRANS where that has no room
+        why = f"the peer says it is AS {parsed.my_as} and, in its four-octet AS capability, AS {wide.asn}"
+        raise OpenError(OpenSubcode.BAD_PEER_AS, why=why)
     return Open(
         VERSION,
         wide.asn if wide is not None else Asn(parsed.my_as),

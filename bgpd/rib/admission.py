@@ -1,13 +1,14 @@
 """Admission: the rules of BGP itself that keep a received path out of the decision process.
 
-RFC 4271 9.1.2 (AS loop), 6.3 and 5.1.3 (next hop), RFC 4271 6.3 (first AS of an external path). The route stays in
-the Adj-RIB-In with its reason, so that people can see it.
+RFC 4271 9.1.2 (AS loop), 6.3 and 5.1.3 (next hop), RFC 4271 6.3 (first AS of an external path), RFC 5065 (the same in a
+confederation). The route stays in the Adj-RIB-In with its reason, so that people can see it.
 """
 
 from typing import Final
 
 from bgpd.addresses import format_address, is_loopback
 from bgpd.identity import Asn, PeerType
+from bgpd.messages.attributes.model import ANY_SEGMENT, CONFEDERATION_SEGMENT, PUBLIC_SEGMENT, AsPath, SegmentType
 from bgpd.rib.path import NextHop, Path
 
 _MEMO: Final = 4096  # next hops
@@ -18,15 +19,25 @@ class Admission:
 
     own_asns: the AS numbers that make a loop. allow_own_as: how many times they may occur all the same. remote_asn:
     what an external path has to begin with, None = not enforced. own_addresses: a next hop that is one of these is our
-    own.
+    own. member_asn: our Member-AS, which makes a loop in the segments of a confederation and means nothing outside
+    of them; None = we are in none.
     """
 
-    __slots__ = ("_allow_own_as", "_next_hops", "_own_addresses", "_own_asns", "_remote_asn")
+    __slots__ = ("_allow_own_as", "_loops", "_next_hops", "_own_addresses", "_remote_asn")
 
     def __init__(
-        self, own_asns: tuple[Asn, ...], allow_own_as: int, remote_asn: Asn | None, own_addresses: frozenset[bytes]
+        self,
+        own_asns: tuple[Asn, ...],
+        allow_own_as: int,
+        remote_asn: Asn | None,
+        own_addresses: frozenset[bytes],
+        member_asn: Asn | None = None,
     ) -> None:
-        self._own_asns = tuple((asn, asn.to_bytes(4)) for asn in own_asns)
+        kinds = ANY_SEGMENT if member_asn is None else PUBLIC_SEGMENT
+        loops = [(asn, asn.to_bytes(4), kinds) for asn in own_asns]
+        if member_asn is not None:
+            loops.append((member_asn, member_asn.to_bytes(4), CONFEDERATION_SEGMENT))
+        self._loops = tuple(loops)
         self._allow_own_as = allow_own_as
         self._remote_asn = remote_asn
         self._own_addresses = own_addresses
@@ -35,15 +46,17 @@ class Admission:
     def refusal(self, path: Path) -> str:
         """Return why the path may not be used, for people; empty = it may."""
         as_path = path.attributes.as_path
-        for asn, octets in self._own_asns:
+        for asn, octets, kinds in self._loops:
             if octets in as_path.octets:
-                times = as_path.count(asn)  # the octets can match across two numbers
+                times = as_path.count(asn, kinds)  # the octets can match across two numbers
                 if times > self._allow_own_as:
                     allowed = self._allow_own_as
                     return f"AS loop: our AS {asn} is {times} times in AS_PATH {as_path}, {allowed} allowed"
         remote_asn = self._remote_asn
-        if remote_asn is not None and as_path.neighbour != remote_asn and path.source.peer_type is PeerType.EXTERNAL:
-            return f"AS_PATH begins with {as_path.neighbour or 'no AS'}, not with the peer's AS {remote_asn}"
+        if remote_asn is not None:
+            first = _first_asn(as_path, path.source.peer_type)
+            if first is not None and first != remote_asn:
+                return f"AS_PATH begins with {first or 'no AS'}, not with the peer's AS {remote_asn}"
         hop = path.next_hop
         why = self._next_hops.get(hop)
         if why is None:
@@ -60,3 +73,14 @@ class Admission:
         if not hop.is_reachable:
             return f"next hop {format_address(hop.address or hop.link_local)} is unreachable: {hop.why}"
         return ""
+
+
+def _first_asn(as_path: AsPath, peer_type: PeerType | None) -> int | None:
+    """Return the AS that has to be the peer's, 0 = there is none; None = such a peer does not put its AS in front."""
+    if peer_type is PeerType.EXTERNAL:
+        return as_path.neighbour
+    if peer_type is PeerType.CONFEDERATION:
+        segments = as_path.segments()
+        is_sequence = bool(segments) and segments[0][0] is SegmentType.AS_CONFED_SEQUENCE
+        return segments[0][1][0] if is_sequence else 0
+    return None

@@ -2,8 +2,9 @@
 
 RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 2545 section 3 (IPv6 next hops); RFC 1997 (well-known
 communities); RFC 4360 section 6 (non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065
-section 4 (confederation segments stay inside); RFC 8212 (default deny); RFC 9494 4.3, 4.6 (long-lived stale). All of it
-is a function of the path and of the ``ExportRule``, never of a peer: peers with equal rules are one update group.
+section 4 (confederation segments stay inside); RFC 7705 section 3 (local AS); RFC 8212 (default deny); RFC 9234 section
+5 (OTC); RFC 9494 4.3, 4.6 (long-lived stale). All of it is a function of the path and of the ``ExportRule``, never of a
+peer: peers with equal rules are one update group.
 """
 
 from collections.abc import Callable
@@ -13,11 +14,13 @@ from typing import Final
 
 from bgpd.communities import LLGR_STALE
 from bgpd.families import Family
-from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.identity import Asn, BgpIdentifier, PeerType, Role
 from bgpd.messages.attributes.as_path import prepend, without_confederation
 from bgpd.messages.attributes.block import replace, split, two_octet
+from bgpd.messages.attributes.extended_communities import transitive
 from bgpd.messages.attributes.model import AsPath, Attributes, SegmentType
 from bgpd.messages.attributes.spec import OPTIONAL, TRANSITIVE, tlv
+from bgpd.rib import only_to_customer
 from bgpd.rib.decision import DEFAULT_LOCAL_PREF
 from bgpd.rib.path import Path, SourceKind
 
@@ -27,8 +30,9 @@ NO_EXPORT_SUBCONFED: Final = 0xFFFFFF03
 NO_PEER: Final = 0xFFFFFF04
 
 _ORIGIN, _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST = 1, 2, 3, 4, 5, 9, 10
-_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP = 16, 25, 26
+_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP, _OTC = 16, 25, 26, 35
 _NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
+_WITHIN_MEMBER: Final = frozenset({_NEXT_HOP, _ORIGINATOR_ID, _CLUSTER_LIST})
 _INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
 _DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
 _WITHOUT_LINK_LOCAL: Final = 16  # octets of a next hop
@@ -37,7 +41,6 @@ _CLASSIC_NEXT_HOP: Final = bytes((TRANSITIVE, _NEXT_HOP, 4))
 _ORIGIN_SIZE: Final = 4  # octets of the whole attribute, the first that we know of a canonical block
 _AS_SEQUENCE: Final = int(SegmentType.AS_SEQUENCE)
 _LONGEST_SEGMENT: Final = 255  # AS numbers
-_NON_TRANSITIVE: Final = 0x40  # bit of the first octet of an extended community, RFC 4360 section 2
 
 
 class NextHopMode(Enum):
@@ -69,13 +72,14 @@ class ExportRule:
     """All that makes two peers need different octets; equal rules share one update group.
 
     cluster_id: we are a route reflector. next_hop_self: our address for the family, 4, 16 or 32 octets; empty = we have
-    none. may_use_ipv6_next_hop: an IPv4 route may go with an IPv6 next hop (RFC 8950). policies: names, in order.
-    peer_name: the peer's, if policy asks for names; else empty. generation: counts reloads that changed a policy, so
-    that the old and the new group differ. denies_all: RFC 8212, eBGP without an export policy. max_message: octets.
-    gateway: the peer's address if it is the gateway of routes of ours, else empty. path_limit: how many paths of a
-    prefix go out, best first and each with a path identifier (RFC 7911), 0 = all; None = the best one without an
-    identifier. stale_routes: of long-lived stale routes; LAST_RESORT = with LOCAL_PREF 0 and NO_EXPORT, for a peer
-    within the AS that does not know them.
+    none. local_asn: what the peer knows us by. real_asn: our AS behind that one, if it goes into AS_PATH too (RFC
+    7705); None = it does not. role: ours on the session (RFC 9234), None = not told. may_use_ipv6_next_hop: an IPv4
+    route may go with an IPv6 next hop (RFC 8950). policies: names, in order. peer_name: the peer's, if policy asks for
+    names; else empty. generation: counts reloads that changed a policy, so that the old and the new group differ.
+    denies_all: RFC 8212, eBGP without an export policy. max_message: octets. gateway: the peer's address if it is the
+    gateway of routes of ours, else empty. path_limit: how many paths of a prefix go out, best first and each with a
+    path identifier (RFC 7911), 0 = all; None = the best one without an identifier. stale_routes: of long-lived stale
+    routes; LAST_RESORT = with LOCAL_PREF 0 and NO_EXPORT, for a peer within the AS that does not know them.
     """
 
     family: Family
@@ -96,6 +100,8 @@ class ExportRule:
     gateway: bytes = b""
     path_limit: int | None = None
     stale_routes: StaleRoutes = StaleRoutes.WITHHELD
+    real_asn: Asn | None = None
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,6 +126,8 @@ def refusal(path: Path, rule: ExportRule) -> str:
         return "eBGP session without an export policy (RFC 8212)"
     if path.is_stale and rule.stale_routes is StaleRoutes.WITHHELD:
         return "long-lived stale, and the peer does not do long-lived graceful restart (RFC 9494)"
+    if rule.role is not None and (leak := only_to_customer.refusal(rule.role, path.attributes.otc)):
+        return leak
     communities = path.attributes.communities
     if communities:
         if NO_ADVERTISE in communities:
@@ -153,10 +161,13 @@ def rewrite(
         hop, next_hop = _CLASSIC_NEXT_HOP + next_hop, b""
     if rule.peer_type is PeerType.EXTERNAL:
         octets = _to_external(path, attributes, rule, hop, settled)
+        if attributes.otc is None and only_to_customer.marks_sent(rule.role):
+            octets = _with_otc(octets, rule.local_asn)
     elif rule.peer_type is PeerType.CONFEDERATION:
         inside = prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
         changed = {_AS_PATH: tlv(_AS_PATH, TRANSITIVE, inside.octets)}
-        octets = _changed(attributes, changed | _local_pref(attributes), _NEXT_HOP_ONLY, hop)
+        # ORIGINATOR_ID and CLUSTER_LIST are about one AS (RFC 4456 section 8), and a Member-AS is one
+        octets = _changed(attributes, changed | _local_pref(attributes), _WITHIN_MEMBER, hop)
     else:
         changed = _local_pref(attributes)
         if path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
@@ -179,7 +190,10 @@ def _as_stale(attributes: Attributes, rule: ExportRule) -> Attributes:
 
 def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: bytes, settled: Settled) -> bytes:
     """Return the block for another AS. hop: the NEXT_HOP attribute, empty = it goes into MP_REACH_NLRI."""
-    sequence = _as_path(attributes.as_path, rule.local_asn)
+    as_path = attributes.as_path
+    if rule.real_asn is not None:
+        as_path = prepend(without_confederation(as_path), rule.real_asn)
+    sequence = _as_path(as_path, rule.local_asn)
     own_as_path = tlv(_AS_PATH, TRANSITIVE, sequence)
     is_own_med = attributes.med is not None and bool(settled & Settled.MED)  # else not passed on: 5.1.4
     if (
@@ -201,6 +215,12 @@ def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: byte
     changed[_AS_PATH] = own_as_path
     drop = _INTERNAL_ONLY - {_MED} if is_own_med else _INTERNAL_ONLY
     return _changed(attributes, changed, drop | {_EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES}, hop)
+
+
+def _with_otc(octets: bytes, asn: Asn) -> bytes:
+    tlvs = [*split(octets), (_OTC, tlv(_OTC, OPTIONAL | TRANSITIVE, asn.to_bytes(4)))]
+    tlvs.sort()
+    return b"".join([whole for _, whole in tlvs])
 
 
 def _changed(attributes: Attributes, changed: dict[int, bytes], drop: frozenset[int], hop: bytes) -> bytes:
@@ -255,5 +275,5 @@ def _transitive_communities(attributes: Attributes) -> dict[int, bytes]:
         _EXTENDED_COMMUNITIES: attributes.extended_communities,
         _IPV6_EXTENDED_COMMUNITIES: attributes.ipv6_extended_communities,
     }
-    found = {code: b"".join(c for c in values if not c[0] & _NON_TRANSITIVE) for code, values in kept.items()}
+    found = {code: b"".join(transitive(values)) for code, values in kept.items()}
     return {code: tlv(code, OPTIONAL | TRANSITIVE, value) for code, value in found.items() if value}

@@ -84,15 +84,16 @@ class Path:
     family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
     none). is_black_hole: a network of ours that the kernel gets as a black hole. weight: given by import policy,
     compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix may use it (loop, policy, unusable next
-    hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort. imported: the path that the Loc-RIB gets
-    in its place: itself, a copy that policy changed, or None when rejected. group: what MED is compared within, the
-    neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it;
-    lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
+    hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort. taken: the attributes that import policy
+    is asked about, the path's own but for what the border of our AS changes (see ``border``). imported: the path that
+    the Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what MED is
+    compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is
+    compared after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
     """
 
     __slots__ = (
         "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_stale", "med",
-        "next_hop", "rank", "rejected", "source", "tail", "weight",
+        "next_hop", "rank", "rejected", "source", "tail", "taken", "weight",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -103,6 +104,7 @@ class Path:
         self.interface = 0
         self.is_black_hole = False
         self.rejected = ""
+        self.taken = attributes
         self.imported: Path | None = self
         self.is_stale = False
         self.group = 0

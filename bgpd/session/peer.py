@@ -81,9 +81,9 @@ class PeerSession:
     """The session with one peer.
 
     state: of the connection that is furthest. since: loop time at which it was entered. established_at: loop time; None
-    when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error:
-    for people, "" = none yet; last_error_at: loop time. local_address: octets of our end, b"" when not connected;
-    remote_port: 0 when not connected. counts: over all sessions.
+    when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error: for
+    people, "" = none yet; last_error_at: loop time. last_end: what last_error is about. local_address: octets of our
+    end, b"" when not connected; remote_port: 0 when not connected. counts: over all sessions.
     """
 
     def __init__(
@@ -103,6 +103,7 @@ class PeerSession:
         self.flaps = 0
         self.last_error = self.sent_error = self.received_error = ""
         self.last_error_at = 0.0
+        self.last_end: SessionEnd | None = None
         self._user = user
         self._network = network
         self._loop = loop
@@ -269,7 +270,7 @@ class PeerSession:
         verdict = resolve(
             Side(other.machine.state, other.is_outgoing),
             Side(driver.machine.state, driver.is_outgoing),
-            Rank(self.settings.local_identifier, self.settings.local_asn),
+            Rank(self.settings.local_identifier, driver.machine.local_asn),
             Rank(message.identifier, message.asn),
             has_graceful_restart=other.machine.has_graceful_restart and not self._is_young,
         )
@@ -424,6 +425,7 @@ class PeerSession:
 
     def _note(self, end: SessionEnd) -> None:
         text = self._describe(end)
+        self.last_end = end
         self.last_error, self.last_error_at = text, self._loop.time()
         if end.kind is EndKind.RECEIVED_NOTIFICATION:
             self.received_error = text

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 
-from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.identity import Asn, BgpIdentifier, Confederation, PeerType
 
 
 class AoAlgorithm(StrEnum):
@@ -34,8 +34,9 @@ class SessionSettings:
 
     interface: name of the link, for a link-local address. local_address: the source address, None = the kernel's
     choice. remote_asn None: any AS that peer_type allows. multihop_ttl: TTL of what we send, 0 = the system's default.
-    ttl_security: 0 = off, n = only packets from at most n hops away count (GTSM). delay_open_time: 0 = off.
-    ao_keys: of TCP-AO, the one to send with first; empty = none.
+    ttl_security: 0 = off, n = only packets from at most n hops away count (GTSM). delay_open_time: 0 = off. ao_keys: of
+    TCP-AO, the one to send with first; empty = none. other_asn, confederation, is_role_required: see
+    ``fsm.open_checks.ExpectedPeer``.
     """
 
     name: str
@@ -57,6 +58,9 @@ class SessionSettings:
     ttl_security: int = 0
     delay_open_time: float = 0
     ao_keys: tuple[AoKey, ...] = ()
+    other_asn: Asn | None = None
+    confederation: Confederation | None = None
+    is_role_required: bool = False
 
     @property
     def authentication(self) -> str:

@@ -1,19 +1,21 @@
 """What lets received paths in: BGP's own rules, reflection loops, then the peer's import policies.
 
-RFC 4271 9.1, RFC 4456 section 8, RFC 8212. One object for each peer and family; all that it decides it can say the
-reason of.
+RFC 4271 9.1, RFC 4456 section 8, RFC 8212, RFC 9234 section 5 (route leaks). One object for each peer and family; all
+that it decides it can say the reason of.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from bgpd.identity import BgpIdentifier
-from bgpd.messages.attributes.model import Fault
+from bgpd.identity import BgpIdentifier, Role
+from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.policy.chain import Chain, Verdict
 from bgpd.policy.subject import PeerContext
 from bgpd.reflector.attributes import loop
+from bgpd.rib import only_to_customer
 from bgpd.rib.admission import Admission
+from bgpd.rib.border import NO_BORDER, Border
 from bgpd.rib.decision import rank
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path
@@ -41,6 +43,8 @@ class PeerImporter:
         interface_name: Callable[[Path], str],
         *,
         denies_all: bool,
+        border: Border = NO_BORDER,
+        role: Role | None = None,
     ) -> None:
         self._admission = admission
         self._identifier = identifier
@@ -51,6 +55,8 @@ class PeerImporter:
         self._report = report
         self._interface_name = interface_name
         self._denies_all = denies_all
+        self._border = border
+        self._role = role
         self._copies: dict[tuple[Path, bytes, bytes, int], Path] = {}
         self.judges_prefixes = chain.looks_at_prefix and not denies_all
         self.treated_as_withdraw = 0
@@ -62,26 +68,32 @@ class PeerImporter:
         attributes = path.attributes
         if attributes.faults:
             self._discarded(attributes.faults)
-        path.rejected = self._admission.refusal(path)
+        path.rejected = leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn)
+        if not leak:
+            path.rejected = self._admission.refusal(path)
         if not path.rejected and (attributes.originator_id is not None or attributes.cluster_list):
             path.rejected = loop(attributes, self._identifier, self._cluster_id)
         if not path.rejected and self._denies_all:
             path.rejected = "eBGP session without an import policy (RFC 8212)"
-        if not path.rejected and self._chain.has_policies and not self.judges_prefixes:
-            verdict = self._verdict(path, b"")
-            if not verdict.accepted:
-                path.rejected = f"import policy: {verdict.rule}"
-            else:
-                path.imported = self._as_judged(path, verdict)
+        if not path.rejected:
+            path.taken = self._border.passed(attributes)
+            if not self._chain.has_policies:
+                path.imported = self._as_judged(path, path.taken)
+            elif not self.judges_prefixes:
+                verdict = self._verdict(path, b"")
+                if not verdict.accepted:
+                    path.rejected = f"import policy: {verdict.rule}"
+                else:
+                    path.imported = self._as_judged(path, verdict.attributes, verdict.weight)
         if path.rejected:
             path.imported = None
             self.rejected += 1
-            self._report("path rejected", path.rejected)
+            self._report("route leak" if leak else "path rejected", path.rejected)
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return what import policy makes of the path for this prefix, None = rejected."""
         verdict = self._verdict(path, prefix)
-        return self._as_judged(path, verdict) if verdict.accepted else None
+        return self._as_judged(path, verdict.attributes, verdict.weight) if verdict.accepted else None
 
     def refusal(self, path: Path, prefix: bytes) -> str:
         """Return why the path is not used for this prefix, for people; empty = it is."""
@@ -94,11 +106,11 @@ class PeerImporter:
         """Return the policy rule that let the path in for this prefix, for people; empty = no policy was asked."""
         if self._denies_all or not self._chain.has_policies:
             return ""
-        return self._verdict(path, prefix).describe(path.attributes)
+        return self._verdict(path, prefix).describe(path.taken)
 
     def _verdict(self, path: Path, prefix: bytes) -> Verdict:
         name = self._interface_name(path) if self._chain.looks_at_interface else ""
-        return self._chain.judge(path, path.attributes, prefix, self._context, name)
+        return self._chain.judge(path, path.taken, prefix, self._context, name)
 
     def refused(self, fault: TreatAsWithdraw) -> None:
         """Count and report an attribute block that makes its prefixes withdrawn (RFC 7606 section 2)."""
@@ -110,12 +122,11 @@ class PeerImporter:
         for fault in faults:
             self._report("attribute discarded", f"{fault.attribute}: {fault.why}")
 
-    def _as_judged(self, path: Path, verdict: Verdict) -> Path:
-        """Return the path as policy left it: itself, or a copy that prefixes with the same verdict share."""
-        attributes = verdict.attributes
-        if attributes is path.attributes and not verdict.weight:
+    def _as_judged(self, path: Path, attributes: Attributes, weight: int = 0) -> Path:
+        """Return the path as the border and policy left it: itself, or a copy that prefixes judged alike share."""
+        if attributes is path.attributes and not weight:
             return path
-        key = (path, attributes.octets, attributes.next_hop, verdict.weight)
+        key = (path, attributes.octets, attributes.next_hop, weight)
         copy = self._copies.get(key)
         if copy is None:
             hop = path.next_hop
@@ -123,7 +134,7 @@ class PeerImporter:
                 hop = self._next_hops.get(attributes.next_hop)
             copy = Path(path.source, path.family, attributes, hop)
             copy.is_stale = path.is_stale
-            copy.weight = verdict.weight
+            copy.weight = weight
             rank(copy)
             if len(self._copies) >= _MEMO:
                 self._copies.clear()

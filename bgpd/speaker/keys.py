@@ -87,4 +87,7 @@ def session_settings(peer: ResolvedPeer, node: ResolvedNode) -> SessionSettings:
         ao_keys=tuple(
             AoKey(key.send_id, key.recv_id, AoAlgorithm(key.algorithm.value), key.key) for key in peer.tcp_ao
         ),
+        other_asn=peer.real_asn if peer.is_dual_asn else None,
+        confederation=node.confederation,
+        is_role_required=peer.is_role_required,
     )

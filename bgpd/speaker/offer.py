@@ -1,13 +1,14 @@
 """What we offer a peer in our OPEN.
 
-RFC 4271 4.2, RFC 5492; RFC 4724 section 3 (R and F bits), RFC 8538 (N bit), RFC 9494 section 3.1. Seconds.
+RFC 4271 4.2, RFC 5492; RFC 4724 section 3 (R and F bits), RFC 8538 (N bit), RFC 9234 section 4.1 (role), RFC 9494
+section 3.1. Seconds.
 """
 
 from typing import Final
 
 from bgpd.config.model import AddPathDirection
 from bgpd.config.resolved import ResolvedNode, ResolvedPeer
-from bgpd.identity import PeerType
+from bgpd.identity import Asn, PeerType
 from bgpd.messages.capabilities import (
     AddPath,
     Capability,
@@ -22,6 +23,7 @@ from bgpd.messages.capabilities import (
     MultiProtocol,
     PathIdFamily,
     RestartFamily,
+    Role,
     RouteRefresh,
 )
 from bgpd.messages.open import Open
@@ -30,14 +32,16 @@ _VERSION: Final = 4
 _IPV6_AFI: Final = 2
 
 
-def offer(peer: ResolvedPeer, node: ResolvedNode, *, is_restarting: bool, is_preserved: bool) -> Open:
+def offer(peer: ResolvedPeer, node: ResolvedNode, asn: Asn, *, is_restarting: bool, is_preserved: bool) -> Open:
     """Return the OPEN for a new connection.
 
-    is_restarting: we came up with routes of an earlier run in the kernel and are still collecting. is_preserved: what
-    we forwarded before this connection we forward still.
+    asn: ours on this connection. is_restarting: we came up with routes of an earlier run in the kernel and are still
+    collecting. is_preserved: what we forwarded before this connection we forward still.
     """
     capabilities: list[Capability] = [MultiProtocol(family.afi, family.safi) for family in peer.families]
-    capabilities += [RouteRefresh(), EnhancedRouteRefresh(), FourOctetAs(peer.local_asn), ExtendedMessage()]
+    capabilities += [RouteRefresh(), EnhancedRouteRefresh(), FourOctetAs(asn), ExtendedMessage()]
+    if peer.role is not None:
+        capabilities.append(Role(peer.role.code))
     classic = tuple((family.afi, family.safi, _IPV6_AFI) for family in peer.families if family.is_classic)
     if classic and len(peer.address) > 4:
         capabilities.append(ExtendedNextHop(classic))
@@ -60,7 +64,7 @@ def offer(peer: ResolvedPeer, node: ResolvedNode, *, is_restarting: bool, is_pre
         capabilities.append(AddPath(tuple(PathIdFamily(f.afi, f.safi, receives, sends) for f in peer.families)))
     if node.name:
         capabilities.append(Fqdn(node.name))
-    return Open(_VERSION, peer.local_asn, peer.hold_time, node.identifier, tuple(capabilities))
+    return Open(_VERSION, asn, peer.hold_time, node.identifier, tuple(capabilities))
 
 
 def peer_type(peer: ResolvedPeer) -> PeerType:

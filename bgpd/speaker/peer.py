@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import structlog
 
 from bgpd.config import ResolvedPeer
-from bgpd.errors import Cease, CeaseSubcode, ErrorCode
+from bgpd.errors import Cease, CeaseSubcode, ErrorCode, OpenSubcode
 from bgpd.families import FAMILIES, Family
 from bgpd.fsm.actions import EndKind, SessionEnd
 from bgpd.fsm.graceful_restart import (
@@ -36,8 +36,10 @@ from bgpd.messages.route_refresh import RouteRefresh, Subtype
 from bgpd.messages.update import decode, end_of_rib
 from bgpd.policy.chain import Chain
 from bgpd.policy.subject import PeerContext
+from bgpd.rib import only_to_customer
 from bgpd.rib.adj_rib_in import AdjRibIn
 from bgpd.rib.admission import Admission
+from bgpd.rib.border import NO_BORDER, Border
 from bgpd.rib.export import ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
@@ -108,6 +110,8 @@ class Peer:
         self._negotiated: Negotiated | None = None
         self._restart_timer: asyncio.TimerHandle | None = None
         self._stale_timers: dict[Family, asyncio.TimerHandle] = {}
+        self._uses_real_asn = False  # of our two, where the session may come up with either
+        self._seen_end: SessionEnd | None = None
         self._reports = (0.0, 0)  # minute that is counted, lines in it
         self._warned: set[Family] = set()
         self._refreshing: set[Family] = set()  # the peer has begun to tell all again
@@ -126,7 +130,7 @@ class Peer:
     @property
     def peer_type(self) -> PeerType:
         """What the peer's AS is to ours."""
-        return PeerType.INTERNAL if self.settings.peer_type == "internal" else PeerType.EXTERNAL
+        return PeerType(self.settings.peer_type)
 
     @property
     def context(self) -> PeerContext:
@@ -141,6 +145,17 @@ class Peer:
         if timer is None and family in self.helper.stale:
             timer = self._restart_timer
         return timer.when() if timer is not None else None
+
+    def open_asn(self) -> Asn:
+        """Return our AS for the next OPEN: where two will do, the one that the peer did not refuse (RFC 7705)."""
+        settings, end = self.settings, self.session.last_end
+        if not settings.is_dual_asn:
+            return settings.local_asn
+        if end is not None and end is not self._seen_end:
+            self._seen_end = end
+            refused = (EndKind.RECEIVED_NOTIFICATION, ErrorCode.OPEN_MESSAGE, OpenSubcode.BAD_PEER_AS)
+            self._uses_real_asn ^= (end.kind, end.code, end.subcode) == refused
+        return settings.real_asn if self._uses_real_asn else settings.local_asn
 
     # what the session asks and tells (see bgpd.session.SessionUser)
 
@@ -409,6 +424,19 @@ class Peer:
             self.report,
             self._hub.interface_name,
             denies_all=self._is_denied(settings.imports),
+            border=self._border(),
+            role=settings.role,
+        )
+
+    def _border(self) -> Border:
+        settings, negotiated = self.settings, self._negotiated
+        if self.peer_type is not PeerType.EXTERNAL or negotiated is None:
+            return NO_BORDER
+        prepends = settings.prepends_local_asn and negotiated.local_asn != settings.real_asn
+        return Border(
+            prepended=negotiated.local_asn if prepends else None,
+            otc=negotiated.remote_asn if only_to_customer.marks_received(settings.role) else None,
+            is_crossed=True,
         )
 
     def _is_denied(self, policies: tuple[str, ...]) -> bool:

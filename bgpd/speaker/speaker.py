@@ -207,6 +207,7 @@ class Speaker:
         return offer(
             peer.settings,
             self.config.node,
+            peer.open_asn(),
             is_restarting=self.is_recovering,
             is_preserved=self.is_recovering or had_session or self.kernel is None,
         )
@@ -216,11 +217,16 @@ class Speaker:
         settings, node = peer.settings, self.config.node
         own = {address for address, _ in node.addresses} | {peer.session.local_address}
         remote = peer.negotiated.remote_asn if peer.negotiated is not None else settings.asn
+        group = node.confederation
+        own_asns = [settings.local_asn, settings.real_asn]
+        if group is not None:
+            own_asns = [*(asn for asn in own_asns if asn != node.asn), group.identifier]
         return Admission(
-            own_asns=tuple(dict.fromkeys((settings.local_asn, node.asn))),
+            own_asns=tuple(dict.fromkeys(own_asns)),
             allow_own_as=settings.allow_own_as,
             remote_asn=remote if settings.enforce_first_as else None,
             own_addresses=frozenset(own - {b""}),
+            member_asn=node.asn if group is not None else None,
         )
 
     def identity(self) -> tuple[BgpIdentifier, BgpIdentifier | None]:
@@ -244,7 +250,7 @@ class Speaker:
             peer_type=kind,
             is_client=settings.reflector_client,
             cluster_id=node.cluster_id if kind is PeerType.INTERNAL else None,
-            local_asn=settings.local_asn,
+            local_asn=negotiated.local_asn,
             local_identifier=node.identifier,
             next_hop_mode=NextHopMode(settings.next_hop.value),
             next_hop_self=self._next_hop_self(peer, family, negotiated),
@@ -258,6 +264,10 @@ class Speaker:
             denies_all=kind is PeerType.EXTERNAL and settings.ebgp_requires_policy and not settings.exports,
             path_limit=settings.add_path_send_limit if family in negotiated.add_path_send else None,
             stale_routes=_stale_routes(settings, kind, negotiated),
+            real_asn=settings.real_asn
+            if settings.prepends_real_asn and negotiated.local_asn != settings.real_asn
+            else None,
+            role=settings.role,
         )
 
     def group(self, rule: ExportRule) -> UpdateGroup:

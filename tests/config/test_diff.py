@@ -81,7 +81,8 @@ def test_another_identifier_resets_every_peer() -> None:
 def test_another_as_number_resets_the_peers_that_use_it() -> None:
     other = '[[peer]]\nname = "own"\naddress = "172.18.0.2"\nasn = 65030\nlocal_asn = 64600\n'
     found = changes(FILE + other, FILE.replace("64512", "64513") + other)
-    assert [(peer.new.name, peer.reset) for peer in found.peers_changed] == [("tor", ("local_asn",))]
+    assert [(peer.new.name, peer.reset) for peer in found.peers_changed] == [("tor", ("local_asn",)), ("own", ())]
+    assert (found.peers_changed[1].imports, found.peers_changed[1].exports) == (True, True)  # it stands in their paths
 
 
 def test_peers_come_and_go_by_name() -> None:

@@ -10,7 +10,7 @@ from bgpd.config import ResolvedPeer
 from bgpd.families import Family
 from bgpd.fsm.graceful_restart import Phase
 from bgpd.fsm.states import State
-from bgpd.identity import format_identifier
+from bgpd.identity import ROLE_BY_CODE, format_identifier
 from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.update_group import Member, UpdateGroup
@@ -102,8 +102,8 @@ def last_error(peer: PeerView) -> str:
 
 
 def peer_kind(settings: ResolvedPeer) -> str:
-    if settings.peer_type == "external":
-        return "ebgp"
+    if settings.peer_type != "internal":
+        return "ebgp" if settings.peer_type == "external" else "confed"
     return "client" if settings.reflector_client else "ibgp"
 
 
@@ -153,6 +153,8 @@ def _negotiated(negotiated: Negotiated) -> dict[str, str]:
         "longest message": f"{negotiated.max_send} octets sent, {negotiated.max_receive} received",
         "add path": f"receive {names(negotiated.add_path_receive)}; send {names(negotiated.add_path_send)}",
         "IPv6 next hop": names(negotiated.extended_next_hop),
+        "AS numbers": f"the peer's {negotiated.remote_asn}, ours {negotiated.local_asn}",
+        "peer's role": _role(negotiated.peer_role),
     }
 
 
@@ -163,11 +165,36 @@ def _long_lived(negotiated: Negotiated) -> str:
     return ", ".join(f"{family.name} {seconds} s" for family, seconds in offer.times) or "yes, no family of its own"
 
 
+def _role(code: int | None) -> str:
+    if code is None:
+        return "not told"
+    role = ROLE_BY_CODE.get(code)
+    return role.value if role is not None else f"unknown ({code})"
+
+
+def _local_asn(settings: ResolvedPeer) -> str:
+    """Return what becomes of our two AS numbers on the session, for people (RFC 7705)."""
+    if settings.local_asn == settings.real_asn:
+        return ""
+    both = (
+        ("put before received paths", settings.prepends_local_asn),
+        (f"beside {settings.real_asn} in sent paths", settings.prepends_real_asn),
+        (
+            f"in place of {settings.real_asn} in sent paths",
+            settings.peer_type == "external" and not settings.prepends_real_asn,
+        ),
+        (f"or {settings.real_asn}, whichever the peer takes", settings.is_dual_asn),
+    )
+    return ", ".join([str(settings.local_asn), *(words for words, holds in both if holds)])
+
+
 def _settings(settings: ResolvedPeer) -> dict[str, str]:
     limit = f"{settings.max_prefix_limit}, then {settings.max_prefix_action.value}"
     return {
         "authentication": _authentication(settings),
         "next hop": settings.next_hop.value,
+        **({"local AS": local} if (local := _local_asn(settings)) else {}),
+        **({"our role": f"{settings.role.value}{', strict' * settings.is_role_required}"} if settings.role else {}),
         "prefix limit": limit if settings.max_prefix_limit else "none",
         "hops": f"GTSM, {settings.ttl_security}"
         if settings.ttl_security

@@ -14,9 +14,18 @@ from typing import Final
 
 from bgpd.errors import UpdateError, UpdateSubcode
 from bgpd.identity import AS_TRANS, Asn, BgpIdentifier
-from bgpd.messages.attributes import SPECS, aggregator, aigp, as4_aggregator, as4_path, as_path, plain
+from bgpd.messages.attributes import (
+    SPECS,
+    aggregator,
+    aigp,
+    as4_aggregator,
+    as4_path,
+    as_path,
+    large_communities,
+    plain,
+)
 from bgpd.messages.attributes import next_hop as next_hop_module
-from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Fault, Unknown
+from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Fault, SegmentType, Unknown
 from bgpd.messages.attributes.spec import (
     EXTENDED_LENGTH,
     OPTIONAL,
@@ -54,6 +63,8 @@ _AGGREGATOR: Final = aggregator.SPEC.code
 _AS4_PATH: Final = as4_path.SPEC.code
 _AS4_AGGREGATOR: Final = as4_aggregator.SPEC.code
 _AIGP: Final = aigp.SPEC.code
+_LARGE_COMMUNITY: Final = large_communities.SPEC.code
+_CONFED_SEQUENCE: Final = bytes((SegmentType.AS_CONFED_SEQUENCE,))
 
 _KIND: Final = OPTIONAL | TRANSITIVE
 _CODE_BY_FIELD: Final = {spec.field: code for code, spec in SPECS.items() if spec.field}
@@ -75,13 +86,11 @@ class Rules:
     """What a peer's configuration changes in the reading of its attributes.
 
     accept_aigp: take AIGP from another AS too (RFC 7311 3.4). enforce_first_as: the first AS of a path from another AS
-    is the peer's (RFC 4271 6.3). is_confederation: the peer is in our confederation, so confederation segments
-    and LOCAL_PREF may come from it (RFC 5065).
+    is the peer's (RFC 4271 6.3).
     """
 
     accept_aigp: bool = False
     enforce_first_as: bool = False
-    is_confederation: bool = False
 
 
 _DEFAULT_RULES: Final = Rules()
@@ -95,7 +104,7 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules
     it already was; NEXT_HOP stays in them only where it counts.
     Raises TreatAsWithdraw where RFC 7606 says so, and UpdateError for a well-known attribute that we do not know.
     """
-    if negotiated.four_octet_as and not (rules.is_confederation or (next_hop and _next_hop_fault(next_hop))):
+    if negotiated.four_octet_as and not (negotiated.is_confederation or (next_hop and _next_hop_fault(next_hop))):
         is_internal = negotiated.local_asn == negotiated.remote_asn
         attributes = plain.read(block, next_hop, is_internal=is_internal)
         if attributes is not None and (
@@ -148,7 +157,7 @@ def parse_plainly(
         and isinstance(path, AsPath)
         and not negotiated.is_internal
         and path.neighbour != negotiated.remote_asn
-        and not rules.is_confederation
+        and not negotiated.is_confederation
     ):
         why = f"the first AS is {path.neighbour}, expected the peer's, {negotiated.remote_asn}"
         reading.fail("AS_PATH", why, UpdateSubcode.MALFORMED_AS_PATH)
@@ -210,11 +219,11 @@ def _read_one(reading: _Reading, flags: int, code: int, attribute: bytes, negoti
     if spec is None:
         _read_unknown(reading, flags, code, attribute)
         return
-    is_internal = negotiated.is_internal
-    if not is_internal and spec.is_internal and not rules.is_confederation:
+    is_inside = negotiated.is_internal or negotiated.is_confederation
+    if spec.is_internal and not is_inside:
         reading.discard(spec.name, "from another AS")  # 7606 7.5, 7.9, 7.10
         return
-    if code == _AIGP and not (is_internal or rules.accept_aigp or rules.is_confederation):
+    if code == _AIGP and not (is_inside or rules.accept_aigp):
         reading.discard(spec.name, "not enabled for this peer")  # 7311 3.4
         return
     if code in (_AS4_PATH, _AS4_AGGREGATOR) and negotiated.four_octet_as:
@@ -228,14 +237,19 @@ def _read_one(reading: _Reading, flags: int, code: int, attribute: bytes, negoti
     value = _value(attribute)
     try:
         decoded = spec.decode(value, negotiated)
-        if isinstance(decoded, AsPath) and not (is_internal or rules.is_confederation):
-            _refuse_confederation(decoded)
+        if code == _AS_PATH and isinstance(decoded, AsPath):
+            if not is_inside:
+                _refuse_confederation(decoded)
+            elif negotiated.is_confederation:
+                _require_confederation(decoded)
     except Malformed as error:
         if spec.when_malformed is Outcome.ATTRIBUTE_DISCARD:
             reading.discard(spec.name, str(error))
         else:
             reading.fail(spec.name, str(error), error.subcode, attribute)
         return
+    if code == _LARGE_COMMUNITY:  # 8092 section 3: each is passed on once
+        value = large_communities.encode(large_communities.decode(value, negotiated), negotiated)
     reading.values[code] = decoded
     partial = flags & PARTIAL if spec.flags == _KIND else 0
     reading.kept[code] = tlv(code, spec.flags | partial, value)
@@ -245,6 +259,13 @@ def _refuse_confederation(path: AsPath) -> None:
     """5065 section 5: such a segment comes from the confederation's own members only."""
     if as_path.has_confederation(path):
         raise Malformed("confederation segments from another AS", UpdateSubcode.MALFORMED_AS_PATH)
+
+
+def _require_confederation(path: AsPath) -> None:
+    """5065 section 5: what another Member-AS sends has that AS in front, in a segment of the confederation's own."""
+    if path.octets[:1] != _CONFED_SEQUENCE:
+        why = f"path {path} from another Member-AS of the confederation does not begin with AS_CONFED_SEQUENCE"
+        raise Malformed(why, UpdateSubcode.MALFORMED_AS_PATH)
 
 
 def _read_unknown(reading: _Reading, flags: int, code: int, attribute: bytes) -> None:

@@ -29,7 +29,9 @@ class SegmentType(IntEnum):
     AS_CONFED_SET = 4
 
 
-_OUTSIDE: Final = (SegmentType.AS_SET, SegmentType.AS_SEQUENCE)
+ANY_SEGMENT: Final = frozenset(SegmentType)
+CONFEDERATION_SEGMENT: Final = frozenset({SegmentType.AS_CONFED_SEQUENCE, SegmentType.AS_CONFED_SET})
+PUBLIC_SEGMENT: Final = ANY_SEGMENT - CONFEDERATION_SEGMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class AsPath:
     @property
     def origin_asn(self) -> int:
         """The last AS outside the confederation, if it ends a sequence; 0 = none."""
-        outside = [segment for segment in self.segments() if segment[0] in _OUTSIDE]
+        outside = [segment for segment in self.segments() if segment[0] in PUBLIC_SEGMENT]
         return outside[-1][1][-1] if outside and outside[-1][0] is SegmentType.AS_SEQUENCE else 0
 
     def segments(self) -> tuple[tuple[SegmentType, tuple[Asn, ...]], ...]:
@@ -64,11 +66,11 @@ class AsPath:
             position += 4 * count
         return tuple(found)
 
-    def count(self, asn: int) -> int:
-        """Return how many times the AS number occurs, in all kinds of segments."""
+    def count(self, asn: int, kinds: frozenset[SegmentType] = ANY_SEGMENT) -> int:
+        """Return how many times the AS number occurs in segments of these kinds."""
         if asn.to_bytes(4) not in self.octets:  # the octets can match across two numbers, so this only rules out
             return 0
-        return sum(numbers.count(Asn(asn)) for _, numbers in self.segments())
+        return sum(numbers.count(Asn(asn)) for kind, numbers in self.segments() if kind in kinds)
 
     def __str__(self) -> str:
         brackets = {

@@ -345,7 +345,7 @@ class TestFaults:
         octets = ORIGIN + tlv(2, 0x40, bytes.fromhex("0301 0000fde8 0201 0000fdea")) + NEXT_HOP
         assert withdrawn(octets).attribute == "AS_PATH"
         assert parse(octets, INTERNAL).as_path.neighbour == 65002
-        found = parse(octets + LOCAL_PREF, rules=Rules(is_confederation=True))
+        found = parse(octets + LOCAL_PREF, replace(EXTERNAL, is_confederation=True))
         assert (str(found.as_path), found.local_pref) == ("(65000) 65002", 100)
 
     def test_what_an_internal_session_taught_is_not_taken_from_outside(self) -> None:
@@ -526,8 +526,7 @@ def test_check_finds_what_parse_would_but_misses_no_attribute() -> None:
 
 
 def test_a_confederation_member_with_four_octets_reads_as_one_with_two() -> None:
-    rules = Rules(is_confederation=True)
-    narrow = replace(EXTERNAL, four_octet_as=False)
+    member = replace(EXTERNAL, is_confederation=True)
     octets = ORIGIN + bytes.fromhex("40 02 0c 0301 0000fde8 0201 0000fdea") + NEXT_HOP
-    assert parse(octets, rules=rules).octets == octets
-    assert parse(block.two_octet(octets), narrow, rules).octets == octets
+    assert parse(octets, member).octets == octets
+    assert parse(block.two_octet(octets), replace(member, four_octet_as=False)).octets == octets
