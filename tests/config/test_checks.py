@@ -65,6 +65,8 @@ def test_an_ipv4_address_stands_in_for_the_identifier() -> None:
             "together with etcd.cert_file",
         ),
         (NODE + 'listen = ["0.0.0.0", "0.0.0.0"]\n', "node.listen", "each value once"),
+        (NODE + PEER + "add_path_send_limit = 2\n", "peer[0].add_path_send_limit", 'add_path = "send" or "both"'),
+        (NODE + PEER + 'add_path = "send"\nadd_path_send_limit = 256\n', "peer[0].add_path_send_limit", "255"),
         (NODE + RULE.format('action = "accept", length = [30, 20]'), "policy[0].rules[0].length", "[least, most]"),
         (
             NODE + RULE.format('action = "accept", prefix = "10.0.0.0/8", length = [8, 64]'),
@@ -90,6 +92,11 @@ def test_a_fault_across_keys_is_told(text: str, key: str, words: str) -> None:
     found = faults(text)
     assert list(found) == [key]
     assert words in found[key]
+
+
+def test_a_limit_of_the_session_defaults_may_stand_beside_peers_that_are_sent_one_path() -> None:
+    text = NODE + '[session]\nadd_path = "send"\nadd_path_send_limit = 2\n' + PEER + 'add_path = "none"\n'
+    assert faults(text) == {}
 
 
 def test_peers_that_differ_in_port_are_two() -> None:

@@ -66,6 +66,12 @@ def test_what_only_matters_later_costs_nothing_now(line: str) -> None:
     assert (peer.reset, peer.imports, peer.exports) == ((), False, False)
 
 
+def test_another_number_of_paths_costs_no_session() -> None:
+    sends = NODE + PEER + 'add_path = "send"\n'
+    (peer,) = changes(sends + POLICIES, sends + "add_path_send_limit = 2\n" + POLICIES).peers_changed
+    assert (peer.fields, peer.reset, peer.exports) == (("add_path_send_limit",), (), True)
+
+
 def test_another_password_in_the_same_file_resets_the_session() -> None:
     old = resolve(parse(NODE + PEER + 'password_file = "a"\n' + POLICIES, ""), passwords=lambda _: ("old", ""))
     new = resolve(parse(NODE + PEER + 'password_file = "a"\n' + POLICIES, ""), passwords=lambda _: (None, "empty"))

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Origin
-from bgpd.rib.decision import Step, equal_cost, order, why
+from bgpd.rib.decision import Step, against_best, equal_cost, keep_oldest, order, why
 from bgpd.rib.path import Path, SourceKind
 from tests.support.paths import own_source, path, peer_source
 
@@ -134,3 +134,53 @@ def test_paths_equal_down_to_the_metric_share_traffic() -> None:
 def test_our_own_route_does_not_share_with_a_peer() -> None:
     ours = path(own_source(), next_hop="")
     assert equal_cost(order([path(peer_source(1)), ours]), 16) == (ours,)
+
+
+def external(number: int, identifier: int | None = None, **attributes: object) -> Path:
+    options: dict[str, object] = {"as_path": (65000 + number,)} | attributes
+    return path(peer_source(number, EBGP, identifier=identifier), **options)  # type: ignore[arg-type]
+
+
+OLD = external(2)
+
+
+@pytest.mark.rfc("5004", "3")
+@pytest.mark.parametrize(
+    ("present", "other", "is_kept"),
+    [
+        (OLD, external(1), True),
+        (OLD, external(1, local_pref=101), False),
+        (OLD, external(1, as_path=()), False),
+        (OLD, external(1, med=7), True),  # of another AS, so not compared
+        (OLD, external(1, as_path=(65002,)), True),
+        (external(2, med=7), external(1, as_path=(65002,), med=6), False),
+        (external(2, metric=5), external(1, metric=4), False),
+        (OLD, external(1, identifier=0x0A090002), False),  # parallel sessions: then the address decides
+        (path(peer_source(2)), path(peer_source(1)), False),
+        (path(peer_source(2, PeerType.CONFEDERATION)), path(peer_source(1, PeerType.CONFEDERATION)), False),
+    ],
+)
+def test_an_external_path_that_is_best_stays_so_where_only_identifiers_differ(
+    present: Path, other: Path, is_kept: bool
+) -> None:
+    candidates = order([present, other])
+    assert candidates[0] is other
+    kept = keep_oldest(candidates, present.source)
+    assert kept == ((present, other) if is_kept else candidates)
+    assert keep_oldest(candidates, other.source) is candidates
+    assert (against_best(kept)[0] is Step.OLDEST_EXTERNAL) == is_kept
+
+
+def test_a_path_that_a_third_one_puts_out_is_not_kept() -> None:
+    present, other, third = external(2, med=7), external(1), external(3, as_path=(65002,), med=6)
+    candidates = order([present, other, third])
+    assert candidates[0] is other
+    assert keep_oldest(candidates, present.source) is candidates
+
+
+def test_each_candidate_is_set_apart_from_the_best_by_its_own_step() -> None:
+    present, other, farther = external(2), external(1), external(3, metric=9)
+    kept = keep_oldest(order([present, other, farther]), present.source)
+    assert kept == (present, other, farther)
+    assert against_best(kept) == (Step.OLDEST_EXTERNAL, Step.OLDEST_EXTERNAL, Step.IGP_METRIC)
+    assert against_best((present,)) == (Step.ONLY,)

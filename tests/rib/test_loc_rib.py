@@ -1,9 +1,11 @@
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.families import IPV4_UNICAST
+from bgpd.identity import PeerType
 from bgpd.rib.decision import order
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.path import Path
@@ -92,3 +94,56 @@ def test_the_table_is_the_ordered_paths_of_all_sources(operations: list[tuple[by
     assert rib.table == {key: order(held.values()) for key, held in plain.items() if held}
     for source in SOURCES:
         assert source.accepted == sum(source.name in held for held in plain.values())
+
+
+EXTERNAL = [peer_source(n, PeerType.EXTERNAL) for n in (1, 2, 3)]
+EXTERNAL_PATHS = [
+    path(source, as_path=(asn,), med=med, local_pref=preference)
+    for source in EXTERNAL
+    for asn, med, preference in ((7, 1, 100), (7, 0, 100), (8, 0, 100), (8, 0, 200))
+]
+
+
+def survivors(paths: list[Path]) -> list[Path]:
+    """Return the paths that RFC 4271 9.1.2.2 has not put out before step f, where all are external and as near."""
+    best = max(p.attributes.local_pref or 0 for p in paths)
+    left = [p for p in paths if p.attributes.local_pref == best]
+    return [p for p in left if not any(q.group == p.group and q.med < p.med for q in left)]
+
+
+@pytest.mark.rfc("5004", "3")
+@given(st.lists(st.one_of(st.sampled_from(EXTERNAL_PATHS), st.sampled_from(EXTERNAL)), max_size=30))
+def test_the_present_best_external_path_gives_way_to_better_ones_only(script: list[object]) -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    rib.prefers_oldest = True
+    held: dict[str, Path] = {}
+    best = ""
+    for what in script:
+        if isinstance(what, Path):
+            rib.announce([NETWORK], what)
+            held[what.source.name] = what
+        else:
+            rib.withdraw([NETWORK], what)  # type: ignore[arg-type]
+            held.pop(what.name, None)  # type: ignore[attr-defined]
+        if not held:
+            assert NETWORK not in rib.table
+            continue
+        plain = order(held.values())
+        left = survivors(list(held.values()))
+        best = best if held.get(best) in left else plain[0].source.name
+        assert rib.table[NETWORK][0] is held[best]
+        assert set(rib.table[NETWORK]) == set(held.values())
+
+
+def test_all_is_put_in_order_again_when_age_does_not_count_any_more() -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    rib.prefers_oldest = True
+    first, second = path(EXTERNAL[1], as_path=(7,)), path(EXTERNAL[0], as_path=(7,))
+    for made in (first, second):
+        rib.announce([NETWORK, OTHER], made)
+    rib.take_changes()
+    rib.prefers_oldest = False
+    for _ in rib.order_again():
+        pass
+    assert rib.table == {NETWORK: (second, first), OTHER: (second, first)}
+    assert rib.take_changes() == {NETWORK: (first, second), OTHER: (first, second)}

@@ -172,6 +172,7 @@ class WireDaemon:
         capabilities: bytes = REFRESH + ENHANCED_REFRESH,
         has_four_octet_as: bool = True,
         receive_buffer: int = 0,
+        with_path_ids: tuple[tuple[int, int], ...] = (),
     ) -> WirePeer:
         """Return a TCP connection from this peer; nothing was said on it yet."""
         return WirePeer(
@@ -184,6 +185,7 @@ class WireDaemon:
             capabilities,
             has_four_octet_as,
             receive_buffer,
+            with_path_ids,
         )
 
     def session(self, remote: Remote, **options: object) -> WirePeer:

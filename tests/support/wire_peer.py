@@ -229,15 +229,18 @@ class Event(NamedTuple):
     about: str | tuple[int, int]
 
 
-def split_prefixes(octets: bytes, family: tuple[int, int]) -> list[str]:
-    """Return NLRI as text."""
+def split_prefixes(octets: bytes, family: tuple[int, int], path_id: int = 0) -> list[str]:
+    """Return NLRI as text; path_id: octets of an identifier before each prefix, which is "number prefix" then."""
     size = 4 if family == IPV4 else 16
     found = []
     while octets:
+        before = f"{int.from_bytes(octets[:path_id])} " if path_id else ""
+        octets = octets[path_id:]
+        assert octets
         stop = 1 + (octets[0] + 7) // 8
         assert len(octets) >= stop
         packed = octets[1:stop].ljust(size, b"\0")
-        found.append(f"{ipaddress.ip_address(packed)}/{octets[0]}")
+        found.append(f"{before}{ipaddress.ip_address(packed)}/{octets[0]}")
         octets = octets[stop:]
     return found
 
@@ -269,7 +272,8 @@ class WirePeer:
     """One connection with the daemon. Use as a context manager: it says Cease and waits for the daemon to close.
 
     table: prefix → route, as told so far. events: all that was told, in order. notification: code, subcode and data, if
-    one came.
+    one came. with_path_ids: families whose routes come with path identifiers (RFC 7911); the capability that asks for
+    them is the test's to give.
     """
 
     local: str
@@ -281,6 +285,7 @@ class WirePeer:
     capabilities: bytes = REFRESH + ENHANCED_REFRESH
     has_four_octet_as: bool = True
     receive_buffer: int = 0
+    with_path_ids: tuple[tuple[int, int], ...] = ()
     table: dict[str, Route] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     notification: tuple[int, int, bytes] | None = None
@@ -440,21 +445,24 @@ class WirePeer:
         reach, unreach = attributes.pop(MP_REACH, None), attributes.pop(MP_UNREACH, None)
         if len(body) == 4:
             self.events.append(Event("end", IPV4))
-        self._withdrawn(split_prefixes(body[2:start], IPV4))
+        self._withdrawn(self._split(body[2:start], IPV4))
         if unreach is not None:
             assert unreach[0] == OPTIONAL
             family = struct.unpack("!HB", unreach[1][:3])
-            gone = split_prefixes(unreach[1][3:], family)
+            gone = self._split(unreach[1][3:], family)
             if not gone:
                 self.events.append(Event("end", family))
             self._withdrawn(gone)
         if routes < len(body):
-            self._announced(split_prefixes(body[routes:], IPV4), Route(attributes, attributes[NEXT_HOP][1]))
+            self._announced(self._split(body[routes:], IPV4), Route(attributes, attributes[NEXT_HOP][1]))
         if reach is not None:
             assert reach[0] == OPTIONAL
             afi, safi, size = struct.unpack("!HBB", reach[1][:4])
-            found = split_prefixes(reach[1][5 + size :], (afi, safi))
+            found = self._split(reach[1][5 + size :], (afi, safi))
             self._announced(found, Route(attributes, reach[1][4 : 4 + size]))
+
+    def _split(self, octets: bytes, family: tuple[int, int]) -> list[str]:
+        return split_prefixes(octets, family, 4 if family in self.with_path_ids else 0)
 
     def _withdrawn(self, texts: Iterable[str]) -> None:
         for text in texts:
