@@ -90,7 +90,8 @@ class BgpError(Exception):
     """A fault answered with a NOTIFICATION (RFC 4271 section 6).
 
     subcode: an octet of the code's own list, 0 = unspecific. data: octets that go into the NOTIFICATION.
-    why: the reason for people; it goes to the log and to ``bgpctl``, never on the wire.
+    why: the reason for people; it goes to the log and to ``bgpctl``, never on the wire. message: the message at fault,
+    with its header, where whoever caught the fault knows it.
     """
 
     code: ClassVar[ErrorCode]
@@ -100,6 +101,7 @@ class BgpError(Exception):
         self.subcode = subcode
         self.data = data
         self.why = why
+        self.message = b""
 
 
 class HeaderError(BgpError):

@@ -69,8 +69,24 @@ class PeerList(Struct, frozen=True):
     rows: tuple[PeerRow, ...]
 
 
+class FaultyRow(Struct, frozen=True):
+    """The last message of a peer that was not as it should be.
+
+    octets: of the whole message; hex: these octets, or the first 4,096 of them. The log has them all.
+    """
+
+    at: float
+    reason: str
+    octets: int
+    hex: str
+
+
 class PeerDetail(Struct, frozen=True):
-    """All about one peer. negotiated: what both OPENs allow, by name; empty while the session is down."""
+    """All about one peer.
+
+    negotiated: what both OPENs allow, by name; empty while the session is down. resting: why the session stays down by
+    itself, empty = it does not; rests_until: when it comes back, None = when it is reset.
+    """
 
     row: PeerRow
     port: int
@@ -91,6 +107,9 @@ class PeerDetail(Struct, frozen=True):
     octets_sent: int
     negotiated: dict[str, str]
     settings: dict[str, str]
+    resting: str = ""
+    rests_until: float | None = None
+    faulty: FaultyRow | None = None
 
 
 class RouteRow(Struct, frozen=True, omit_defaults=True):

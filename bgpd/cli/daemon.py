@@ -8,6 +8,7 @@ socket is taken before anything else: two daemons with one configuration never m
 import asyncio
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -62,6 +63,8 @@ def run(path: Path, *, flush: bool) -> int:
         report(error)
         return CONFIG_IS_WRONG
     threshold = logs.configure(config.log.level.value, config.log.format.value)
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a connection is a file
     for notice in notices(config):
         _log.warning("not supported", notice=notice)
     try:

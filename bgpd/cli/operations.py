@@ -130,6 +130,9 @@ class SpeakerOperations:
     def reset(self, peer: str) -> Outcome:
         """Close a session that comes back by itself."""
         found = views.find_peer(self._speaker, peer)
+        if found.session.resting:
+            found.session.start()
+            return Outcome((f"peer {found.settings.name}: may come up again",))
         if not found.session.is_started:
             raise Refused(409, f"peer {peer} is not up for a session, there is nothing to reset", "bgpctl enable it")
         found.session.reset(administrative(CeaseSubcode.ADMINISTRATIVE_RESET, "reset by an operator"))

@@ -14,11 +14,23 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bgpd.api.rows import Candidate, Explanation, Export, FamilyCount, FibRow, PeerDetail, PeerRow, RouteRow, StatusRow
+from bgpd.api.rows import (
+    Candidate,
+    Explanation,
+    Export,
+    FamilyCount,
+    FaultyRow,
+    FibRow,
+    PeerDetail,
+    PeerRow,
+    RouteRow,
+    StatusRow,
+)
 
 Row = TypeVar("Row")
 MAX_WIDTH: Final = 10_000  # columns, of a file or a pipe: nothing is folded there
 CALENDAR_AFTER: Final = 20 * 3600  # seconds; older than that a date says more than a time of day
+MOST_OCTETS: Final = 256  # of a faulty message that are shown
 _GOOD, _BAD, _WARN, _DIM = "green", "red", "yellow", "dim"
 
 
@@ -188,6 +200,7 @@ def peer(detail: PeerDetail) -> RenderableType:
         ),
         ("state", Text.assemble((row.state, _GOOD if row.is_up else _BAD), f" since {since(row.since)}")),
         *((("held down", Text(detail.held_down, style=_BAD)),) if detail.held_down else ()),
+        *((("stays down", Text(_rest(detail), style=_BAD)),) if detail.resting else ()),
         *((("disabled", "by an operator or the configuration"),) if not detail.is_enabled else ()),
         ("our address", detail.local_address or "-"),
         ("last error", f"{row.last_error} ({since(detail.last_error_at)})" if row.last_error else "-"),
@@ -206,7 +219,23 @@ def peer(detail: PeerDetail) -> RenderableType:
     for kind in detail.messages:
         messages.add_row(kind.type, str(kind.received), str(kind.sent))
     messages.add_row("octets", str(detail.octets_received), str(detail.octets_sent))
-    return Group(head, "", families, "", messages)
+    faulty = [] if detail.faulty is None else ["", *_faulty(detail.faulty)]
+    return Group(head, "", families, "", messages, *faulty)
+
+
+def _rest(detail: PeerDetail) -> str:
+    until = f"comes back at {since(detail.rests_until)}" if detail.rests_until is not None else "until it is reset"
+    return f"{detail.resting}; {until}"
+
+
+def _faulty(found: FaultyRow) -> list[RenderableType]:
+    """Return the last faulty message: what was wrong, and its octets, 32 to a line."""
+    digits = found.hex[: 2 * MOST_OCTETS]
+    lines: list[RenderableType] = [Text(f"last faulty message ({since(found.at)}): {found.reason}", style=_WARN)]
+    lines += [digits[at : at + 64] for at in range(0, len(digits), 64)]
+    if found.octets > MOST_OCTETS:
+        lines.append(f"... {found.octets} octets in all; the log has them")
+    return lines
 
 
 def _stale(count: FamilyCount) -> str:

@@ -297,6 +297,10 @@ class MaxPrefixesTable(Table, frozen=True, kw_only=True):
     """How many prefixes a peer may send, in each family."""
 
     limit: Annotated[U32 | None, _key("Prefixes; 0 = no limit.")] = None
+    threshold: Annotated[
+        Annotated[int, Meta(ge=1, le=100)] | None,
+        _key("Percentage of the limit above which a warning is logged."),
+    ] = None
     action: Annotated[MaxPrefixAction | None, _key("What to do above the limit.")] = None
     restart_after: Annotated[
         Annotated[int, Meta(ge=0, le=86400)] | None,
@@ -363,7 +367,7 @@ DEFAULT_SESSION: Final = SessionTable(
     long_lived_graceful_restart=LongLivedGracefulRestartTable(stale_time=0, partial_deployment=False),
     add_path=AddPathDirection.NONE,
     add_path_send_limit=0,
-    max_prefixes=MaxPrefixesTable(limit=0, action=MaxPrefixAction.CLOSE, restart_after=300),
+    max_prefixes=MaxPrefixesTable(limit=0, threshold=75, action=MaxPrefixAction.CLOSE, restart_after=300),
     multihop_ttl=64,
     ebgp_requires_policy=True,
     strict_role=False,

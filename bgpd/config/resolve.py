@@ -208,6 +208,9 @@ def _options(
         add_path=first(peer.add_path, session.add_path, last.add_path),
         add_path_send_limit=first(peer.add_path_send_limit, session.add_path_send_limit, last.add_path_send_limit),
         max_prefix_limit=first(peer.max_prefixes.limit, session.max_prefixes.limit, last.max_prefixes.limit),
+        max_prefix_threshold=first(
+            peer.max_prefixes.threshold, session.max_prefixes.threshold, last.max_prefixes.threshold
+        ),
         max_prefix_action=first(peer.max_prefixes.action, session.max_prefixes.action, last.max_prefixes.action),
         max_prefix_restart_after=first(
             peer.max_prefixes.restart_after, session.max_prefixes.restart_after, last.max_prefixes.restart_after

@@ -60,7 +60,8 @@ class ResolvedPeer:
     allows. local_asn: ours on the session; real_asn: ours without ``local_asn``, what the peer would know us by.
     prepends_local_asn: put local_asn before received paths. prepends_real_asn: put real_asn before sent ones.
     is_dual_asn: the session may come up with real_asn as well. role: ours, None = not told.
-    held_down: why the session must not come up, empty = nothing against it. max_prefix_limit: 0 = none.
+    held_down: why the session must not come up, empty = nothing against it. max_prefix_limit: 0 = none;
+    max_prefix_threshold: per cent of it.
     max_prefix_restart_after: 0 = stays down. multihop_ttl: 0 with ttl_security. ttl_security: hops, 0 = off.
     stale_time, max_stale_time: seconds that our routes, the peer's may live as a last resort; both 0 = no long-lived
     graceful restart. sends_stale: also to an internal peer that does not do it. tcp_ao: keys, the one to send with
@@ -105,6 +106,7 @@ class ResolvedPeer:
     add_path: AddPathDirection
     add_path_send_limit: int
     max_prefix_limit: int
+    max_prefix_threshold: int
     max_prefix_action: MaxPrefixAction
     max_prefix_restart_after: int
     multihop_ttl: int

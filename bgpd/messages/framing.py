@@ -121,7 +121,9 @@ def _scan(buffer: bytes, max_length: int) -> tuple[list[tuple[int, int, int]], i
         found, length, kind = unpack(buffer, position)
         shortest, longest = bounds.get(kind, unknown)
         if not shortest <= length <= longest or found != marker:
-            return messages, position, _fault(found, length, kind, max_length)
+            error = _fault(found, length, kind, max_length)
+            error.message = buffer[position : position + MAX_MESSAGE]
+            return messages, position, error
         end = position + length
         if end > size:
             break
@@ -130,6 +132,7 @@ def _scan(buffer: bytes, max_length: int) -> tuple[list[tuple[int, int, int]], i
     if position > last_header and position < size and not MARKER.startswith(buffer[position : position + 16]):
         # Not worth waiting for the rest of a header that is wrong already
         error = HeaderError(HeaderSubcode.CONNECTION_NOT_SYNCHRONIZED, why=_describe(buffer[position : position + 16]))
+        error.message = buffer[position:]
         return messages, position, error
     return messages, position, None
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from bgpd.communities import LLGR_STALE, NO_LLGR
 from bgpd.families import Family
 from bgpd.messages.attributes.block import parse, replace
-from bgpd.messages.attributes.model import Attributes
+from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.decision import rank
@@ -44,6 +44,9 @@ class Importer(Protocol):
 
     def refused(self, fault: TreatAsWithdraw) -> None:
         """Hear of an attribute block whose prefixes are taken as withdrawn."""
+
+    def discarded(self, faults: tuple[Fault, ...]) -> None:
+        """Hear of attributes of a new block that were set aside."""
 
 
 class AdjRibIn:
@@ -246,6 +249,8 @@ class AdjRibIn:
 
     def _intern(self, interned: Hashable, attributes: bytes, next_hop: bytes | None, path_id: int) -> Path:
         parsed = parse(attributes, self._negotiated, next_hop)
+        if parsed.faults:
+            self._importer.discarded(parsed.faults)
         source = self.sources.get(path_id)
         if source is None:
             source = self.sources[path_id] = self._make_source(path_id)

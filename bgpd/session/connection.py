@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from bgpd.errors import BgpError
-from bgpd.messages.framing import Framer, MessageType
+from bgpd.messages.framing import HEADER_SIZE, Framer, MessageType
 from bgpd.session.counts import MessageCounts
 from bgpd.session.sockets import describe
 
@@ -179,6 +179,13 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def drop(self, why: str) -> None:
+        """Close at once with a reset, and say so to whoever has the connection."""
+        user = self.user
+        self.abort()
+        if user is not None:
+            user.connection_lost(self, why)
+
     @property
     def is_gone(self) -> bool:
         """Is TCP done with the connection?"""
@@ -282,6 +289,7 @@ class Connection(asyncio.Protocol):
                 if self._is_closed:
                     break
         except BgpError as error:
+            error.message = buffer[start - HEADER_SIZE : end]
             user.stream_failed(self, error)
         received[MessageType.UPDATE] += updates
         if self._is_closed:

@@ -54,7 +54,7 @@ from bgpd.fsm.events import (
 )
 from bgpd.fsm.machine import Machine
 from bgpd.messages import codec
-from bgpd.messages.framing import MessageType
+from bgpd.messages.framing import MessageType, frame
 from bgpd.messages.keepalive import KEEPALIVE
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import Notification
@@ -129,7 +129,8 @@ class DriverOwner(Protocol):
 class Driver:
     """One machine with its timers and its connection.
 
-    is_outgoing: we dialled the connection. connection: None while there is none.
+    is_outgoing: we dialled the connection. connection: None while there is none. message: what is being dealt with,
+    with its header; b"" = no message, or an UPDATE without a fault.
     """
 
     __slots__ = (
@@ -149,6 +150,7 @@ class Driver:
         "connection",
         "is_outgoing",
         "machine",
+        "message",
         "settings",
     )
 
@@ -165,6 +167,7 @@ class Driver:
         self.settings = settings
         self.connection: Connection | None = None
         self.is_outgoing = False
+        self.message = b""
         self._owner = owner
         self._network = network
         self._loop = loop
@@ -331,28 +334,33 @@ class Driver:
         """Decode a rare message and tell the machine."""
         if connection is not self.connection:
             return
+        self.message = frame(kind, body)
+        self.step(self._event(kind, body))
+        self.message = b""
+
+    def _event(self, kind: int, body: bytes) -> Event:
         if kind == MessageType.UPDATE:
-            self.step(UpdateReceived())
-            return
+            return UpdateReceived()
         try:
             message = codec.decode(kind, body)
         except BgpError as error:
-            self.step(_rejected(kind, error))
-            return
+            return _rejected(kind, error)
         match message:
             case Open():
-                self.step(OpenReceived(message))
+                return OpenReceived(message)
             case Notification():
-                self.step(_notified(message))
+                return _notified(message)
             case RouteRefresh():
-                self.step(RouteRefreshReceived(message))
+                return RouteRefreshReceived(message)
             case _:
-                self.step(KeepaliveReceived())
+                return KeepaliveReceived()
 
     def stream_failed(self, connection: Connection, error: BgpError) -> None:
         """Tell the machine that the octets, or what an UPDATE says, end the session."""
         if connection is self.connection:
+            self.message = error.message
             self.step(HeaderRejected(error) if isinstance(error, HeaderError) else UpdateRejected(error))
+            self.message = b""
 
     def batch_received(self) -> None:
         """Pass on that no more UPDATEs are at hand."""

@@ -5,26 +5,44 @@ from TCP's handshake until a valid OPEN came on it. Addresses are 4 or 16 octets
 """
 
 import asyncio
+import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
 from bgpd.addresses import format_address, parse_address
+from bgpd.errors import Cease
+from bgpd.messages import codec
+from bgpd.messages.notification import from_error
 from bgpd.session.connection import Connection
+from bgpd.session.faulty_message import LineLimit
 from bgpd.session.peer import PeerSession
 from bgpd.session.settings import AoKey
 from bgpd.session.sockets import ListeningSocket, Network, describe
 
 HALF_OPEN_LIMIT: Final = 4096
-"""Connections that may be half-open: above the number of clients that come back at once when a reflector restarts."""
+"""Connections that may be half-open, if that is at most a quarter of our files: above the number of clients that come
+back at once when a reflector restarts."""
 HALF_OPEN_LIMIT_PER_ADDRESS: Final = 4
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
 
-FindPeer = Callable[[bytes, str], PeerSession | None]
+LINGERING_LIMIT: Final = 256
+"""Refused connections that may be closing with a NOTIFICATION at a time; more are reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a connection from a known place is not wanted; the peer is told."""
+
+    cease: Cease
+
+
+FindPeer = Callable[[bytes, str], PeerSession | Refusal | None]
 
 
 class ListenError(Exception):
@@ -50,7 +68,7 @@ class Listener:
         find_peer: FindPeer,
         loop: asyncio.AbstractEventLoop,
         *,
-        half_open_limit: int = HALF_OPEN_LIMIT,
+        half_open_limit: int | None = None,
         half_open_limit_per_address: int = HALF_OPEN_LIMIT_PER_ADDRESS,
     ) -> None:
         self.accepted = 0
@@ -60,10 +78,14 @@ class Listener:
         self._network = network
         self._find_peer = find_peer
         self._loop = loop
-        self._limit = half_open_limit
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._limit = half_open_limit or min(HALF_OPEN_LIMIT, max(1, files // 4))
         self._limit_per_address = half_open_limit_per_address
-        self._half_open: Counter[bytes] = Counter()
-        self._half_open_total = 0
+        self._half_open: dict[Connection, bytes] = {}  # oldest first
+        self._half_open_by_address: Counter[bytes] = Counter()
+        self._strangers: dict[Connection, None] = {}  # those of them that are no configured peer's
+        self._lingering: set[Connection] = set()
+        self._lines = LineLimit()
         self._sockets: list[ListeningSocket] = []
         self._passwords: dict[tuple[bytes, int], str] = {}
         self._ao_keys: dict[tuple[bytes, int], tuple[AoKey, ...]] = {}
@@ -72,7 +94,7 @@ class Listener:
     @property
     def half_open(self) -> int:
         """Connections of which we do not know yet whether they speak BGP."""
-        return self._half_open_total
+        return len(self._half_open)
 
     @property
     def addresses(self) -> tuple[tuple[bytes, int], ...]:
@@ -151,10 +173,28 @@ class Listener:
     def _make_connection(self) -> Connection:
         return Connection(self._loop, self._opened)
 
+    def _make_room(self) -> bool:
+        """Is there room for one more half-open connection? The oldest that is no configured peer's gives way."""
+        if len(self._half_open) >= self._limit and self._strangers:
+            self.over_limit += 1
+            next(iter(self._strangers)).drop("gave way to newer connections: no OPEN came on it")
+        return len(self._half_open) < self._limit
+
+    def _refuse(self, connection: Connection, cease: Cease) -> None:
+        """Say why; a flood is reset instead."""
+        self.refused += 1
+        self._lingering = {one for one in self._lingering if not one.is_gone}
+        if len(self._lingering) >= LINGERING_LIMIT:
+            connection.abort()
+            return
+        connection.write(codec.encode(from_error(cease)))
+        connection.close()
+        self._lingering.add(connection)
+
     def _opened(self, connection: Connection) -> None:
         remote = connection.remote
         address, port = parse_address(remote.address), remote.port
-        if self._half_open_total >= self._limit or self._half_open[address] >= self._limit_per_address:
+        if self._half_open_by_address[address] >= self._limit_per_address or not self._make_room():
             self.over_limit += 1
             self._log_refusal(address, port, "too many connections without an OPEN")
             connection.abort()
@@ -165,23 +205,29 @@ class Listener:
             self._log_refusal(address, port, "no peer has this address")
             connection.abort()
             return
-        self._half_open[address] += 1
-        self._half_open_total += 1
-        connection.settled = lambda: self._settled(address)
+        if isinstance(session, Refusal):
+            self._refuse(connection, session.cease)
+            return
+        self._half_open[connection] = address
+        self._half_open_by_address[address] += 1
+        if session.admission is not None:
+            self._strangers[connection] = None
+        connection.settled = lambda: self._settled(connection)
         if session.accept(connection):
             self.accepted += 1
         else:
             self.refused += 1
 
-    def _settled(self, address: bytes) -> None:
-        self._half_open_total -= 1
-        self._half_open[address] -= 1
-        if not self._half_open[address]:
-            del self._half_open[address]
+    def _settled(self, connection: Connection) -> None:
+        address = self._half_open.pop(connection)
+        self._strangers.pop(connection, None)
+        self._half_open_by_address[address] -= 1
+        if not self._half_open_by_address[address]:
+            del self._half_open_by_address[address]
 
     def _log_refusal(self, address: bytes, port: int, reason: str) -> None:
         # One line for each who tries, not one for each try
-        if self._last_refused != (address, reason):
+        if self._last_refused != (address, reason) and self._lines.left(self._loop.time()):
             self._last_refused = (address, reason)
             _log.warning("connection refused", remote=format_address(address), port=port, reason=reason)
 

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from bgpd.addresses import parse_address
-from bgpd.errors import BgpError, Cease, CeaseSubcode, format_error
+from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode, format_error
 from bgpd.fsm.actions import EndKind, SessionEnd, Timer
 from bgpd.fsm.collision import Rank, Side, Verdict, resolve
 from bgpd.fsm.events import (
@@ -38,13 +38,22 @@ from bgpd.messages.route_refresh import RouteRefresh
 from bgpd.session.connection import Connection
 from bgpd.session.counts import MessageCounts
 from bgpd.session.driver import COLLISION_WAIT, Driver
+from bgpd.session.faulty_message import FaultyMessage, LineLimit
 from bgpd.session.settings import SessionSettings, needs_reset
 from bgpd.session.sockets import Network, describe
 
 _YOUNG: Final = 5.0  # seconds; who crashes sooner has TCP tell us, unless its host went down, which takes longer
 _LENGTH_AND_TYPE: Final = Struct("!16xHB")  # of a message's header
+_MOST_CLOSING: Final = 8  # refused connections that may be told why at a time; more are reset
 _UNSIGNED_WAIT: Final = 20.0  # seconds that a passive session waits before it asks the kernel about signatures
 _JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
+
+_OF_MESSAGES: Final = frozenset(
+    {
+        *(ErrorCode.MESSAGE_HEADER, ErrorCode.OPEN_MESSAGE, ErrorCode.UPDATE_MESSAGE),
+        *(ErrorCode.FINITE_STATE_MACHINE, ErrorCode.ROUTE_REFRESH),
+    }
+)
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
 
@@ -82,8 +91,11 @@ class PeerSession:
 
     state: of the connection that is furthest. since: loop time at which it was entered. established_at: loop time; None
     when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error: for
-    people, "" = none yet; last_error_at: loop time. last_end: what last_error is about. local_address: octets of our
-    end, b"" when not connected; remote_port: 0 when not connected. counts: over all sessions.
+    people, "" = none yet; last_error_at: loop time. last_end: what last_error is about. faulty: the last message that
+    was not as it should be. resting: why the session stays down by itself, "" = it does not; rests_until: loop time,
+    None = until it is started. admission: asked when the peer's OPEN is fine; what it returns refuses the session.
+    lines: limits the log. local_address: octets of our end, b"" when not connected; remote_port: 0 when not connected.
+    counts: over all sessions.
     """
 
     def __init__(
@@ -104,6 +116,11 @@ class PeerSession:
         self.last_error = self.sent_error = self.received_error = ""
         self.last_error_at = 0.0
         self.last_end: SessionEnd | None = None
+        self.faulty: FaultyMessage | None = None
+        self.resting = ""
+        self.rests_until: float | None = None
+        self.admission: Callable[[], Cease | None] | None = None
+        self.lines = LineLimit()
         self._user = user
         self._network = network
         self._loop = loop
@@ -112,6 +129,7 @@ class PeerSession:
         self._closing: set[Connection] = set()
         self._rival: Driver | None = None
         self._unsigned: asyncio.TimerHandle | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._primary = self._new_driver(settings, is_started=False)
 
     # --- What the speaker asks for ------------------------------------------------------------------------------
@@ -156,6 +174,11 @@ class PeerSession:
         return self._primary.connection is not None and self._primary.is_outgoing
 
     @property
+    def is_connected(self) -> bool:
+        """Is there a connection, of whatever state?"""
+        return self._primary.connection is not None or self._rival is not None
+
+    @property
     def has_graceful_restart(self) -> bool:
         """Did both sides of the established session announce graceful restart?"""
         return self._primary.machine.has_graceful_restart
@@ -166,13 +189,29 @@ class PeerSession:
 
     def start(self) -> None:
         """Bring the session up, and up again after each end, until ``stop``."""
+        self._stop_resting()
         if not self.is_started:
             self._primary.step(ManualStartPassive() if self.settings.is_passive else ManualStart())
 
     def stop(self, cease: Cease | None) -> None:
         """End the session until ``start``. None: close without a NOTIFICATION, as before a restart of our own."""
+        self._stop_resting()
         self._drop_rival()
         self._primary.step(ManualStop(cease))
+
+    def rest(self, seconds: float, why: str) -> None:
+        """Stay down for so long, 0 = until ``start``; the peer was told already."""
+        self.stop(None)
+        self.resting = why
+        if seconds:
+            self.rests_until = self._loop.time() + seconds
+            self._rest = self._loop.call_later(seconds, self.start)
+
+    def _stop_resting(self) -> None:
+        self.resting, self.rests_until = "", None
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
 
     def reset(self, cease: Cease) -> None:
         """End the session; it comes back after the idle hold time."""
@@ -218,7 +257,7 @@ class PeerSession:
     def accept(self, connection: Connection) -> bool:
         """Take a connection that the peer opened; False = it was refused and is being closed."""
         if not self.is_started:
-            self._refuse(connection, "the session is administratively down")
+            self._refuse(connection, self.resting or "the session is administratively down")
             return False
         try:
             self._network.admit(connection.transport, self.settings)
@@ -264,6 +303,10 @@ class PeerSession:
 
     def judge_collision(self, driver: Driver, message: Open) -> Verdict:
         """Decide between this connection and the peer's other one (RFC 4271 6.8)."""
+        refused = self.admission() if self.admission is not None else None
+        if refused is not None:
+            driver.step(AutomaticStop(refused))  # what else the OPEN leads to is void then
+            return Verdict.NO_COLLISION
         other = self._rival if driver is self._primary else self._primary
         if other is None:
             return Verdict.NO_COLLISION
@@ -294,22 +337,25 @@ class PeerSession:
 
     def session_down(self, driver: Driver, end: SessionEnd) -> None:
         """Tell the speaker that the session is over."""
-        del driver
         self.negotiated = self.established_at = None
         self.flaps += 1
         self._note(end)
+        self._keep_faulty(driver, end)
         log = self._log.info if end.kind is EndKind.ADMINISTRATIVE else self._log.warning
-        log("session ended", reason=self._describe(end))
+        log("session ended", reason=self._describe(end), **self._message(driver, end))
         self._user.session_down(end)
 
     def attempt_failed(self, driver: Driver, end: SessionEnd) -> None:
         """Keep the reason, unless it says nothing about the peer."""
-        del driver
         if end.kind not in (EndKind.COLLISION, EndKind.ADMINISTRATIVE):
             is_news = self._describe(end) != self.last_error
             self._note(end)
-            log = self._log.info if is_news else self._log.debug
-            log("no session", reason=self.last_error)
+            self._keep_faulty(driver, end)
+            left = self.lines.left(self._loop.time()) if is_news else 0
+            log = self._log.info if left else self._log.debug
+            log("no session", reason=self.last_error, **self._message(driver, end))
+            if left == 1:
+                self._log.warning("more such lines are left out until the minute is over")
 
     def stepped(self, driver: Driver) -> None:
         """Put the machines in order: who lost its connection makes room for the other."""
@@ -417,11 +463,15 @@ class PeerSession:
         self._primary.go_on()
 
     def _refuse(self, connection: Connection, why: str) -> None:
-        self._log.info("connection refused", reason=why)
+        if self.lines.left(self._loop.time()):
+            self._log.info("connection refused", reason=why)
+        self.closing(connection)
+        if len(self._closing) > _MOST_CLOSING:
+            connection.abort()
+            return
         connection.write(codec.encode(from_error(Cease(CeaseSubcode.CONNECTION_REJECTED, why=why))))
         self.counts.sent[MessageType.NOTIFICATION] += 1
         connection.close()
-        self.closing(connection)
 
     def _note(self, end: SessionEnd) -> None:
         text = self._describe(end)
@@ -431,6 +481,14 @@ class PeerSession:
             self.received_error = text
         elif end.code:
             self.sent_error = text
+
+    def _keep_faulty(self, driver: Driver, end: SessionEnd) -> None:
+        if _blames(driver, end):
+            self.faulty = FaultyMessage.of(self._describe(end), driver.message, self._loop.time())
+
+    def _message(self, driver: Driver, end: SessionEnd) -> dict[str, str]:
+        """Return what the log says of the message at fault: all of it (RFC 7606 section 2)."""
+        return {"message": driver.message.hex()} if _blames(driver, end) else {}
 
     def _describe(self, end: SessionEnd) -> str:
         """Return the reason for people: which side said what."""
@@ -444,3 +502,8 @@ class PeerSession:
                 return f"Sent: {format_error(end.code, end.subcode)}: {end.why}"
             case _:
                 return f"Stopped: {end.why}"
+
+
+def _blames(driver: Driver, end: SessionEnd) -> bool:
+    """Was it the message being dealt with that we answered with a NOTIFICATION?"""
+    return end.kind is EndKind.SENT_NOTIFICATION and end.code in _OF_MESSAGES and bool(driver.message)

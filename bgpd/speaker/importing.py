@@ -27,8 +27,7 @@ class PeerImporter:
     """The Importer of one peer's Adj-RIB-In (see ``rib.adj_rib_in``).
 
     report: hears (kind of fault, reason) of what is set aside; it has to limit its own rate. treated_as_withdraw,
-    discarded,
-    rejected: counts of attribute blocks (RFC 7606), attributes and paths.
+    discards, rejected: counts of attribute blocks (RFC 7606), attributes and paths.
     """
 
     def __init__(
@@ -60,14 +59,12 @@ class PeerImporter:
         self._copies: dict[tuple[Path, bytes, bytes, int], Path] = {}
         self.judges_prefixes = chain.looks_at_prefix and not denies_all
         self.treated_as_withdraw = 0
-        self.discarded = 0
+        self.discards = 0
         self.rejected = 0
 
     def admit(self, path: Path) -> None:
         """Settle what does not depend on the prefix."""
         attributes = path.attributes
-        if attributes.faults:
-            self._discarded(attributes.faults)
         path.rejected = leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn)
         if not leak:
             path.rejected = self._admission.refusal(path)
@@ -117,8 +114,9 @@ class PeerImporter:
         self.treated_as_withdraw += 1
         self._report("treated as withdraw", str(fault))
 
-    def _discarded(self, faults: tuple[Fault, ...]) -> None:
-        self.discarded += len(faults)
+    def discarded(self, faults: tuple[Fault, ...]) -> None:
+        """Count and report attributes that were set aside (RFC 7606 section 2)."""
+        self.discards += len(faults)
         for fault in faults:
             self._report("attribute discarded", f"{fault.attribute}: {fault.why}")
 

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from bgpd.config import ResolvedPeer
+from bgpd.config import ResolvedPeer, ResolvedRange
 from bgpd.errors import Cease, CeaseSubcode, ErrorCode, OpenSubcode
 from bgpd.families import FAMILIES, Family
 from bgpd.fsm.actions import EndKind, SessionEnd
@@ -45,17 +45,16 @@ from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path, Preference, Source, SourceKind
 from bgpd.rib.update_group import Member, UpdateGroup
+from bgpd.session.faulty_message import FaultyMessage, LineLimit
 from bgpd.session.peer import PeerSession
 from bgpd.speaker.importing import PeerImporter
 from bgpd.speaker.slices import Slicer
 
-_REPORTS_PER_MINUTE: Final = 20  # lines a peer may write about its routes
-_MINUTE: Final = 60.0
-_TOO_MANY_PREFIXES: Final = (
-    EndKind.SENT_NOTIFICATION,
-    ErrorCode.CEASE,
-    CeaseSubcode.MAXIMUM_PREFIXES_REACHED,
-)
+_HEADER: Final = 19  # octets before a message's body
+_AT_ONCE: Final = -1  # no table is as small
+_NEVER: Final = 1 << 62  # nor as large
+_TOO_MANY_PREFIXES: Final = (ErrorCode.CEASE, CeaseSubcode.MAXIMUM_PREFIXES_REACHED)
+_FAULTS: Final = frozenset({"treated as withdraw", "attribute discarded"})
 
 
 @dataclass(slots=True)
@@ -76,6 +75,8 @@ class Hub(Protocol):
     source_numbers: Iterator[int]
     is_recovering: bool
 
+    @property
+    def ranges(self) -> tuple[ResolvedRange, ...]: ...
     def local_open(self, peer: "Peer") -> Open: ...
     def admission(self, peer: "Peer") -> Admission: ...
     def chain(self, names: tuple[str, ...]) -> Chain: ...
@@ -112,10 +113,12 @@ class Peer:
         self._stale_timers: dict[Family, asyncio.TimerHandle] = {}
         self._uses_real_asn = False  # of our two, where the session may come up with either
         self._seen_end: SessionEnd | None = None
-        self._reports = (0.0, 0)  # minute that is counted, lines in it
-        self._warned: set[Family] = set()
         self._refreshing: set[Family] = set()  # the peer has begun to tell all again
         self._refresh_due: set[Family] = set()  # the peer asked before it had End-of-RIB
+        self._lines = LineLimit()
+        self._warned: dict[Family, int] = {}  # prefixes that were warned of
+        self._set_aside: list[tuple[str, str]] = []  # kinds and reasons of faults in the UPDATE at hand
+        self._calm = _NEVER  # routes in a table up to which an UPDATE needs no second look
         self._log = structlog.get_logger().bind(peer=settings.name)
 
     def attach(self, session: PeerSession) -> None:
@@ -170,6 +173,8 @@ class Peer:
         self._refreshing.clear()
         self._refresh_due.clear()
         self._warned.clear()
+        self._set_aside.clear()
+        self._be_calm()
         self._perform(self.helper.session_up(negotiated))
         for family in negotiated.families:
             self._open_rib(family, negotiated)
@@ -196,7 +201,7 @@ class Peer:
             )
         )
         self._hub.peer_progressed(self)
-        if (end.kind, end.code, end.subcode) == _TOO_MANY_PREFIXES:
+        if (end.code, end.subcode) == _TOO_MANY_PREFIXES and end.kind is not EndKind.RECEIVED_NOTIFICATION:
             self._hub.loop.call_soon(self._stay_down)
 
     def update_received(self, buffer: bytes, start: int, end: int) -> None:
@@ -214,15 +219,18 @@ class Peer:
         if update.announced:
             rib = self._classic()
             rib.announce(update.attributes, None, update.announced)
-            self._check_limit(rib)
+            if len(rib.table) > self._calm:
+                self._look_again(rib, buffer, start, end)
         if update.mp_announced is not None:
             family, next_hop, keys = update.mp_announced
             rib = ribs[family]
             rib.announce(update.attributes, next_hop, keys)
-            self._check_limit(rib)
+            if len(rib.table) > self._calm:
+                self._look_again(rib, buffer, start, end)
         if update.faults:
             for fault in update.faults:
-                self.report("attribute discarded", f"{fault.attribute}: {fault.why}")
+                self._set_aside.append(("attribute discarded", f"{fault.attribute}: {fault.why}"))
+            self._report_faulty(buffer[start - _HEADER : end])
         if update.is_end_of_rib is not None:
             self._end_of_rib(update.is_end_of_rib)
 
@@ -322,16 +330,31 @@ class Peer:
         self._perform(self.helper.stopped())
 
     def report(self, kind: str, reason: str) -> None:
-        """Count what was set aside of the peer's routes, keep the newest reason, and log it at a bounded rate."""
+        """Count what was set aside of the peer's routes, keep the newest reason, and log it at a bounded rate.
+
+        A fault in an UPDATE waits for the message, which only ``update_received`` knows.
+        """
+        if kind in _FAULTS:
+            self._set_aside.append((kind, reason))
+            self._calm = _AT_ONCE
+        else:
+            self._report(kind, reason)
+
+    def _report(self, kind: str, reason: str, **more: str) -> None:
         self.faults.by_kind[kind] += 1
         self.faults.last[kind] = reason
-        minute = self._hub.loop.time() // _MINUTE
-        seen = self._reports[1] + 1 if self._reports[0] == minute else 1
-        self._reports = (minute, seen)
-        if seen <= _REPORTS_PER_MINUTE:
-            self._log.warning(kind, reason=reason)
-        if seen == _REPORTS_PER_MINUTE:
+        left = self._lines.left(self._hub.loop.time())
+        if left:
+            self._log.warning(kind, reason=reason, **more)
+        if left == 1:
             self._log.warning("more such lines are left out until the minute is over; counts go on")
+
+    def _report_faulty(self, message: bytes) -> None:
+        """Report what was wrong in an UPDATE, with all its octets (RFC 7606 section 2)."""
+        faults, self._set_aside = self._set_aside, []
+        for kind, reason in faults:
+            self._report(kind, reason, message=message.hex())
+            self.session.faulty = FaultyMessage.of(f"{kind}: {reason}", message, self._hub.loop.time())
 
     def has_all_routes(self, *, settle: float) -> bool:
         """Has the peer told us all it has, or can it not be waited for?
@@ -451,16 +474,46 @@ class Peer:
         for family in list(self.members):
             self._leave(family)
 
-    def _check_limit(self, rib: AdjRibIn) -> None:
+    def _be_calm(self) -> None:
+        """Set how many routes a table may have before an UPDATE needs a second look."""
         limit = self.settings.max_prefix_limit
-        if not limit or len(rib.table) <= limit:
+        self._calm = min(limit, limit * self.settings.max_prefix_threshold // 100) if limit else _NEVER
+
+    def _look_again(self, rib: AdjRibIn, buffer: bytes, start: int, end: int) -> None:
+        """Report what was wrong in this UPDATE, and see whether it brought too many prefixes."""
+        if self._set_aside:
+            self._report_faulty(buffer[start - _HEADER : end])
+            self._be_calm()
+        self._check_limit(rib)
+
+    def check_limits(self) -> None:
+        """Hold the tables against a limit that may have changed; end the session if one is too large."""
+        self._warned.clear()
+        self._be_calm()
+        try:
+            for rib in list(self._ribs.values()):
+                self._check_limit(rib)
+        except Cease as cease:
+            self.session.fail(cease)
+
+    def _check_limit(self, rib: AdjRibIn) -> None:
+        """Warn of a table that nears the limit or is above it, and end the session if that is asked for."""
+        settings, size, family = self.settings, len(rib.table), rib.family
+        limit = settings.max_prefix_limit
+        threshold = limit * settings.max_prefix_threshold // 100
+        if not limit or size <= min(limit, threshold):
             return
-        family = rib.family
-        why = f"{len(rib.table)} {family.name} prefixes, the limit is {limit}"
-        if self.settings.max_prefix_action == "warn":
-            if family not in self._warned:
-                self._warned.add(family)
-                self.report("maximum prefixes reached", why)
+        if size <= limit:
+            if self._warned.get(family, 0) < threshold:
+                self._warned[family] = threshold
+                why = f"{size} {family.name} prefixes, the limit is {limit}"
+                self._report("maximum prefixes near", why)
+            return
+        why = f"{size} {family.name} prefixes, the limit is {limit}"
+        if settings.max_prefix_action == "warn":
+            if self._warned.get(family, 0) < limit:
+                self._warned[family] = limit
+                self._report("maximum prefixes reached", why)
             return
         data = family.afi.to_bytes(2) + bytes((family.safi,)) + limit.to_bytes(4)  # RFC 4486 section 4
         raise Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, data, why=why)
@@ -468,10 +521,8 @@ class Peer:
     def _stay_down(self) -> None:
         """Keep the session closed for as long as the configuration says (RFC 4486 section 4)."""
         pause = self.settings.max_prefix_restart_after
-        self.session.stop(None)
+        self.session.rest(pause, f"too many prefixes: {self.session.last_error.rpartition(': ')[2]}")
         self._log.error("session stays down: too many prefixes", restart_after=pause or "reset by an operator")
-        if pause:
-            self._hub.loop.call_later(pause, self.session.start)
 
     def _end_of_rib(self, family: Family) -> None:
         if family not in self._ribs:

@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from bgpd.addresses import covers, format_address, host_prefix, is_link_local, network_of
+from bgpd.addresses import covers, host_prefix, is_link_local, network_of
 from bgpd.config import Resolved, ResolvedKernel, ResolvedPeer, ResolvedRange
 from bgpd.config.diff import Changes, PeerChange, diff
 from bgpd.errors import Cease, CeaseSubcode
@@ -34,7 +34,7 @@ from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path
 from bgpd.rib.update_group import UpdateGroup
-from bgpd.session.listener import Listener, ListenError
+from bgpd.session.listener import Listener, ListenError, Refusal
 from bgpd.session.peer import PeerSession
 from bgpd.session.sockets import Network
 from bgpd.speaker.convergence import Histogram
@@ -44,12 +44,12 @@ from bgpd.speaker.keys import Keys, session_settings
 from bgpd.speaker.offer import offer, peer_type
 from bgpd.speaker.origination import Origination
 from bgpd.speaker.peer import Peer
+from bgpd.speaker.ranges import Ranges
 from bgpd.speaker.slices import Slicer
 
 _SETTLE: Final = 3.0  # seconds a peer without End-of-RIB gets to tell what it has, after our restart
 _RECOVERY_CHECK: Final = 0.25  # seconds
 _FLUSH: Final = 20.0  # seconds that a stop waits for the kernel to take our routes out
-_DYNAMIC_KEPT: Final = 60.0  # seconds that a peer from a range is remembered after it left
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker")
 
@@ -73,6 +73,10 @@ class Speaker:
         self.groups: dict[ExportRule, UpdateGroup] = {}
         self.peers: dict[str, Peer] = {}
         self.listener = Listener(network, self._find_peer, loop)
+        self._dynamic = Ranges(self, self.peers)
+        self._places: dict[tuple[bytes, str], Peer] | None = (
+            None  # configured peers by address and link; None = unknown
+        )
         self._keys = Keys(self.listener, network, config.node)
         self.source_numbers: Iterator[int] = count(1)
         self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier, self.source_numbers)
@@ -188,6 +192,8 @@ class Speaker:
         for change in changes.peers_changed:
             self._change_peer(self.peers[change.new.name], change, change.new)
         for added in changes.peers_added:
+            if dynamic := self._dynamic.find(added.address, added.interface):
+                self._remove_peer(dynamic)  # it has a table of its own now
             self._add_peer(self._keys.of_peer(added))
         self.origination.set_networks(config.networks)
         if self.kernel is not None and (changes.kernel or changes.pools or "addresses" in changes.node):
@@ -200,6 +206,11 @@ class Speaker:
         return changes
 
     # what peers ask (see speaker.peer.Hub)
+
+    @property
+    def ranges(self) -> tuple[ResolvedRange, ...]:
+        """The ranges that peers may dial in from."""
+        return self.config.ranges
 
     def local_open(self, peer: Peer) -> Open:
         """Return the OPEN for a new connection with the peer."""
@@ -291,8 +302,8 @@ class Speaker:
         """A peer's session changed, or it told us all of a family."""
         if self.is_recovering:
             self.loop.call_soon(self._check_recovery)
-        if peer.range_name and peer.negotiated is None:
-            self.loop.call_later(_DYNAMIC_KEPT, self._forget_dynamic, peer)
+        if peer.range_name:
+            self.loop.call_soon(self._dynamic.progressed, peer)
 
     def interface_index(self, name: str) -> int:
         """Return the index of an interface, 0 if it is not known."""
@@ -378,6 +389,8 @@ class Speaker:
 
     def _add_peer(self, settings: ResolvedPeer, range_name: str = "") -> Peer:
         peer = Peer(settings, self, range_name)
+        if not range_name:
+            self._places = None
         wanted = session_settings(settings, self.config.node)
         peer.attach(PeerSession(wanted, peer, self._network, self.loop, self._random))
         self.peers[settings.name] = peer
@@ -392,7 +405,10 @@ class Speaker:
         settings = peer.settings
         peer.session.stop(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
         peer.forget_stale()
-        if not peer.range_name:
+        self._places = None
+        if peer.range_name:
+            self._dynamic.dropped(peer)
+        else:
             self._keys.drop_peer(settings)
         del self.peers[settings.name]
 
@@ -416,7 +432,9 @@ class Speaker:
                 self._keys.drop_peer(old)
             new = self._keys.of_peer(new)
         peer.settings = new
-        was_started = peer.session.is_started
+        self._places = None
+        is_resting = bool(peer.session.resting)
+        is_wanted = peer.session.is_started or is_resting or not old.enabled or bool(old.held_down)
         if change.reset:
             peer.session.stop(Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed"))
             peer.forget_stale()
@@ -424,9 +442,12 @@ class Speaker:
         if change.reset:
             if new.held_down:
                 _log.error("session held down", peer=new.name, reason=new.held_down)
-            elif new.enabled and (was_started or not old.enabled or old.held_down) and not self.is_draining:
+            elif new.enabled and not self.is_draining and is_wanted:
                 peer.session.start()
             return
+        if change.fields and is_resting and not self.is_draining:
+            peer.session.start()
+        peer.check_limits()
         if change.imports:
             peer.import_again()
         if change.exports:
@@ -440,31 +461,23 @@ class Speaker:
         except ListenError as error:
             _log.error("not listening", reason=str(error))
 
-    def _find_peer(self, address: bytes, interface: str) -> PeerSession | None:
+    def _find_peer(self, address: bytes, interface: str) -> PeerSession | Refusal | None:
         """Return whose session a connection from this address is, if anybody's."""
-        for peer in self.peers.values():
-            settings = peer.settings
-            if settings.address == address and settings.interface == (interface if is_link_local(address) else ""):
-                return peer.session
+        link = interface if is_link_local(address) else ""
+        if self._places is None:
+            self._places = {
+                (p.settings.address, p.settings.interface): p for p in self.peers.values() if not p.range_name
+            }
+        peer = self._places.get((address, link)) or self._dynamic.find(address, link)
+        if peer is not None:
+            return peer.session
         if self.is_draining:
             return None
         for source in self.config.ranges:
             if source.family.octets == len(address) and covers(source.prefix, host_prefix(address)):
-                return self._admit(source, address, interface)
+                new = source.peer(address, link)
+                return self._dynamic.admit(source, self._keys.member(source, new), self._add_peer)
         return None
-
-    def _admit(self, source: ResolvedRange, address: bytes, interface: str) -> PeerSession | None:
-        members = sum(peer.range_name == source.name for peer in self.peers.values())
-        if members >= source.limit:
-            _log.warning("peer refused", peer=format_address(address), reason=f"range {source.name} is full")
-            return None
-        settings = self._keys.member(source, source.peer(address, interface if is_link_local(address) else ""))
-        return self._add_peer(settings, source.name).session
-
-    def _forget_dynamic(self, peer: Peer) -> None:
-        if peer.negotiated is None and not peer.adj_ribs_in and self.peers.get(peer.settings.name) is peer:
-            peer.session.stop(None)
-            del self.peers[peer.settings.name]
 
     def _next_hop_self(self, peer: Peer, family: Family, negotiated: Negotiated) -> bytes:
         """Return our address as next hop in a family: our end of the session, else the node's first address of it."""

@@ -5,6 +5,7 @@ a test did to it, it must not have a traceback in it, and must end with status 0
 """
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from types import TracebackType
 
 import msgspec
 
-from bgpd.api.rows import PeerDetail, StatusRow
+from bgpd.api.rows import Outcome, PeerDetail, StatusRow
 from bgpd.cli.client import Client
 from tests.support.daemon import PATIENCE, free_port, until
 from tests.support.wire_peer import ENHANCED_REFRESH, IPV4, IPV6, REFRESH, WirePeer
@@ -25,6 +26,12 @@ ASN = 65000
 IDENTIFIER = "10.255.0.1"
 ADDRESS = "127.0.0.1"
 ADDRESS6 = "fd00:ffff::1"
+
+
+def raise_file_limit() -> None:
+    """Let this process have as many descriptors as it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 class Remote(msgspec.Struct, frozen=True):
@@ -150,6 +157,19 @@ class WireDaemon:
     def peer(self, remote: Remote) -> PeerDetail:
         """Return all about a peer."""
         return self._client.get(f"peers/{remote.address}", PeerDetail)
+
+    @property
+    def descriptors(self) -> int:
+        """How many files and connections it has open."""
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    def reload(self, replaced: str, by: str) -> None:
+        """Change its file, tell it, and wait until it has read the file."""
+        path = self.directory / "bgp.toml"
+        text = path.read_text()
+        assert replaced in text
+        path.write_text(text.replace(replaced, by))
+        self._client.command("reload", Outcome)
 
     @property
     def memory(self) -> int:

@@ -11,7 +11,8 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.support.wire_daemon import ADDRESS, Remote, WireDaemon
+from tests.support.daemon import until
+from tests.support.wire_daemon import ADDRESS, Remote, WireDaemon, raise_file_limit
 from tests.support.wire_peer import (
     COMMUNITIES,
     IPV4,
@@ -46,6 +47,10 @@ TABLES = """
 prefix = "127.1.0.0/16"
 asn = "external"
 limit = 200
+[[peer_range]]
+prefix = "127.3.0.0/16"
+asn = "external"
+limit = 3
 """
 
 MB = 1 << 20
@@ -188,9 +193,10 @@ def test_messages_that_come_all_at_once_are_taken_one_by_one(daemon: WireDaemon)
 
 
 def test_flood_of_half_open_connections(daemon: WireDaemon) -> None:
+    before = daemon.descriptors
     with ExitStack() as stack:
         for number in range(300):
-            # the range takes 200 of them; from each other address nobody is expected
+            # the range takes them all, since none of them is a session; from other addresses nobody is expected
             source = f"127.1.{number // 100}.{number % 100 + 1}" if number < 250 else f"127.2.0.{number % 100 + 1}"
             stack.callback(WirePeer(source, (ADDRESS, daemon.port), 65100).cut)
         for _ in range(20):
@@ -200,8 +206,40 @@ def test_flood_of_half_open_connections(daemon: WireDaemon) -> None:
             assert STEADY in newcomer.table
     with daemon.session(HOSTILE) as peer:
         peer.sync()
-    assert "range 127.1.0.0/16 is full" in daemon.logged
+    assert "range 127.1.0.0/16 is full" not in daemon.logged
     assert "no peer has this address" in daemon.logged
+    until(lambda: daemon.descriptors <= before + 2, "the connections are forgotten")
+
+
+@pytest.mark.rfc("4271", "8.2.2")
+def test_thousands_of_strangers_that_never_say_who_they_are(daemon: WireDaemon) -> None:
+    before, memory = daemon.descriptors, daemon.memory
+    raise_file_limit()
+    with ExitStack() as stack:
+        for number in range(5000):
+            source = f"127.1.{number // 250}.{number % 250 + 1}"
+            stranger = stack.enter_context(socket.socket())
+            stranger.bind((source, 0))
+            stranger.settimeout(10)
+            stranger.connect((ADDRESS, daemon.port))
+        with daemon.session(HOSTILE) as peer, daemon.session(OTHER) as newcomer:
+            peer.sync()
+            newcomer.sync()
+            assert STEADY in newcomer.table
+        assert daemon.descriptors < before + 4200  # the oldest gave way
+        assert daemon.memory < memory + 150 * MB
+    until(lambda: daemon.descriptors <= before + 2, "the connections are forgotten")
+
+
+@pytest.mark.rfc("4486", "4")
+def test_range_that_is_full_says_so_to_the_next(daemon: WireDaemon) -> None:
+    with ExitStack() as stack:
+        for number in range(3):
+            peer = WirePeer(f"127.3.0.{number + 1}", (ADDRESS, daemon.port), 65100 + number, f"10.3.0.{number + 1}")
+            stack.enter_context(peer).establish()
+        with WirePeer("127.3.0.9", (ADDRESS, daemon.port), 65109) as next_one:
+            assert next_one.ending() == (6, 5, b"")
+    assert "range 127.3.0.0/16 is full: 3 sessions, the limit is 3" in daemon.logged
 
 
 def test_flood_of_connections_that_end_at_once(daemon: WireDaemon) -> None:

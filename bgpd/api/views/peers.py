@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator
 
 from bgpd.addresses import format_address
 from bgpd.api.operations import Refused
-from bgpd.api.rows import FamilyCount, MessageCount, PeerDetail, PeerRow
+from bgpd.api.rows import FamilyCount, FaultyRow, MessageCount, PeerDetail, PeerRow
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.config import ResolvedPeer
+from bgpd.config.model import MaxPrefixAction
 from bgpd.families import Family
 from bgpd.fsm.graceful_restart import Phase
 from bgpd.fsm.states import State
@@ -14,6 +15,7 @@ from bgpd.identity import ROLE_BY_CODE, format_identifier
 from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.update_group import Member, UpdateGroup
+from bgpd.session.faulty_message import FaultyMessage
 
 
 def find_peer(speaker: SpeakerView, name: str) -> PeerView:
@@ -30,7 +32,9 @@ def find_peer(speaker: SpeakerView, name: str) -> PeerView:
 def is_expected(peer: PeerView) -> bool:
     """Should the peer be up? Not one that is disabled, nor one that came from a range by itself."""
     settings = peer.settings
-    return not peer.range_name and (peer.session.is_started or (settings.enabled and bool(settings.held_down)))
+    session = peer.session
+    is_wanted = session.is_started or bool(session.resting) or (settings.enabled and bool(settings.held_down))
+    return not peer.range_name and is_wanted
 
 
 def is_up(peer: PeerView) -> bool:
@@ -70,7 +74,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         local_address=format_address(local) if local else "",
         local_asn=settings.local_asn,
         is_passive=settings.passive,
-        is_enabled=settings.enabled and session.is_started,
+        is_enabled=settings.enabled and (session.is_started or bool(session.resting)),
         held_down=settings.held_down,
         imports=settings.imports,
         exports=settings.exports,
@@ -82,9 +86,16 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         messages=tuple(MessageCount(kind.name, counts.received[kind], counts.sent[kind]) for kind in MessageType),
         octets_received=counts.octets_received,
         octets_sent=counts.octets_sent,
+        resting=session.resting,
+        rests_until=moment.unix_of(session.rests_until) if session.rests_until is not None else None,
+        faulty=_faulty(session.faulty, moment) if session.faulty is not None else None,
         negotiated=_negotiated(peer.negotiated) if peer.negotiated is not None else {},
         settings=_settings(settings),
     )
+
+
+def _faulty(found: FaultyMessage, moment: Moment) -> FaultyRow:
+    return FaultyRow(moment.unix_of(found.at), found.reason, found.size, found.octets.hex())
 
 
 def peer_address(peer: PeerView) -> str:
@@ -190,6 +201,10 @@ def _local_asn(settings: ResolvedPeer) -> str:
 
 def _settings(settings: ResolvedPeer) -> dict[str, str]:
     limit = f"{settings.max_prefix_limit}, then {settings.max_prefix_action.value}"
+    limit += f"; warning above {settings.max_prefix_threshold} %"
+    if settings.max_prefix_action is MaxPrefixAction.CLOSE:
+        pause = settings.max_prefix_restart_after
+        limit += f", back after {pause} s" if pause else ", back when it is reset"
     return {
         "authentication": _authentication(settings),
         "next hop": settings.next_hop.value,
