@@ -11,9 +11,23 @@ from conformance.interop.meeting import Meeting
 from conformance.interop.meeting import meeting as meeting_of
 from conformance.interop.pair import Pair, pair
 from conformance.interop.peer_daemon import Kind
+from conformance.interop.peering import Peering
 from conformance.interop.peering import matrix as peerings_of_the_matrix
 from conformance.interop.plan import bgpd_config, bird_config, matrix
 from conformance.interop.process import MissingDaemon
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each session with each daemon to the tests of what it does, or to the one of what the daemon cannot do."""
+    items[:] = [item for item in items if not isinstance(item, pytest.Function) or _belongs(item)]
+
+
+def _belongs(item: pytest.Function) -> bool:
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    kind, peering = parameters.get("kind"), parameters.get("peering")
+    if not isinstance(kind, Kind) or not isinstance(peering, Peering):
+        return True
+    return bool(kind.limit(peering)) is (item.get_closest_marker("limitations") is not None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,5 +83,5 @@ def meeting(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Me
         made.inner.start()
         made.outer.start()
         made.bgpd.start()
-        made.wait_established(plain)
+        made.wait_established(peering for peering in plain if not kind.limit(peering))
         yield made

@@ -3,6 +3,7 @@
 from typing import Final
 
 from conformance.interop.frr import FRR
+from conformance.interop.openbgpd import OPENBGPD
 from conformance.interop.peer_daemon import Kind
 
-KINDS: Final[tuple[Kind, ...]] = (FRR,)
+KINDS: Final[tuple[Kind, ...]] = (FRR, OPENBGPD)

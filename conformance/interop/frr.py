@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from conformance.interop.peer_daemon import Kind, Limitation, Seen
+from conformance.interop.peer_daemon import Kind, Seen
 from conformance.interop.peering import LOCAL_PREF, MED, Option, Peering
 from conformance.interop.plan import OUR_ASN, Dialling
 from conformance.interop.process import MissingDaemon, Process, find, said
@@ -148,6 +148,10 @@ class Frr:
         found = self._neighbor(peering)
         return f"{found.last_notification_reason} {found.last_shutdown_description}".strip() or found.last_reset_due_to
 
+    def evidence(self, peering: Peering) -> str:
+        """Return what shows a limitation."""
+        raise AssertionError(f"no limitation is known for {peering.name}")
+
     def _set(self, *commands: str) -> None:
         answer = self.ask("configure terminal", f"router bgp {self._asn}", *commands)
         assert "%" not in answer, answer
@@ -269,6 +273,8 @@ def version() -> str:
     return found[1]
 
 
-LACKS: Final[dict[Option, Limitation]] = {}
+def _limit(_: Peering) -> str:
+    return ""
 
-FRR: Final = Kind("FRR", _PACKAGE, version, Frr, LACKS)
+
+FRR: Final = Kind("FRR", _PACKAGE, version, Frr, _limit)

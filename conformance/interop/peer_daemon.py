@@ -5,12 +5,12 @@ ends its processes, and reads its tables with its own tools. One instance is one
 many sessions.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from conformance.interop.peering import Option, Peering
+from conformance.interop.peering import Peering
 from tests.support.netns import Namespace
 
 
@@ -70,28 +70,25 @@ class PeerDaemon(Protocol):
     def last_error(self, peering: Peering) -> str:
         """Return what it says about the session's last NOTIFICATION, in its own words."""
 
+    def evidence(self, peering: Peering) -> str:
+        """Return what itself, or its kernel, says of a limitation that ``Kind.limit`` names for the session.
 
-@dataclass(frozen=True, slots=True)
-class Limitation:
-    """Something that a daemon does not do.
-
-    what: in a sentence. evidence: asks the daemon's own program and returns what it says: the parser's error, a line
-    of its log or its manual; raises AssertionError if it does not show the limitation.
-    """
-
-    what: str
-    evidence: Callable[[], str]
+        Raises AssertionError if it does not show.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A daemon's kind. make: namespace, directory, AS number, identifier → one router. lacks: what it does not do."""
+    """A daemon's kind. make: namespace, directory, AS number, identifier → one router.
+
+    limit: why it cannot have a session as planned, in a sentence; empty = it can.
+    """
 
     name: str
     package: str
     version: Callable[[], str]
     make: Callable[[Namespace, Path, int, str], PeerDaemon]
-    lacks: Mapping[Option, Limitation]
+    limit: Callable[[Peering], str]
 
 
 def shown(text: str, expected: str) -> str:
