@@ -49,7 +49,7 @@ class AddPathRibOut(AdjRibOut):
         """Return the messages that bring members which were up to date up to date again."""
         get, tell = self.loc_rib.table.get, self._teller()
         messages = _Messages(self)
-        routes = ((prefix, old, get(prefix)) for prefix, old in batch.before.items())
+        routes = ((prefix, old, get(prefix)) for prefix, old in batch.changes.before.items())
         for old, new, prefixes in _alike(routes, self):
             was, now = tell(old, prefixes[0]), tell(new, prefixes[0])
             self._tally(was, -len(prefixes))

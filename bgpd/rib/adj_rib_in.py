@@ -207,7 +207,8 @@ class AdjRibIn:
     def _store(self, path: Path, keys: list[bytes], prefixes: list[bytes]) -> None:
         table = self.table
         before = len(table)
-        table.update(dict.fromkeys(keys, path))
+        for key in keys:
+            table[key] = path
         self._churn += len(keys) - len(table) + before
         if self.stale:
             self.stale.difference_update(keys)

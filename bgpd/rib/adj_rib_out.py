@@ -145,7 +145,9 @@ class AdjRibOut:
                 self.total += len(prefixes)
                 by_peer[peer] = by_peer.get(peer, 0) + len(prefixes)
                 continue
-            before, peer = batch.before, path.source.peer
+            if not batch.lost:
+                continue
+            before, peer = batch.changes.before, path.source.peer
             for prefix in prefixes:
                 old = before[prefix]
                 if old is not None and verdicts[old[0]]:
@@ -168,7 +170,7 @@ class AdjRibOut:
         told: dict[tuple[Exported, object], list[bytes]] = {}
         untold: dict[object, list[bytes]] = {}
         withheld: dict[object, list[bytes]] = {}
-        for prefix, old in batch.before.items():
+        for prefix, old in batch.changes.before.items():
             candidates = table.get(prefix)
             best = candidates[0] if candidates else None
             was = old[0] if old else None

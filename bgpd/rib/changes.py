@@ -10,31 +10,67 @@ from dataclasses import dataclass
 from bgpd.rib.path import Candidates, Path
 
 
+class Changes:
+    """What changed in a Loc-RIB since somebody last asked.
+
+    fresh: prefixes that had nothing and now have this path, in runs. While nothing else changes, as when a full table
+    comes in, no prefix is looked at one by one; the first other change makes all of them entries of ``before``.
+    """
+
+    __slots__ = ("_before", "fresh")
+
+    def __init__(self) -> None:
+        self.fresh: list[tuple[Path, list[bytes]]] = []
+        self._before: dict[bytes, Candidates | None] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.fresh or self._before)
+
+    @property
+    def before(self) -> dict[bytes, Candidates | None]:
+        """What each changed prefix had before, None = nothing. An entry stays as it was first made."""
+        before = self._before
+        if self.fresh:
+            runs, self.fresh = self.fresh, []
+            setdefault = before.setdefault
+            for _, prefixes in runs:
+                for prefix in prefixes:
+                    setdefault(prefix, None)
+        return before
+
+    @property
+    def is_fresh(self) -> bool:
+        """Are the runs in ``fresh`` all that changed?"""
+        return not self._before
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Prefixes whose best path changed.
 
-    before: what each changed prefix had. gained: the new best path → its prefixes. gone: the former best path →
-    prefixes that have none now. moved: (former best path, peer token of the new one) → prefixes that went from one
-    peer to another: the new one had been told the former path and must unlearn it, since it is not sent its own.
+    changes: of all paths, also those that are not best. gained: the new best path → its prefixes. gone: the former best
+    path → prefixes that have none now. moved: (former best path, peer token of the new one) → prefixes that went from
+    one peer to another: the new one had been told the former path and must unlearn it, since it is not sent its own.
     lost: the former best path → how many prefixes left it.
     """
 
-    before: Mapping[bytes, Candidates | None]
+    changes: Changes
     gained: Mapping[Path, list[bytes]]
     gone: Mapping[Path, list[bytes]]
     moved: Mapping[tuple[Path, object], list[bytes]]
     lost: Mapping[Path, int]
 
 
-def sort_by_path(before: Mapping[bytes, Candidates | None], table: Mapping[bytes, Candidates]) -> Batch:
+def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
     """Return the batch for what changed (from ``LocRib.take_changes``) and the table as it is now."""
+    if changes.is_fresh:
+        return Batch(changes, _joined(changes.fresh), {}, {}, {})
     gained: dict[Path, list[bytes]] = {}
     gone: dict[Path, list[bytes]] = {}
     moved: dict[tuple[Path, object], list[bytes]] = {}
     lost: list[Path] = []
     get, bucket = table.get, gained.get
-    for prefix, old in before.items():
+    for prefix, old in changes.before.items():
         new = get(prefix)
         if new is old:
             continue
@@ -61,4 +97,14 @@ def sort_by_path(before: Mapping[bytes, Candidates | None], table: Mapping[bytes
                 gone[was] = [prefix]
             else:
                 members.append(prefix)
-    return Batch(before, gained, gone, moved, Counter(lost))
+    return Batch(changes, gained, gone, moved, Counter(lost))
+
+
+def _joined(runs: list[tuple[Path, list[bytes]]]) -> dict[Path, list[bytes]]:
+    """Return the prefixes of each path. The list of a path's first run takes in the others."""
+    joined: dict[Path, list[bytes]] = {}
+    for path, prefixes in runs:
+        members = joined.setdefault(path, prefixes)
+        if members is not prefixes:
+            members += prefixes
+    return joined

@@ -65,8 +65,19 @@ def rank(path: Path) -> None:
     )
     path.group = attributes.as_path.neighbour
     path.med = attributes.med or 0  # 9.1.2.2 c: absent is the lowest value
+    if attributes.originator_id is None and not attributes.cluster_list:
+        tail = source.tails.get(path.next_hop.metric)
+        if tail is None:
+            tail = source.tails[path.next_hop.metric] = _tail(path)
+        path.tail = tail
+    else:
+        path.tail = _tail(path)
+
+
+def _tail(path: Path) -> tuple[int | bytes, ...]:
+    attributes, source = path.attributes, path.source
     originator = attributes.originator_id
-    path.tail = (
+    return (
         source.kind is SourceKind.PEER and source.peer_type is not PeerType.EXTERNAL,
         path.next_hop.metric,
         source.identifier if originator is None else originator,

@@ -118,13 +118,23 @@ class Exported:
 Reflect = Callable[[Attributes, BgpIdentifier, BgpIdentifier], tuple[tuple[int, bytes], ...]]
 """(attributes, identifier of who we heard it from, our cluster) → ORIGINATOR_ID and CLUSTER_LIST as (code, TLV)."""
 
+# A member of an enum takes several times as long to look up as a global
+_EXTERNAL: Final = PeerType.EXTERNAL
+_INTERNAL: Final = PeerType.INTERNAL
+_CONFEDERATION: Final = PeerType.CONFEDERATION
+_KEEP: Final = NextHopMode.KEEP
+_AUTO: Final = NextHopMode.AUTO
+_WITHHELD: Final = StaleRoutes.WITHHELD
+_NOTHING: Final = Settled.NOTHING
+_PEER: Final = SourceKind.PEER
+
 
 def refusal(path: Path, rule: ExportRule) -> str:
     """Return why the path may not go to a peer of this kind, for people; empty = it may. Policy comes after this."""
     source = path.source
     if rule.denies_all:
         return "eBGP session without an export policy (RFC 8212)"
-    if path.is_stale and rule.stale_routes is StaleRoutes.WITHHELD:
+    if path.is_stale and rule.stale_routes is _WITHHELD:
         return "long-lived stale, and the peer does not do long-lived graceful restart (RFC 9494)"
     if rule.role is not None and (leak := only_to_customer.refusal(rule.role, path.attributes.otc)):
         return leak
@@ -132,11 +142,11 @@ def refusal(path: Path, rule: ExportRule) -> str:
     if communities:
         if NO_ADVERTISE in communities:
             return "community no-advertise"
-        if rule.peer_type is PeerType.EXTERNAL and NO_EXPORT in communities:
+        if rule.peer_type is _EXTERNAL and NO_EXPORT in communities:
             return "community no-export"
-        if rule.peer_type is not PeerType.INTERNAL and NO_EXPORT_SUBCONFED in communities:
+        if rule.peer_type is not _INTERNAL and NO_EXPORT_SUBCONFED in communities:
             return "community no-export-subconfed"
-    if source.peer_type is PeerType.INTERNAL and rule.peer_type is PeerType.INTERNAL:
+    if source.peer_type is _INTERNAL and rule.peer_type is _INTERNAL:
         if rule.cluster_id is None:
             return "learned by iBGP, and we are no route reflector"
         if not source.is_client and not rule.is_client:
@@ -147,7 +157,7 @@ def refusal(path: Path, rule: ExportRule) -> str:
 
 
 def rewrite(
-    path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect, settled: Settled = Settled.NOTHING
+    path: Path, attributes: Attributes, rule: ExportRule, reflect: Reflect, settled: Settled = _NOTHING
 ) -> Exported:
     """Return what members are told of a path that ``refusal`` lets pass.
 
@@ -155,22 +165,23 @@ def rewrite(
     """
     if path.is_stale:
         attributes = _as_stale(attributes, rule)
-    next_hop = attributes.next_hop if settled & Settled.NEXT_HOP else _next_hop(path, rule)
+    is_policys = settled is not _NOTHING and bool(settled & Settled.NEXT_HOP)
+    next_hop = attributes.next_hop if is_policys else _next_hop(path, rule)
     hop = b""
     if rule.family.is_classic and len(next_hop) == rule.family.octets:
         hop, next_hop = _CLASSIC_NEXT_HOP + next_hop, b""
-    if rule.peer_type is PeerType.EXTERNAL:
+    if rule.peer_type is _EXTERNAL:
         octets = _to_external(path, attributes, rule, hop, settled)
         if attributes.otc is None and only_to_customer.marks_sent(rule.role):
             octets = _with_otc(octets, rule.local_asn)
-    elif rule.peer_type is PeerType.CONFEDERATION:
+    elif rule.peer_type is _CONFEDERATION:
         inside = prepend(attributes.as_path, rule.local_asn, segment=SegmentType.AS_CONFED_SEQUENCE)
         changed = {_AS_PATH: tlv(_AS_PATH, TRANSITIVE, inside.octets)}
         # ORIGINATOR_ID and CLUSTER_LIST are about one AS (RFC 4456 section 8), and a Member-AS is one
         octets = _changed(attributes, changed | _local_pref(attributes), _WITHIN_MEMBER, hop)
     else:
         changed = _local_pref(attributes)
-        if path.source.peer_type is PeerType.INTERNAL and rule.cluster_id is not None:
+        if path.source.peer_type is _INTERNAL and rule.cluster_id is not None:
             changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
         octets = _changed(attributes, changed, _NEXT_HOP_ONLY, hop)
     return Exported(octets if rule.four_octet_as else two_octet(octets), next_hop)
@@ -195,9 +206,10 @@ def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: byte
         as_path = prepend(without_confederation(as_path), rule.real_asn)
     sequence = _as_path(as_path, rule.local_asn)
     own_as_path = tlv(_AS_PATH, TRANSITIVE, sequence)
-    is_own_med = attributes.med is not None and bool(settled & Settled.MED)  # else not passed on: 5.1.4
+    # What is not policy's own is not passed on: 5.1.4
+    is_own_med = settled is not _NOTHING and attributes.med is not None and bool(settled & Settled.MED)
     if (
-        path.source.peer_type is PeerType.EXTERNAL
+        path.source.peer_type is _EXTERNAL
         and not is_own_med
         and attributes.aigp is None
         and not attributes.extended_communities
@@ -241,11 +253,11 @@ def _local_pref(attributes: Attributes) -> dict[int, bytes]:
 def _next_hop(path: Path, rule: ExportRule) -> bytes:
     """Return the next hop that a peer of this kind is told; empty = there is none that it could use."""
     mode = rule.next_hop_mode
-    if mode is NextHopMode.KEEP or (mode is NextHopMode.AUTO and rule.peer_type is not PeerType.EXTERNAL):
+    if mode is _KEEP or (mode is _AUTO and rule.peer_type is not _EXTERNAL):
         # RFC 2545 section 3: a link-local address is only told where peer and next hop are on one link with us
         received = path.attributes.next_hop[:_WITHOUT_LINK_LOCAL]
         # RFC 4271 5.1.3: of a route that we originate the peer is never told itself
-        is_peer = received == rule.gateway and path.source.kind is not SourceKind.PEER
+        is_peer = received == rule.gateway and path.source.kind is not _PEER
         if received and _fits(received, rule) and not received.startswith(_NOT_GLOBAL) and not is_peer:
             return received
     return rule.next_hop_self

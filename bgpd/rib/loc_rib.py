@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final
 
 from bgpd.families import Family
+from bgpd.rib.changes import Changes
 from bgpd.rib.decision import keep_oldest, order
 from bgpd.rib.path import Candidates, Path, Source
 
@@ -26,14 +27,14 @@ class LocRib:
     best stays so against others that are as good (RFC 5004).
     """
 
-    __slots__ = ("_changed", "_merged", "_on_change", "family", "prefers_oldest", "table", "version")
+    __slots__ = ("_changes", "_merged", "_on_change", "family", "prefers_oldest", "table", "version")
 
     def __init__(self, family: Family, on_change: Callable[[], None]) -> None:
         self.family = family
         self.table: dict[bytes, Candidates] = {}
         self.version = 0  # grows with each batch of changes
         self.prefers_oldest = False
-        self._changed: dict[bytes, Candidates | None] = {}
+        self._changes = Changes()
         self._merged: dict[tuple[Candidates, Path], Candidates] = {}
         self._on_change = on_change
 
@@ -43,38 +44,35 @@ class LocRib:
     @property
     def has_changes(self) -> bool:
         """Is there something that ``take_changes`` would return?"""
-        return bool(self._changed)
+        return bool(self._changes)
 
     def announce(self, prefixes: Iterable[bytes], path: Path) -> None:
         """Give each prefix this path, in place of any it had from the same source."""
-        table, changed = self.table, self._changed
-        get, alone, source = table.get, path.alone, path.source
-        was_quiet = not changed
-        fresh = 0
+        table, changes = self.table, self._changes
+        get, alone = table.get, path.alone
+        was_quiet = not changes
+        fresh: list[bytes] = []
+        others: list[bytes] = []
         for prefix in prefixes:
             old = get(prefix)
-            if old is alone:
-                continue
             if old is None:
                 table[prefix] = alone
-                fresh += 1
-            elif len(old) == 1 and old[0].source is source:
-                table[prefix] = alone
-            else:
-                new = self._merge(old, path)
-                fresh += len(new) > len(old)
-                table[prefix] = new
-            if prefix not in changed:
-                changed[prefix] = old
-        source.accepted += fresh
-        if was_quiet and changed:
+                fresh.append(prefix)
+            elif old is not alone:
+                others.append(prefix)
+        more = len(fresh)
+        if fresh:
+            changes.fresh.append((path, fresh))
+        if others:
+            more += self._replace(others, path)
+        path.source.accepted += more
+        if was_quiet and changes:
             self._on_change()
 
     def withdraw(self, prefixes: Iterable[bytes], source: Source) -> None:
         """Take the source's path, if there is one, from each prefix."""
-        table, changed = self.table, self._changed
-        get = table.get
-        was_quiet = not changed
+        table, was_quiet = self.table, not self._changes
+        changed, get = self._changes.before, table.get
         gone = 0
         for prefix in prefixes:
             old = get(prefix)
@@ -96,17 +94,17 @@ class LocRib:
         if was_quiet and changed:
             self._on_change()
 
-    def take_changes(self) -> dict[bytes, Candidates | None]:
-        """Return what each prefix that changed had before (None = nothing), and start afresh."""
-        changed = self._changed
-        self._changed = {}
+    def take_changes(self) -> Changes:
+        """Return what changed, and start afresh."""
+        changes = self._changes
+        self._changes = Changes()
         self._merged = {}
         self.version += 1
-        return changed
+        return changes
 
     def at_last_take(self, prefixes: Mapping[bytes, object]) -> list[Candidates | None]:
         """Return what each of these prefixes had when changes were last taken (None = nothing)."""
-        changed, get = self._changed, self.table.get
+        changed, get = self._changes.before, self.table.get
         if not changed:
             return list(map(get, prefixes))
         return [changed[prefix] if prefix in changed else get(prefix) for prefix in prefixes]
@@ -114,7 +112,7 @@ class LocRib:
     def prefixes(self) -> dict[bytes, None]:
         """Return the prefixes that have a path, or had one when changes were last taken."""
         found = dict.fromkeys(self.table)
-        found.update(dict.fromkeys(self._changed))
+        found.update(dict.fromkeys(self._changes.before))
         return found
 
     def order_again(self) -> Iterator[None]:
@@ -127,12 +125,29 @@ class LocRib:
     def before_changes(self) -> dict[bytes, Candidates]:
         """Return a copy of the table as it was when changes were last taken."""
         before = dict(self.table)
-        for prefix, old in self._changed.items():
+        for prefix, old in self._changes.before.items():
             if old is None:
                 before.pop(prefix, None)
             else:
                 before[prefix] = old
         return before
+
+    def _replace(self, prefixes: list[bytes], path: Path) -> int:
+        """Give prefixes that have other paths this one, too; return how many had none from its source."""
+        table, changed = self.table, self._changes.before
+        alone, source = path.alone, path.source
+        more = 0
+        for prefix in prefixes:
+            old = table[prefix]
+            if len(old) == 1 and old[0].source is source:
+                table[prefix] = alone
+            else:
+                new = self._merge(old, path)
+                more += len(new) > len(old)
+                table[prefix] = new
+            if prefix not in changed:
+                changed[prefix] = old
+        return more
 
     def _merge(self, old: Candidates, path: Path) -> Candidates:
         """Return the candidates with the path added; prefixes that had the same ones share the result."""
@@ -150,8 +165,8 @@ class LocRib:
         return keep_oldest(candidates, present) if self.prefers_oldest else candidates
 
     def _order_again(self, prefixes: Iterable[bytes]) -> None:
-        table, changed = self.table, self._changed
-        was_quiet = not changed
+        table, was_quiet = self.table, not self._changes
+        changed = self._changes.before
         for prefix in prefixes:
             old = table.get(prefix)
             if old is None or len(old) == 1:

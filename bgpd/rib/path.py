@@ -5,7 +5,7 @@ hold the same object and are compared with ``is``. All that the decision process
 worked out once.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final
 
@@ -39,6 +39,7 @@ class Source:
     none. peer: an opaque token that is the same object for all sources of one session: split horizon compares it with
     ``is``. number: ours, another for each source of a speaker, from 1 on; as long as the source lives it is the path
     identifier that its paths are sent with. accepted: prefixes in the Loc-RIB that have a path from here.
+    tails: by next hop metric, what most paths from here share of what they are compared by (see ``decision.rank``).
     """
 
     kind: SourceKind
@@ -53,6 +54,12 @@ class Source:
     peer: object = None
     number: int = 0
     accepted: int = 0
+    tails: dict[int, tuple[int | bytes, ...]] = field(default_factory=dict)
+
+    def identify(self, asn: Asn, identifier: BgpIdentifier) -> None:
+        """Take what a new session or configuration says; paths that are there have to be ranked again."""
+        self.asn, self.identifier = asn, identifier
+        self.tails.clear()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

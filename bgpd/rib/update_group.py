@@ -175,7 +175,7 @@ class UpdateGroup:
                 streaming.append(member)
         behind = {id(m.backlog): m.backlog for m in self.members.values() if m.backlog is not None}
         for backlog in behind.values():
-            backlog.add(batch.before)
+            backlog.add(batch.changes.before)
         packed = self.rib.changes(batch)  # also with nobody in the stream: it keeps the counts
         if streaming and packed:
             self._deliver(packed, streaming)

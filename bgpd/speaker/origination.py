@@ -65,7 +65,7 @@ class Origination:
     def renew(self, asn: Asn, identifier: BgpIdentifier) -> None:
         """Originate everything again under another AS number or BGP Identifier."""
         for source in (self._network_source, self._kernel_source):
-            source.asn, source.identifier = asn, identifier
+            source.identify(asn, identifier)
         self._kernel_paths.clear()
         networks, self.networks = self.networks, {}
         self.set_networks(networks.values())

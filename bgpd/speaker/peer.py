@@ -400,7 +400,7 @@ class Peer:
         if kept is not None and kept.has_path_ids == (family in negotiated.add_path_receive):
             kept.renegotiate(negotiated)
             for source in kept.sources.values():
-                source.identifier, source.asn = negotiated.remote_identifier, negotiated.remote_asn
+                source.identify(negotiated.remote_asn, negotiated.remote_identifier)
             importer = self.importers[family] = self._make_importer()  # policies may have changed meanwhile
             self._hub.slicer.add(kept.evaluate_again(importer))
             return

@@ -350,15 +350,15 @@ class Speaker:
         for family, rib in self.loc_ribs.items():
             if not rib.has_changes:
                 continue
-            before = rib.take_changes()
+            changes = rib.take_changes()
             groups = [group for rule, group in self.groups.items() if rule.family is family]
             if groups:
                 has_members = True
-                batch = sort_by_path(before, rib.table)
+                batch = sort_by_path(changes, rib.table)
                 for group in groups:
                     group.flush(batch)
             if self.forwarding is not None:
-                self.forwarding.changed(family, before, rib.table, arrived)
+                self.forwarding.changed(family, changes.before, rib.table, arrived)
         if has_members:
             self.sent.observe(self.loop.time() - arrived)
 

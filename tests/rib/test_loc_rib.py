@@ -50,10 +50,10 @@ def test_changes_name_what_each_prefix_had_when_they_were_last_taken() -> None:
     rib = LocRib(IPV4_UNICAST, quiet)
     first, second = path(peer_source(1)), path(peer_source(2))
     rib.announce([NETWORK], first)
-    assert rib.take_changes() == {NETWORK: None}
+    assert rib.take_changes().before == {NETWORK: None}
     rib.announce([NETWORK], second)
     rib.withdraw([NETWORK], first.source)
-    assert rib.take_changes() == {NETWORK: (first,)}
+    assert rib.take_changes().before == {NETWORK: (first,)}
     assert rib.table == {NETWORK: (second,)}
 
 
@@ -146,4 +146,4 @@ def test_all_is_put_in_order_again_when_age_does_not_count_any_more() -> None:
     for _ in rib.order_again():
         pass
     assert rib.table == {NETWORK: (second, first), OTHER: (second, first)}
-    assert rib.take_changes() == {NETWORK: (first, second), OTHER: (first, second)}
+    assert rib.take_changes().before == {NETWORK: (first, second), OTHER: (first, second)}

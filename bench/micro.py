@@ -1,0 +1,165 @@
+"""How long each hot function takes for one UPDATE of a synthetic table: a change is judged in seconds.
+
+``python -m bench.micro [messages]`` prints microseconds of CPU for each message (about five prefixes, a path of its
+own), the least of several rounds, which is the figure that a busy machine disturbs least.
+"""
+
+import gc
+import sys
+import time
+from collections.abc import Callable
+from random import Random
+from typing import TypeVar
+
+from bgpd.families import IPV4_UNICAST
+from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.messages.attributes import block
+from bgpd.messages.framing import Framer
+from bgpd.messages.update import Update, announce, decode
+from bgpd.policy.chain import Chain
+from bgpd.policy.subject import PeerContext
+from bgpd.rib.adj_rib_in import AdjRibIn
+from bgpd.rib.adj_rib_out import AdjRibOut
+from bgpd.rib.admission import Admission
+from bgpd.rib.changes import Batch, sort_by_path
+from bgpd.rib.decision import rank
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.packing import announced
+from bgpd.rib.path import Path, Source
+from bgpd.speaker.exporting import GroupExporter
+from bgpd.speaker.importing import PeerImporter
+from tests.support.paths import negotiated, peer_source, sequence
+from tests.support.rib import export_rule
+
+ROUNDS = 7
+LIMIT = 4096  # octets of a message
+READ = 256 * 1024  # octets
+FAMILY = IPV4_UNICAST
+Result = TypeVar("Result")
+
+
+def feed(count: int, seed: int = 1) -> bytes:
+    """Return that many UPDATEs, each with attributes of its own."""
+    random, number, messages = Random(seed), 0, list[bytes]()
+    for _ in range(count):
+        path = [random.randrange(1, 65000) for _ in range(random.randrange(2, 6))]
+        attributes = block.make(
+            origin=0,
+            as_path=sequence(65001, *path),
+            communities=tuple(random.randrange(1 << 32) for _ in range(3)) if random.random() < 0.6 else (),
+            med=random.randrange(100) if random.random() < 0.2 else None,
+        )
+        size = random.choice((1, 2, 3, 4, 5, 15))
+        keys = [b"\x18" + (0x0A0000 + number + index).to_bytes(3) for index in range(size)]
+        number += size
+        messages += announce(FAMILY, attributes.octets, b"\x0a\x01\x00\x01", keys, LIMIT)
+    return b"".join(messages)
+
+
+def _silent(_kind: str, _reason: str) -> None:
+    """Hear of nothing: every route here is a good one."""
+
+
+def _nameless(_path: Path) -> str:
+    return ""
+
+
+class Pipeline:
+    """The tables of a daemon with one peer that feeds and one group that listens."""
+
+    def __init__(self) -> None:
+        self.negotiated = negotiated(FAMILY, remote_asn=65001)
+        self.source = peer_source(1, PeerType.EXTERNAL)
+        self.next_hops = NextHopTable(None)
+        self.loc_rib = LocRib(FAMILY, lambda: None)
+        self.importer = PeerImporter(
+            Admission((Asn(64512),), 0, Asn(65001), frozenset()),
+            BgpIdentifier(1),
+            None,
+            Chain([]),
+            PeerContext("feeder", PeerType.EXTERNAL, Asn(64512), Asn(65001)),
+            self.next_hops,
+            _silent,
+            _nameless,
+            denies_all=False,
+        )
+        self.adj_rib_in = AdjRibIn(FAMILY, self.loc_rib, self.next_hops, self.importer, self._source, self.negotiated)
+        rule = export_rule(PeerType.EXTERNAL)
+        self.exporter = GroupExporter(rule, Chain([]), (), _nameless)
+        self.adj_rib_out = AdjRibOut(rule, self.exporter, self.loc_rib)
+
+    def announce(self, updates: list[Update]) -> None:
+        """Take the routes of the UPDATEs."""
+        for update in updates:
+            self.adj_rib_in.announce(update.attributes, None, update.announced)
+
+    def _source(self, _: int) -> Source:
+        return self.source
+
+
+class Clock:
+    """CPU seconds of each stage, summed over a round. spent: by name, in the order of their first mention."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def time(self, name: str, stage: Callable[[], Result]) -> Result:
+        """Return what the stage returns."""
+        start = time.process_time()
+        result = stage()
+        self.spent[name] = self.spent.get(name, 0.0) + time.process_time() - start
+        return result
+
+
+def one_round(data: bytes) -> dict[str, float]:
+    """Return the seconds of each stage: first of the pipeline, read by read, then of the parts alone."""
+    clock, pipe, framer = Clock(), Pipeline(), Framer(LIMIT)
+    loc_rib, updates, batches = pipe.loc_rib, list[Update](), list[Batch]()
+    for at in range(0, len(data), READ):
+        messages = clock.time("framing", lambda at=at: framer.feed(data[at : at + READ]))
+        now = clock.time(
+            "decode",
+            lambda messages=messages: [
+                decode(framer.buffer, start, end, pipe.negotiated) for _, start, end in messages
+            ],
+        )
+        clock.time("Adj-RIB-In and Loc-RIB", lambda now=now: pipe.announce(now))
+        batch = clock.time("sort by path", lambda: sort_by_path(loc_rib.take_changes(), loc_rib.table))
+        clock.time("Adj-RIB-Out", lambda batch=batch: pipe.adj_rib_out.changes(batch))
+        updates += now
+        batches.append(batch)
+    blocks = [update.attributes for update in updates]
+    parsed = clock.time("  parse", lambda: [block.parse(each, pipe.negotiated, None) for each in blocks])
+    hop = pipe.next_hops.get(parsed[0].next_hop)
+    paths = clock.time("  new path", lambda: [Path(pipe.source, FAMILY, each, hop) for each in parsed])
+    clock.time("  rank", lambda: [rank(path) for path in paths])
+    clock.time("  admit", lambda: [pipe.importer.admit(path) for path in paths])
+    fresh = LocRib(FAMILY, lambda: None)
+    routes = list(zip(updates, paths, strict=True))
+    clock.time("  Loc-RIB", lambda: [fresh.announce(update.announced, path) for update, path in routes])
+    told = clock.time("  export", lambda: [pipe.exporter.export(path) for path in paths])
+    clock.time(
+        "  pack",
+        lambda: [
+            announced(FAMILY, exported, update.announced, None, LIMIT)
+            for exported, update in zip(told, updates, strict=True)
+            if exported is not None
+        ],
+    )
+    return clock.spent
+
+
+def main(count: int) -> None:
+    """Print the least time of each stage for a message."""
+    data = feed(count)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 1 << 30)  # as the daemon does
+    rounds = [one_round(data) for _ in range(ROUNDS)]
+    for name in rounds[0]:
+        print(f"{name:24} {min(spent[name] for spent in rounds) / count * 1e6:6.2f} us")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 20_000)
