@@ -28,7 +28,7 @@ IPV6_ALONE: Final = 128
 _RULES: Final = {
     0: Rules(),
     INTERNAL: Rules(),
-    CONFEDERATION: Rules(is_confederation=True),
+    CONFEDERATION: Rules(),
     STRICT: Rules(accept_aigp=True, enforce_first_as=True),
 }
 
@@ -52,6 +52,7 @@ def session(choice: int) -> tuple[Negotiated, Rules]:
         max_receive=longest,
         add_path_receive=add_path,
         add_path_send=add_path,
+        is_confederation=choice & STRICT == CONFEDERATION,
         extended_next_hop=frozenset({IPV4_UNICAST}) if choice & EXTENDED_NEXT_HOP else frozenset(),
     )
     return negotiated, _RULES[choice & STRICT]

@@ -136,7 +136,7 @@ def attributes(octets: bytes) -> None:
 
 def _without_two_octets(negotiated: Negotiated, rules: block.Rules) -> int:
     """Return the choice of a four-octet session that is the same otherwise, as far as attributes go."""
-    return 2 if negotiated.is_internal else 4 if rules.is_confederation else 6 if rules.accept_aigp else 0
+    return 2 if negotiated.is_internal else 4 if negotiated.is_confederation else 6 if rules.accept_aigp else 0
 
 
 def _outcome(
