@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from bgpd.api.health import Health
-from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, RouteRow, StatusRow
+from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, PolicyTrial, RouteRow, StatusRow
 from bgpd.api.statistics import Statistics
+from bgpd.communities import NO_COMMUNITIES, Communities
 from bgpd.families import Family
+from bgpd.identity import PeerType
+from bgpd.messages.attributes.model import AsPath, Origin
+from bgpd.rib.path import SourceKind
 
 SLICE: Final = 500  # prefixes looked at between two turns of the event loop
 
@@ -46,6 +50,42 @@ class RouteQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialRoute:
+    """A route as a person describes it for a policy test; absent = as a plain route has it.
+
+    source: ``peer``, ``network`` or ``kernel``. from_peer: name of the peer that it came from.
+    """
+
+    source: SourceKind | None = None
+    from_peer: str = ""
+    from_peer_type: PeerType | None = None
+    as_path: AsPath | None = None
+    communities: Communities = NO_COMMUNITIES
+    next_hop: bytes = b""
+    med: int | None = None
+    local_pref: int | None = None
+    origin: Origin | None = None
+    interface: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyQuery:
+    """A policy test.
+
+    policy: name; empty = all that the peer has for this direction. peer: name or address, empty = nobody in particular,
+    of the kind peer_type. route: None = as it is in the tables now, or a plain one.
+    """
+
+    family: Family
+    prefix: bytes
+    policy: str = ""
+    peer: str = ""
+    peer_type: PeerType = PeerType.EXTERNAL
+    is_export: bool = False
+    route: TrialRoute | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Slice(Generic[Row]):
     """Rows found in one go. next: where to go on, None = the table is at its end."""
 
@@ -64,6 +104,7 @@ class Operations(Protocol):
     def routes_out(self, peer: str, query: RouteQuery) -> Iterator[Slice[RouteRow]]: ...
     def fib(self, query: RouteQuery) -> Iterator[Slice[FibRow]]: ...
     def explain(self, query: RouteQuery) -> Explanation: ...
+    def policy_trial(self, query: PolicyQuery) -> PolicyTrial: ...
     def statistics(self) -> Statistics: ...
     def health(self) -> Health: ...
 

@@ -116,7 +116,8 @@ class RouteRow(Struct, frozen=True, omit_defaults=True):
     """One prefix with one path. rejected: why it is not used.
 
     is_stale: kept while its peer restarts, or a last resort: is_long_lived (RFC 9494). stale_until: Unix time at which
-    our timer ends that, None = it is stale elsewhere.
+    our timer ends that, None = it is stale elsewhere. weight: given by import policy, on this node only. policy: which
+    policy rule let it in or out; empty = none was asked.
     """
 
     prefix: str
@@ -136,6 +137,8 @@ class RouteRow(Struct, frozen=True, omit_defaults=True):
     path_id: int = 0
     originator: str = ""
     cluster_list: tuple[str, ...] = ()
+    weight: int = 0
+    policy: str = ""
 
 
 class RouteList(Struct, frozen=True):
@@ -172,13 +175,15 @@ class Candidate(Struct, frozen=True):
     """One path of the prefix being explained.
 
     verdict: ``best``, ``multipath``, ``lost`` or ``rejected``. why: the decision step against the best path, or the
-    reason of the rejection. resolution: how the next hop is reached, or why it is not.
+    reason of the rejection. resolution: how the next hop is reached, or why it is not. policy: which rule of the peer's
+    import policies let it in; empty = none was asked.
     """
 
     route: RouteRow
     verdict: str
     why: str
     resolution: str
+    policy: str = ""
 
 
 class Export(Struct, frozen=True):
@@ -201,6 +206,41 @@ class Explanation(Struct, frozen=True):
     exports: tuple[Export, ...]
     fib: FibRow | None
     fib_why: str = ""
+
+
+class PolicyStep(Struct, frozen=True):
+    """One rule that a policy test looked at, or a policy's default.
+
+    misses: the conditions that did not hold, with what the route has instead; empty = the rule matched. operations:
+    what it did to the route.
+    """
+
+    policy: str
+    rule: str
+    action: str
+    is_match: bool
+    misses: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+
+
+class PolicyTrial(Struct, frozen=True):
+    """What policies would decide about a route; nothing was touched.
+
+    peer: whom they were asked for, empty = nobody in particular. direction: ``import`` or ``export``. policies: in
+    order. route: where the route is from, for people. rule: what decided. after: the route as the rules left it.
+    """
+
+    prefix: str
+    peer: str
+    direction: str
+    policies: tuple[str, ...]
+    route: str
+    steps: tuple[PolicyStep, ...]
+    accepted: bool
+    rule: str
+    before: RouteRow
+    after: RouteRow
+    notes: tuple[str, ...] = ()
 
 
 class StatusRow(Struct, frozen=True):

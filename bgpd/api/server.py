@@ -17,6 +17,7 @@ from aiohttp import web
 from bgpd.addresses import parse_prefix
 from bgpd.api.metrics import expose
 from bgpd.api.operations import Operations, Refused, RouteQuery, Row, Slice
+from bgpd.api.policy_queries import parse_policy_query
 from bgpd.api.rows import Failure, PeerList
 from bgpd.families import FAMILY_BY_NAME, Family
 
@@ -72,6 +73,7 @@ class Server:
                 web.get(f"{API}/peers/{{name}}/routes/out", self._routes_out),
                 web.get(f"{API}/fib", self._fib),
                 web.get(f"{API}/explain", self._explain),
+                web.get(f"{API}/policy/test", self._policy_test),
             ]
         )
         commands: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
@@ -129,6 +131,10 @@ class Server:
             raise Refused(400, "no prefix to explain", "add ?prefix=10.65.0.0/16")
         family, prefix = _prefix(text)
         return _answer(self._operations.explain(RouteQuery(family, prefix, is_address="/" not in text)))
+
+    async def _policy_test(self, request: web.Request) -> web.Response:
+        query = parse_policy_query({key: request.query.getall(key) for key in request.query})
+        return _answer(self._operations.policy_trial(query))
 
     async def _reload(self, _: web.Request) -> web.Response:
         return _answer(await self._operations.reload())

@@ -14,32 +14,28 @@ from typing import Annotated, Final, NoReturn, TypeVar
 
 import msgspec
 import typer
-import yaml
-from rich.console import RenderableType
 
 import bgpd
 from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
-from bgpd.cli import show
+from bgpd.cli import policy, show
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
+from bgpd.cli.output import (
+    DEGRADED,
+    SOCKET_VARIABLE,
+    UNREACHABLE,
+    USAGE,
+    Output,
+    OutputOption,
+    SocketOption,
+    as_yaml,
+    print_answer,
+)
 
-DEGRADED: Final = 1
-UNREACHABLE: Final = 2
-USAGE: Final = 3
 PAGE: Final = 1000  # rows laid out together, and how many a table shows unless told
-SOCKET_VARIABLE: Final = "BGPD_SOCKET"
 _CLICK_USAGE: Final = 2  # what typer exits with for a wrong command line
 _WRONG_REQUEST: Final = (400, 404)  # HTTP status of a request for something that there is not
 
 Answer = TypeVar("Answer")
-
-
-class Output(Enum):
-    """How the answer is printed."""
-
-    TABLE = "table"
-    WIDE = "wide"
-    JSON = "json"
-    YAML = "yaml"
 
 
 class LogLevel(Enum):
@@ -58,8 +54,6 @@ class FamilyName(Enum):
     IPV6 = "ipv6-unicast"
 
 
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to print the answer.")]
-SocketOption = Annotated[Path, typer.Option("--socket", envvar=SOCKET_VARIABLE, help="The daemon's control socket.")]
 FamilyOption = Annotated[FamilyName | None, typer.Option("--family", "-f", help="Only this address family.")]
 PeerOption = Annotated[str, typer.Option("--peer", help="Only routes whose best path is from this peer.")]
 LongerOption = Annotated[bool, typer.Option("--longer", help="Also what is more specific than PREFIX.")]
@@ -81,6 +75,7 @@ app = typer.Typer(
 )
 node = typer.Typer(help="The node as Calico's tools show it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(node, name="node")
+app.add_typer(policy.app, name="policy")
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -117,7 +112,7 @@ def everywhere(
 def status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
     """Show the daemon at a glance."""
     row = Client(socket).get("status", StatusRow)
-    _print(row, output, lambda: show.status(row))
+    print_answer(row, output, lambda: show.status(row))
     _exit_degraded(row.state == "degraded" or row.peers_up < row.peers_expected)
 
 
@@ -125,7 +120,7 @@ def status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_S
 def peers(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
     """List the peers."""
     rows = Client(socket).get("peers", PeerList).rows
-    _print(rows, output, lambda: show.table(show.PEERS, rows, wide=output is Output.WIDE))
+    print_answer(rows, output, lambda: show.table(show.PEERS, rows, wide=output is Output.WIDE))
     _exit_degraded(any(row.is_expected and not row.is_up for row in rows))
 
 
@@ -133,7 +128,7 @@ def peers(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SO
 def peer(name: PeerArgument, output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
     """Show all about one peer."""
     detail = Client(socket).get(f"peers/{segment(name)}", PeerDetail)
-    _print(detail, output, lambda: show.peer(detail))
+    print_answer(detail, output, lambda: show.peer(detail))
     _exit_degraded(detail.row.is_expected and not detail.row.is_up)
 
 
@@ -187,7 +182,7 @@ def explain(
 ) -> None:
     """Say why a prefix is where it is: its paths, the step that decided, the kernel's route, who is told."""
     found = Client(socket).get("explain", Explanation, {"prefix": prefix})
-    _print(found, output, lambda: show.explanation(found))
+    print_answer(found, output, lambda: show.explanation(found))
 
 
 @app.command()
@@ -236,20 +231,20 @@ def log_level(
 ) -> None:
     """Change how much the daemon logs, until it starts again."""
     outcome = Client(socket).command("log-level", Outcome, {"level": level.value})
-    _print(outcome, output, lambda: "\n".join(outcome.done))
+    print_answer(outcome, output, lambda: "\n".join(outcome.done))
 
 
 @node.command("status")
 def node_status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
     """Show the peers in the tables of ``calicoctl node status``."""
     rows = Client(socket).get("peers", PeerList).rows
-    _print(rows, output, lambda: show.node_status(rows))
+    print_answer(rows, output, lambda: show.node_status(rows))
     _exit_degraded(any(row.is_expected and not row.is_up for row in rows))
 
 
 def _command(socket: Path, what: str, output: Output) -> None:
     outcome = Client(socket).command(what, Outcome)
-    _print(outcome, output, lambda: "\n".join(outcome.done) or "nothing to do")
+    print_answer(outcome, output, lambda: "\n".join(outcome.done) or "nothing to do")
 
 
 def _table_of(words: list[str]) -> tuple[str, str]:
@@ -280,15 +275,6 @@ def _limit(limit: int | None, output: Output) -> int:
     return PAGE if output in (Output.TABLE, Output.WIDE) else 0
 
 
-def _print(value: object, output: Output, render: Callable[[], RenderableType]) -> None:
-    if output is Output.JSON:
-        print(msgspec.json.format(msgspec.json.encode(value)).decode())
-    elif output is Output.YAML:
-        print(_yaml(msgspec.to_builtins(value)), end="")
-    else:
-        show.out(render())
-
-
 def _list(
     listing: Listing,
     kind: type[Answer],
@@ -309,7 +295,7 @@ def _list(
         empty = True
         for line in listing:
             look(decode(line))
-            sys.stdout.write(_yaml([msgspec.json.decode(line)]))
+            sys.stdout.write(as_yaml([msgspec.json.decode(line)]))
             empty = False
         if empty:
             print("[]")
@@ -326,10 +312,6 @@ def _list(
 def _exit_degraded(is_degraded: bool) -> None:
     if is_degraded:
         raise typer.Exit(DEGRADED)
-
-
-def _yaml(value: object) -> str:
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import bgpd
 from bgpd.api import views
 from bgpd.api.health import Health, readiness
 from bgpd.api.loop_lag import LoopLag
-from bgpd.api.operations import Refused, RouteQuery, Slice
-from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, RouteRow, StatusRow
+from bgpd.api.operations import PolicyQuery, Refused, RouteQuery, Slice
+from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, PolicyTrial, RouteRow, StatusRow
 from bgpd.api.statistics import Sample, Statistics
 from bgpd.api.views import Moment
 from bgpd.cli.check import read
@@ -77,6 +77,10 @@ class SpeakerOperations:
     def explain(self, query: RouteQuery) -> Explanation:
         """Return why a prefix is where it is."""
         return views.explain(self._speaker, query)
+
+    def policy_trial(self, query: PolicyQuery) -> PolicyTrial:
+        """Return what policies would decide about a route."""
+        return views.policy_trial(self._speaker, query)
 
     def statistics(self) -> Statistics:
         """Return all that is measured."""

@@ -23,6 +23,8 @@ from bgpd.api.rows import (
     FibRow,
     PeerDetail,
     PeerRow,
+    PolicyStep,
+    PolicyTrial,
     RouteRow,
     StatusRow,
 )
@@ -125,6 +127,8 @@ ROUTES: Final[Sequence[Column[RouteRow]]] = (
     Column("ORIGINATOR", lambda r: r.originator, is_wide=True),
     Column("CLUSTERS", lambda r: " ".join(r.cluster_list), is_wide=True),
     Column("STALE-UNTIL", lambda r: since(r.stale_until), is_wide=True),
+    Column("WEIGHT", lambda r: str(r.weight), is_wide=True, is_number=True),
+    Column("POLICY", lambda r: r.policy, is_wide=True),
     Column("REJECTED", lambda r: r.rejected, is_wide=True),
 )
 
@@ -157,10 +161,12 @@ CANDIDATES: Final[Sequence[Column[Candidate]]] = (
     Column("VERDICT", lambda c: Text(c.verdict, style=_VERDICTS.get(c.verdict, ""))),
     Column("PEER", lambda c: c.route.peer),
     Column("NEXT-HOP", lambda c: c.route.next_hop or "-"),
+    Column("WEIGHT", lambda c: str(c.route.weight), is_number=True),
     Column("LPREF", lambda c: "-" if c.route.local_pref is None else str(c.route.local_pref), is_number=True),
     Column("MED", lambda c: "-" if c.route.med is None else str(c.route.med), is_number=True),
     Column("AS-PATH", lambda c: f"{c.route.as_path} {c.route.origin[:1].lower()}".strip()),
     Column("WHY", lambda c: c.why),
+    Column("POLICY", lambda c: c.policy or "-"),
     Column("REACHED", lambda c: c.resolution),
 )
 EXPORTS: Final[Sequence[Column[Export]]] = (
@@ -263,6 +269,48 @@ def explanation(found: Explanation) -> RenderableType:
     if found.exports:
         parts += ["", table(EXPORTS, found.exports, wide=True)]
     return Group(*parts)
+
+
+def _step_result(step: PolicyStep) -> Text:
+    if not step.is_match:
+        return Text("no match", style=_DIM)
+    return Text(step.action, style={"accept": _GOOD, "reject": _BAD}.get(step.action, ""))
+
+
+POLICY_STEPS: Final[Sequence[Column[PolicyStep]]] = (
+    Column("POLICY", lambda s: s.policy),
+    Column("RULE", lambda s: s.rule),
+    Column("RESULT", _step_result),
+    Column("BECAUSE", lambda s: "\n".join(s.misses) or "-"),
+    Column("DOES", lambda s: "\n".join(s.operations) or "-"),
+)
+_ATTRIBUTES: Final[Sequence[tuple[str, Callable[[RouteRow], str]]]] = (
+    ("next hop", lambda r: r.next_hop or "-"),
+    ("AS path", lambda r: r.as_path or "-"),
+    ("origin", lambda r: r.origin.lower()),
+    ("LOCAL_PREF", lambda r: "-" if r.local_pref is None else str(r.local_pref)),
+    ("MED", lambda r: "-" if r.med is None else str(r.med)),
+    ("communities", lambda r: " ".join(r.communities) or "-"),
+    ("weight", lambda r: str(r.weight)),
+)
+
+
+def policy_trial(trial: PolicyTrial) -> RenderableType:
+    """Return what policies would decide about a route."""
+    to = {"import": "from", "export": "to"}[trial.direction]
+    policies = ", ".join(trial.policies) or "no policy"
+    title = f"{trial.prefix} {trial.direction}ed {to} {trial.peer or 'any peer'}: {policies}"
+    parts: list[RenderableType] = [Text(title, style="bold"), f"route: {trial.route}"]
+    parts += [Text(f"! {note}", style=_WARN) for note in trial.notes]
+    if trial.steps:
+        parts += ["", table(POLICY_STEPS, trial.steps, wide=True)]
+    style, word = (_GOOD, "accepted") if trial.accepted else (_BAD, "rejected")
+    parts += ["", Text.assemble((word, style), f" by {trial.rule}")]
+    attributes = Table("ATTRIBUTE", "BEFORE", "AFTER", box=None, pad_edge=False, header_style="bold")
+    for name, cell in _ATTRIBUTES:
+        before, after = cell(trial.before), cell(trial.after)
+        attributes.add_row(name, before, Text(after, style=_WARN if after != before else ""))
+    return Group(*parts, "", attributes) if trial.accepted else Group(*parts)
 
 
 def _grid(*pairs: tuple[str, str | Text]) -> Table:

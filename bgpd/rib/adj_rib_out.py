@@ -37,6 +37,9 @@ class Exporter(Protocol):
     def refusal(self, path: Path, prefix: bytes) -> str:
         """Return why the path does not go out for this prefix, for people; empty = it does."""
 
+    def policy(self, path: Path, prefix: bytes) -> str:
+        """Return the policy rule that lets the path out for this prefix, for people; empty = no policy is asked."""
+
 
 class AdjRibOut:
     """What the members of a group hold.

@@ -203,6 +203,38 @@ def test_the_socket_may_stand_before_or_behind_the_command(site: Site, monkeypat
     assert site.ctl("--socket", str(site.path), "routes")[0] == 0
 
 
+def test_a_policy_test_asks_the_daemon_and_shows_rule_and_attributes(site: Site) -> None:
+    words = ("--prefix", "10.65.3.0/26", "--peer", "tor-r2", "--export", "--community", "1:1", "--community", "rt:1:1")
+    status, out, _ = site.ctl("policy", "test", "only-pods", *words)
+    assert status == 0
+    assert "accepted by only-pods rule 1" in out
+    assert ["MED", "-", "5"] in [line.split() for line in out.splitlines()]
+    query = site.answers.queries[-1]
+    assert (query.policy, query.peer, query.is_export) == ("only-pods", "tor-r2", True)
+    assert query.route is not None
+    assert (len(query.route.communities.plain), len(query.route.communities.extended)) == (1, 1)
+    status, out, _ = site.ctl("policy", "test", "only-pods", "--prefix", "10.65.3.0/26", "-o", "json")
+    assert json.loads(out)["rule"] == "only-pods rule 1"
+
+
+def test_the_policies_of_a_file_are_tested_without_a_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "bgp.toml"
+    file.write_text(
+        '[node]\nasn = 64512\nrouter_id = "1.1.1.1"\n[[policy]]\nname = "none"\nrules = [{ action = "reject" }]\n'
+    )
+    for words, status, text in (
+        (("none", "--prefix", "10.0.0.0/8"), 0, "rejected by none rule 1"),
+        (("non", "--prefix", "10.0.0.0/8"), 3, "hint: did you mean none?"),
+        (("none", "--prefix", "10.0.0.1/8"), 3, "host bits"),
+        (("none",), 3, "no prefix to test with"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(("policy", "test", *words, "--config", str(file)))
+        printed = capsys.readouterr()
+        assert ended.value.code == status
+        assert text in printed.out + printed.err
+
+
 def test_check_needs_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "bad.toml").write_text("[nod]\n")
     with pytest.raises(SystemExit) as ended:

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from itertools import islice
 
+from msgspec import structs
+
 from bgpd.addresses import format_prefix
 from bgpd.api.health import Health
-from bgpd.api.operations import SLICE, Refused, RouteQuery, Slice
+from bgpd.api.operations import SLICE, PolicyQuery, Refused, RouteQuery, Slice
 from bgpd.api.rows import (
     Candidate,
     Explanation,
@@ -17,6 +19,8 @@ from bgpd.api.rows import (
     Outcome,
     PeerDetail,
     PeerRow,
+    PolicyStep,
+    PolicyTrial,
     RouteRow,
     StatusRow,
 )
@@ -34,6 +38,7 @@ class Answers:
 
     def __init__(self, prefixes: int = 3) -> None:
         self.commands: list[str] = []
+        self.queries: list[PolicyQuery] = []
         self.prefixes = prefixes
         self.peer_rows = [UP, DOWN]
         self.turns = 0
@@ -96,6 +101,16 @@ class Answers:
             None,
             "the kernel is left alone ([kernel] enabled = false)",
         )
+
+    def policy_trial(self, query: PolicyQuery) -> PolicyTrial:
+        self.queries.append(query)
+        text = format_prefix(query.family, query.prefix)
+        route = RouteRow(text, "172.18.4.20", "tor-r2", "65020", "IGP")
+        step = PolicyStep("only-pods", "rule 1", "accept", True, (), ("set_med 5",))
+        return PolicyTrial(
+            text, query.peer, "import", ("only-pods",), "as described", (step,), True, "only-pods rule 1", route,
+            structs.replace(route, med=5), ("a note",),
+        )  # fmt: skip
 
     def statistics(self) -> Statistics:
         lag = Histogram((0.01, 0.1))

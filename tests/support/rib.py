@@ -80,6 +80,9 @@ class PlainExporter:
             return "withheld"
         return refusal(path, self.rule)
 
+    def policy(self, path: Path, prefix: bytes) -> str:
+        return ""
+
 
 class Receiver:
     """A peer at the other end.

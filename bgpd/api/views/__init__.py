@@ -2,6 +2,7 @@
 
 from bgpd.api.views.explaining import explain
 from bgpd.api.views.peers import find_peer, is_expected, is_up, peer_detail, peer_row
+from bgpd.api.views.policies import planned_trial, policy_trial
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.api.views.summary import statistics, status
 from bgpd.api.views.tables import fib, routes, routes_in, routes_out
@@ -17,6 +18,8 @@ __all__ = [
     "is_up",
     "peer_detail",
     "peer_row",
+    "planned_trial",
+    "policy_trial",
     "routes",
     "routes_in",
     "routes_out",

@@ -43,6 +43,7 @@ class Describer:
                 is_long_lived=path.is_stale,
                 rejected=path.rejected,
                 path_id=path.source.path_id,
+                weight=path.weight,
             )
         return replace(row, prefix=prefix, is_best=is_best, is_multipath=is_multipath and not is_best)
 

@@ -1,6 +1,6 @@
 """Why a prefix is where it is: its paths and what decided, the kernel's route, who is told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -30,22 +30,36 @@ def explain(speaker: SpeakerView, query: RouteQuery) -> Explanation:
     row, fib_why = _kernel_side(speaker, family, prefix, candidates)
     return Explanation(
         prefix=text,
-        candidates=tuple(_usable(speaker, text, candidates)) + tuple(_rejected(speaker, family, prefix, candidates)),
+        candidates=tuple(_usable(speaker, family, prefix, candidates))
+        + tuple(_rejected(speaker, family, prefix, candidates)),
         exports=tuple(_exports(speaker, family, prefix, candidates)) if candidates else (),
         fib=row,
         fib_why=fib_why,
     )
 
 
-def _usable(speaker: SpeakerView, prefix: str, candidates: Candidates | None) -> Iterator[Candidate]:
+def _usable(speaker: SpeakerView, family: Family, key: bytes, candidates: Candidates | None) -> Iterator[Candidate]:
     if candidates is None:
         return
+    prefix = format_prefix(family, key)
     describe, best = Describer(), candidates[0]
     shared = equal_cost(candidates, ecmp_limit(speaker))
     for path, step in zip(candidates, against_best(candidates), strict=True):
         verdict = "best" if path is best else "multipath" if path in shared else "lost"
         row = describe(path, prefix, is_best=path is best, is_multipath=path in shared)
-        yield Candidate(row, verdict, step.value, _resolution(speaker, path))
+        let_in = _import_policy(speaker, family, key, path)
+        yield Candidate(row, verdict, step.value, _resolution(speaker, path), let_in)
+
+
+def _import_policy(speaker: SpeakerView, family: Family, prefix: bytes, path: Path) -> str:
+    """Return the policy rule that let the path in, empty = none was asked."""
+    peer = speaker.peers.get(path.source.name) if path.source.peer is not None else None
+    rib = peer.adj_ribs_in.get(family) if peer is not None else None
+    if peer is None or rib is None or family not in peer.importers:
+        return ""
+    key = path.source.path_id.to_bytes(PATH_ID) + prefix if rib.has_path_ids else prefix
+    received = rib.table.get(key)
+    return peer.importers[family].policy(received, prefix) if received is not None else ""
 
 
 def _rejected(
@@ -103,11 +117,19 @@ def _export(name: str, rib: AdjRibOut, member: Member, prefix: bytes, candidates
     if told and member.is_owed(prefix):
         return Export(name, False, "waits: the peer reads slowly or is still being told its first routes")
     if rib.rule.path_limit is None:
-        return Export(name, bool(told), "" if told else rib.why_untold(candidates[0], prefix, member.peer))
+        why = _export_policy(rib, told, prefix) if told else rib.why_untold(candidates[0], prefix, member.peer)
+        return Export(name, bool(told), why)
     reasons = [
         f"{path.source.name}: {rib.why_untold(path, prefix, member.peer)}" for path in candidates if path not in told
     ]
-    return Export(name, bool(told), "; ".join(reasons), tuple(map(rib.path_id, told)))
+    why = "; ".join(reasons) or _export_policy(rib, told, prefix)
+    return Export(name, bool(told), why, tuple(map(rib.path_id, told)))
+
+
+def _export_policy(rib: AdjRibOut, told: Sequence[Path], prefix: bytes) -> str:
+    """Return the policy rules that let the paths out, empty = none is asked."""
+    rules = dict.fromkeys(rib.exporter.policy(path, prefix) for path in told)
+    return "; ".join(f"export policy: {rule}" for rule in rules if rule)
 
 
 def _why_not_member(speaker: SpeakerView, peer: PeerView, family: Family) -> str:

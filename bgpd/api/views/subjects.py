@@ -31,9 +31,10 @@ class Moment:
 
 
 class Refusing(Protocol):
-    """What says why a received path is not used."""
+    """What says why a received path is not used, or which policy rule let it in."""
 
     def refusal(self, path: Path, prefix: bytes) -> str: ...
+    def policy(self, path: Path, prefix: bytes) -> str: ...
 
 
 class PeerView(Protocol):

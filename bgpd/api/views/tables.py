@@ -52,8 +52,9 @@ def routes_in(speaker: SpeakerView, peer: PeerView, query: RouteQuery, moment: M
         candidates = speaker.loc_ribs[family].table.get(octets)
         rejected = peer.importers[family].refusal(path, octets) if family in peer.importers else path.rejected
         is_best = candidates is not None and candidates[0].source is path.source and not rejected
-        row = replace(describe(path, prefix, is_best=is_best, is_multipath=False), rejected=rejected)
-        return [with_staleness(row, peer, family, key, moment)]
+        policy = "" if rejected or family not in peer.importers else peer.importers[family].policy(path, octets)
+        row = describe(path, prefix, is_best=is_best, is_multipath=False)
+        return [with_staleness(replace(row, rejected=rejected, policy=policy), peer, family, key, moment)]
 
     return scan(tables, query, rows, ids)
 
@@ -76,7 +77,7 @@ def routes_out(peer: PeerView, query: RouteQuery) -> Iterator[Slice[RouteRow]]:
             row = described.get(exported)
             if row is None:
                 row = described[exported] = exported_row(exported, path, group.rib.path_id(path), negotiated)
-            found.append(replace(row, prefix=prefix))
+            found.append(replace(row, prefix=prefix, policy=group.rib.exporter.policy(path, key)))
         return found
 
     return scan(tables, query, rows)
