@@ -78,3 +78,12 @@ def test_large_communities_survive_their_text(community: tuple[int, int, int]) -
 @given(st.binary(min_size=8, max_size=8))
 def test_extended_communities_survive_their_text(community: bytes) -> None:
     assert parse_communities((format_extended_community(community),)).extended == (community,)
+
+
+@pytest.mark.rfc("8092", "5")
+@pytest.mark.parametrize("text", ["0:0:0", "4294967295:10:7", "65001:0:100"])
+def test_a_large_community_is_written_without_leading_zeros(text: str) -> None:
+    padded = ":".join("00" + part for part in text.split(":"))
+    for each in (text, padded):
+        (community,) = parse_communities((each,)).large
+        assert format_large_community(community) == text

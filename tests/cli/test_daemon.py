@@ -112,6 +112,7 @@ def test_an_operator_steers_a_peer(pair: Pair) -> None:
     assert pair.one.ctl("reset", "n2").returncode == 0
     pair.wait_up()
     assert pair.two.peer().flaps == flaps + 1
+    assert "Administrative Reset" in pair.two.peer().row.last_error
 
 
 def test_a_reload_touches_only_what_changed(pair: Pair) -> None:

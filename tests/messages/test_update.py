@@ -72,6 +72,13 @@ class TestRoutes:
         assert found.attributes == MP_MANDATORY
         assert found.mp_announced == (IPV6_UNICAST, GLOBAL, [ROUTE6])
 
+    @pytest.mark.rfc("4760", "3")
+    def test_the_reserved_octet_of_mp_reach_is_ignored(self) -> None:
+        for reserved in (b"\0", b"\x01", b"\xff"):
+            value = IPV6_UNICAST.afi.to_bytes(2) + b"\1\x10" + GLOBAL + reserved + ROUTE6
+            for attributes in (tlv(14, 0x80, value) + MP_MANDATORY, MP_MANDATORY + tlv(14, 0x80, value)):
+                assert read(body(attributes)).mp_announced == (IPV6_UNICAST, GLOBAL, [ROUTE6])
+
     def test_mp_reach_with_an_extended_length_is_read(self) -> None:
         routes = [bytes((128,)) + GLOBAL[:12] + number.to_bytes(4) for number in range(30)]
         found = read(body(reach(GLOBAL, b"".join(routes)) + MP_MANDATORY))

@@ -1,11 +1,13 @@
 """Changes of attributes."""
 
+from dataclasses import fields
+
 import pytest
 
 from bgpd.addresses import parse_address
 from bgpd.communities import parse_communities, parse_pattern
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST
-from bgpd.identity import Asn
+from bgpd.identity import Asn, BgpIdentifier
 from bgpd.messages.attributes import block
 from bgpd.messages.attributes.model import Origin
 from bgpd.policy.changes import apply
@@ -70,3 +72,24 @@ def test_a_long_prepending_begins_a_second_segment() -> None:
     attributes = attributes_of(NEXT_HOP, as_path="65020")
     changed = apply(Changes(prepend=(Asn(1),) * 300), attributes, IPV4_UNICAST)
     assert (changed.as_path.length, changed.as_path.count(1), changed.as_path.origin_asn) == (301, 300, 65020)
+
+
+@pytest.mark.rfc("4456", "10")
+def test_no_rule_of_a_policy_touches_the_marks_of_reflection() -> None:
+    marks = {"originator_id": BgpIdentifier(7), "cluster_list": (BgpIdentifier(8), BgpIdentifier(9))}
+    attributes = block.replace(attributes_of(NEXT_HOP, as_path="65020", communities="64512:1"), **marks)
+    values = {
+        "delete_communities": CommunitySet((parse_pattern("64512:*"),)),
+        "set_communities": parse_communities(("1:1",)),
+        "add_communities": parse_communities(("2:2",)),
+        "prepend": (Asn(1),),
+        "local_pref": 7,
+        "med": 8,
+        "next_hop": parse_address("192.0.2.1"),
+        "origin": Origin.EGP,
+        "weight": 5,
+    }
+    assert set(values) == {field.name for field in fields(Changes)}
+    changed = apply(Changes(**values), attributes, IPV4_UNICAST)  # type: ignore[arg-type]
+    assert (changed.originator_id, changed.cluster_list) == tuple(marks.values())
+    assert changed.octets != attributes.octets

@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 import pytest
 
+from bgpd.addresses import parse_address
 from bgpd.families import IPV6_UNICAST
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.block import make, parse
@@ -66,6 +69,16 @@ def test_link_local_next_hop_is_not_passed_on(received: str, expected: str, mode
     attributes = make(origin=Origin.IGP, as_path=EMPTY_AS_PATH, next_hop=bytes.fromhex(received))
     sent = Path(peer_source(1, EBGP), IPV6_UNICAST, attributes, OWN)
     assert told(sent, rule).next_hop == bytes.fromhex(expected)
+
+
+@pytest.mark.rfc("8950", "4")
+@pytest.mark.parametrize("mode", [NextHopMode.AUTO, NextHopMode.KEEP])
+def test_ipv4_route_has_an_ipv6_next_hop_only_for_peers_that_take_it(mode: NextHopMode) -> None:
+    sent = path(peer_source(1, EBGP), next_hop="2001:db8::1")
+    rule = export_rule(next_hop_mode=mode)
+    assert told(sent, rule).next_hop == SELF
+    assert told(sent, replace(rule, may_use_ipv6_next_hop=True)).next_hop == parse_address("2001:db8::1")
+    assert "next hop" in refusal(sent, replace(rule, next_hop_self=b""))
 
 
 @pytest.mark.rfc("4271", "5")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bgpd.families import IPV4_UNICAST
 from tests.support.cluster import Cluster, cluster, network, peer
 
 PREFIX = "10.65.9.0/24"
@@ -44,3 +45,20 @@ def test_what_policy_makes_of_local_pref_is_told_inside() -> None:
         path = made.best(4, PREFIX)
         assert path is not None
         assert path.attributes.local_pref == 250
+
+
+@pytest.mark.rfc("4271", "5.1.4")
+def test_a_policy_takes_med_off() -> None:
+    with_med, without = POLICY.format("with", "set_med = 10"), POLICY.format("without", 'set_med = "remove"')
+    options = {"asn": "64512", "export": '["with"]', "ebgp_requires_policy": "false"}
+    with cluster() as made:
+        made.start(2, peer(1, **options) + network(PREFIX) + with_med, asn=65002)
+        made.start(1, peer(2, asn="65002", import_='["without"]') + peer(4) + without)
+        made.start(4, peer(1))
+        made.until(4, PREFIX)
+        (received,) = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST].table.values()
+        assert received.attributes.med == 10
+        for number in (1, 4):
+            path = made.best(number, PREFIX)
+            assert path is not None
+            assert path.attributes.med is None

@@ -1,10 +1,13 @@
 """Whole speakers joined in memory: what one says, the others know."""
 
+from random import Random
+
 import pytest
 
 from bgpd.families import IPV4_UNICAST
 from bgpd.fsm.states import State
 from bgpd.identity import BgpIdentifier
+from bgpd.speaker import Speaker
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
 
@@ -136,6 +139,60 @@ def test_a_peer_that_is_no_longer_configured_is_told_so_and_its_routes_go() -> N
         made.run(0.1)
         assert "Peer Deconfigured" in made.peer(2, 1).session.received_error
         assert address(2) not in made.speakers[1].peers
+
+
+@pytest.mark.rfc("4486", "4")
+def test_a_change_that_needs_a_new_session_is_named() -> None:
+    with cluster() as made:
+        mesh(made, 2)
+        made.established()
+        made.speakers[1].reload(made.config(1, peer(2, hold_time="30") + network("10.65.1.0/26")))
+        made.run(0.1)
+        assert "Cease/Other Configuration Change" in made.peer(2, 1).session.received_error
+        made.established()
+
+
+def _restart(made: Cluster, text: str) -> None:
+    """Start the first speaker as one that found routes of an earlier run in its kernel."""
+    host = made.network.host(address(1))
+    speaker = made.speakers[1] = Speaker(made.config(1, text), made.loop, host, Random(1))
+    speaker.is_recovering = True
+    made.loop.run_until_complete(speaker.start())
+
+
+@pytest.mark.rfc("4724", "4.1")
+def test_a_restarted_speaker_waits_for_its_peers() -> None:
+    with cluster() as made:
+        for number in (2, 3):
+            made.start(number, peer(1) + network(f"10.65.{number}.0/26"))
+        made.network.block(address(1), address(3))
+        _restart(made, peer(2) + peer(3, connect_retry_time="60") + network("10.65.1.0/26"))
+        made.until(1, "10.65.2.0/26")
+        made.run(5)
+        negotiated = made.peer(2, 1).negotiated
+        assert negotiated is not None
+        assert negotiated.peer_graceful_restart is not None
+        assert negotiated.peer_graceful_restart.is_restarting
+        assert made.best(2, "10.65.1.0/26") is None
+        assert IPV4_UNICAST not in made.peer(2, 1).got_end_of_rib
+        made.network.unblock(address(1), address(3))
+        made.until(1, "10.65.3.0/26", within=30)
+        for number in (2, 3):
+            made.until(number, "10.65.1.0/26", within=1)
+            made.run(0.1)
+            assert IPV4_UNICAST in made.peer(number, 1).got_end_of_rib
+
+
+@pytest.mark.rfc("4724", "4.1")
+def test_a_restarted_speaker_waits_no_longer_than_the_restart_time() -> None:
+    restart = "{ restart_time = 20 }"
+    with cluster() as made:
+        made.start(2, peer(1))
+        _restart(made, peer(2) + peer(3, passive="true", graceful_restart=restart) + network("10.65.1.0/26"))
+        # the longest restart time of a peer counts: that of the second is the default, 120 seconds
+        made.run(100)
+        assert made.best(2, "10.65.1.0/26") is None
+        made.until(2, "10.65.1.0/26", within=25)
 
 
 @pytest.mark.rfc("4456", "8")

@@ -5,6 +5,7 @@ E1, E2, E3 are external peers, I1 and I2 internal ones; we are no reflector here
 """
 
 import itertools
+from collections.abc import Callable
 
 import pytest
 
@@ -367,11 +368,11 @@ def test_what_is_not_ours_to_change_is_carried(daemon: WireDaemon) -> None:
     both6 = b"\0\2" + bytes(18) + b"\x40\2" + bytes(18)
     with daemon.session(I1) as inside, daemon.session(E2) as outside, daemon.session(E1) as feeder:
         announce(feeder, None, *CARRIED)
-        for observer, size in ((inside, 2), (outside, 1)):  # RFC 4360 section 6: the non-transitive one stays inside
+        for observer in (inside, outside):  # RFC 4360 section 6: the non-transitive one should not have left its AS
             found = observer.wait_for(ROUTE).attributes
             assert {code: found.get(code) for code in expected} == expected
-            assert found[EXTENDED_COMMUNITIES] == (OPTIONAL_TRANSITIVE, both[: 8 * size])
-            assert found[IPV6_EXTENDED_COMMUNITIES] == (OPTIONAL_TRANSITIVE, both6[: 20 * size])
+            assert found[EXTENDED_COMMUNITIES] == (OPTIONAL_TRANSITIVE, both[:8])
+            assert found[IPV6_EXTENDED_COMMUNITIES] == (OPTIONAL_TRANSITIVE, both6[:20])
 
 
 @pytest.mark.rfc("4271", "5")
@@ -457,6 +458,33 @@ def test_internal_route_that_we_originated_is_not_used(daemon: WireDaemon) -> No
         assert not {ORIGINATOR_ID, CLUSTER_LIST} & route.attributes.keys()
 
 
+@pytest.mark.rfc("7606", "7.14")
+def test_an_unknown_extended_community_is_carried(daemon: WireDaemon) -> None:
+    unknown = bytes.fromhex("3f77 0102 0304 0506")
+    with daemon.session(I1) as inside, daemon.session(E2) as outside, daemon.session(E1) as feeder:
+        announce(feeder, None, attribute(EXTENDED_COMMUNITIES, unknown))
+        for observer in (inside, outside):
+            assert observer.wait_for(ROUTE).value(EXTENDED_COMMUNITIES) == unknown
+
+
+@pytest.mark.rfc("8092", "3")
+def test_repeated_large_community_is_passed_on_once(daemon: WireDaemon) -> None:
+    with daemon.session(I1) as inside, daemon.session(E2) as outside, daemon.session(E1) as feeder:
+        for routes in ((ROUTE,), (OTHER,)):  # read by the rules, and then from memory
+            announce(feeder, None, attribute(LARGE_COMMUNITIES, u32(1, 2, 3, 4, 5, 6, 1, 2, 3)), routes=routes)
+            for observer in (inside, outside):
+                assert observer.wait_for(*routes).value(LARGE_COMMUNITIES) == u32(1, 2, 3, 4, 5, 6)
+
+
+@pytest.mark.rfc("8092", "6")
+@pytest.mark.parametrize("administrator", [0, 65535, 0xFFFFFFFF, 23456])
+def test_any_large_community_is_carried(daemon: WireDaemon, administrator: int) -> None:
+    community = u32(administrator, 0, 0xFFFFFFFF)
+    with daemon.session(E2) as observer, daemon.session(E1) as feeder:
+        announce(feeder, None, attribute(LARGE_COMMUNITIES, community))
+        assert observer.wait_for(ROUTE).value(LARGE_COMMUNITIES) == community
+
+
 # --- Two-octet AS numbers ----------------------------------------------------------------------------------------
 
 
@@ -482,6 +510,15 @@ def test_path_of_a_peer_with_two_octet_as_numbers_is_put_together(daemon: WireDa
         route = observer.wait_for(ROUTE)
         assert route.path == (E1.asn, 70000, 65050)
         assert AS4_PATH not in route.attributes
+
+
+@pytest.mark.rfc("6793", "6")
+def test_what_is_discarded_is_logged(daemon: WireDaemon) -> None:
+    beside = attribute(AS4_PATH, b"\2\2" + u32(70000))
+    with daemon.session(I1) as observer, daemon.session(E_KEEP, has_four_octet_as=False) as feeder:
+        feeder.send(update(path_attributes([E_KEEP.asn, 23456], HOP, 0, beside, size=2), prefixes(ROUTE)))
+        observer.wait_for(ROUTE)
+    daemon.wait_for_log(lambda logged: "AS4_PATH: the last segment is cut off" in logged)
 
 
 # --- Next hop ----------------------------------------------------------------------------------------------------
@@ -519,6 +556,28 @@ def test_ipv6_over_an_ipv4_session(
         feeder.send(update(mp_unreach(prefixes(ROUTE6))))
         observer.wait_gone(ROUTE6)
         assert "2001:db8:2::/64" in observer.table
+
+
+@pytest.mark.rfc("4760", "3")
+def test_ipv6_routes_carry_local_pref_inside(daemon: WireDaemon) -> None:
+    with daemon.session(I1) as inside, daemon.session(E2) as outside, daemon.session(E1) as feeder:
+        feeder.send(update(mp_reach(address(HOP6), prefixes(ROUTE6)) + path_attributes([E1.asn], None)))
+        assert inside.wait_for(ROUTE6).attributes[LOCAL_PREF] == (WELL_KNOWN, u32(100))
+        assert LOCAL_PREF not in outside.wait_for(ROUTE6).attributes
+
+
+@pytest.mark.rfc("4760", "7")
+@pytest.mark.parametrize("fault", [b"\x81" + bytes(17), b"\x30\x20\x01"], ids=["129 bits", "cut off"])
+@pytest.mark.parametrize("make", [lambda routes: mp_reach(address(HOP6), routes), mp_unreach], ids=["reach", "unreach"])
+def test_routes_go_when_the_session_is_reset_for_an_mp_attribute(
+    daemon: WireDaemon, make: Callable[[bytes], bytes], fault: bytes
+) -> None:
+    with daemon.session(I1) as observer, daemon.session(E1) as feeder:
+        feeder.send(update(mp_reach(address(HOP6), prefixes(ROUTE6)) + path_attributes([E1.asn], None)))
+        observer.wait_for(ROUTE6)
+        feeder.send(update(make(fault)))
+        observer.wait_gone(ROUTE6)
+        assert feeder.ending() == (3, 9, make(fault))
 
 
 @pytest.mark.rfc("4760", "3")

@@ -87,6 +87,15 @@ def test_routes_of_a_peer_that_restarts_stay_until_it_has_told_all(daemon: WireD
         observer.wait_gone(OTHER, ROUTE6)  # it said Cease
 
 
+@pytest.mark.rfc("4724", "3")
+def test_a_peer_that_restarts_is_told_our_routes_at_once(daemon: WireDaemon) -> None:
+    with daemon.session(OBSERVER) as feeder:
+        feeder.send(update(path_attributes([feeder.asn]), prefixes(ROUTE)))
+        feeder.sync()
+        with daemon.session(FEEDER, capabilities=capabilities(flags=RESTARTING)) as back:
+            assert ROUTE in back.table  # before it said anything but OPEN and KEEPALIVE
+
+
 @pytest.mark.rfc("4724", "4.2")
 def test_routes_go_when_the_restart_time_is_over(daemon: WireDaemon) -> None:
     with daemon.session(OBSERVER) as observer:

@@ -511,6 +511,13 @@ class TestWriting:
             ORIGIN + bytes.fromhex("40 02 04 0201 fdea") + NEXT_HOP
         )
 
+    @pytest.mark.rfc("6793", "4.2.2")
+    def test_an_aggregator_that_fits_has_no_four_octet_twin(self) -> None:
+        made = parse(MANDATORY + bytes.fromhex("c0 07 08 0000ffff 0a000008"))
+        found = dict(block.split(block.encode(made, False)))
+        assert found[7] == bytes.fromhex("c0 07 06 ffff 0a000008")
+        assert 18 not in found
+
     @given(st.lists(segments(kinds=(1, 2)), max_size=3))
     def test_faults_are_not_kept_in_the_octets(self, parts: list[tuple[int, tuple[int, ...]]]) -> None:
         path = tlv(2, 0x40, path_octets(parts))
