@@ -3,7 +3,8 @@
 from typing import Final
 
 from conformance.interop.frr import FRR
+from conformance.interop.gobgp import GOBGP
 from conformance.interop.openbgpd import OPENBGPD
 from conformance.interop.peer_daemon import Kind
 
-KINDS: Final[tuple[Kind, ...]] = (FRR, OPENBGPD)
+KINDS: Final[tuple[Kind, ...]] = (FRR, OPENBGPD, GOBGP)
