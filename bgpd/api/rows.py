@@ -44,7 +44,9 @@ class PeerRow(Struct, frozen=True):
 
     node: host name that the peer announced, or its name in the cluster. type: ``ibgp``, ``ebgp``, ``client`` or
     ``confed`` (another Member-AS of our confederation). state: the RFC's name of the FSM state. is_expected: it should
-    be up; a disabled peer should not. received, accepted, sent: routes, over all families.
+    be up; a disabled peer should not. received, accepted, sent: routes, over all families. drain: ``draining`` (its
+    routes are a last resort) or ``drained`` (closed), empty = neither; drain_ends: Unix time at which the one becomes
+    the other.
     """
 
     name: str
@@ -61,6 +63,8 @@ class PeerRow(Struct, frozen=True):
     is_expected: bool = True
     is_up: bool = False
     origin: str = "config"
+    drain: str = ""
+    drain_ends: float | None = None
 
 
 class PeerList(Struct, frozen=True):
@@ -244,7 +248,11 @@ class PolicyTrial(Struct, frozen=True):
 
 
 class StatusRow(Struct, frozen=True):
-    """The daemon at a glance. state: ``ok``, ``degraded``, ``starting`` or ``draining``; problems: what is wrong."""
+    """The daemon at a glance. state: ``ok``, ``degraded``, ``starting`` or ``draining``; problems: what is wrong.
+
+    drain_ends: Unix time at which the sessions of a node that is drained are closed, None = nothing is waited for.
+    drained_peers: those that an operator has taken out, or is taking out.
+    """
 
     version: str
     node: str
@@ -263,6 +271,8 @@ class StatusRow(Struct, frozen=True):
     loop_lag: float
     problems: tuple[str, ...] = ()
     cluster_id: str = ""
+    drain_ends: float | None = None
+    drained_peers: tuple[str, ...] = ()
 
 
 class Outcome(Struct, frozen=True):

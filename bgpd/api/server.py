@@ -24,6 +24,7 @@ from bgpd.families import FAMILY_BY_NAME, Family
 API: Final = "/api/v1"
 CLOSE_TIMEOUT: Final = 0.5  # seconds
 MAX_LIMIT: Final = 1_000_000_000
+MAX_WAIT: Final = 86400.0  # seconds that draining may take
 _MOST_DIGITS: Final = 32
 _ENCODER: Final = msgspec.json.Encoder()
 _JSON: Final = "application/json"
@@ -79,6 +80,9 @@ class Server:
         commands: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
             f"{API}/reload": self._reload,
             f"{API}/drain": self._drain,
+            f"{API}/undrain": self._undrain,
+            f"{API}/peers/{{name}}/drain": self._drain,
+            f"{API}/peers/{{name}}/undrain": self._undrain,
             f"{API}/log-level": self._log_level,
             f"{API}/peers/{{name}}/{{command:reset|enable|disable}}": self._command,
         }
@@ -139,8 +143,12 @@ class Server:
     async def _reload(self, _: web.Request) -> web.Response:
         return _answer(await self._operations.reload())
 
-    async def _drain(self, _: web.Request) -> web.Response:
-        return _answer(await self._operations.drain())
+    async def _drain(self, request: web.Request) -> web.Response:
+        wait = parse_wait(request.query.get("wait", "0"))
+        return _answer(self._operations.drain(request.match_info.get("name", ""), wait))
+
+    async def _undrain(self, request: web.Request) -> web.Response:
+        return _answer(self._operations.undrain(request.match_info.get("name", "")))
 
     async def _log_level(self, request: web.Request) -> web.Response:
         return _answer(self._operations.set_log_level(request.query.get("level", "")))
@@ -150,6 +158,17 @@ class Server:
         operations = self._operations
         act = {"reset": operations.reset, "enable": operations.enable, "disable": operations.disable}[command]
         return _answer(act(name))
+
+
+def parse_wait(text: str) -> float:
+    """Return the seconds. Raises Refused."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= MAX_WAIT:
+        raise Refused(400, f"wait is {text!r}", f"a number of seconds, 0 to {MAX_WAIT:.0f}")
+    return seconds
 
 
 def parse_query(request: web.Request) -> RouteQuery:

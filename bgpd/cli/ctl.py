@@ -6,6 +6,7 @@ command line is wrong.
 
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 from itertools import islice
@@ -32,6 +33,7 @@ from bgpd.cli.output import (
 )
 
 PAGE: Final = 1000  # rows laid out together, and how many a table shows unless told
+_LOOK: Final = 0.1  # seconds between looks at what is waited for
 _CLICK_USAGE: Final = 2  # what typer exits with for a wrong command line
 _WRONG_REQUEST: Final = (400, 404)  # HTTP status of a request for something that there is not
 
@@ -62,6 +64,9 @@ LimitOption = Annotated[
     typer.Option(
         "--limit", min=0, help=f"Rows at most, 0 = all.  [default: {PAGE} in a table, else all]", show_default=False
     ),
+]
+OptionalPeerArgument = Annotated[
+    str, typer.Argument(metavar="[PEER]", help="Name of the peer; none: the whole node.", show_default=False)
 ]
 PeerArgument = Annotated[str, typer.Argument(metavar="PEER", help="Name of the peer.")]
 
@@ -210,9 +215,30 @@ def disable(name: PeerArgument, output: OutputOption = Output.TABLE, socket: Soc
 
 
 @app.command()
-def drain(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
-    """Take this node out: withdraw everything, close the sessions, remove our routes from the kernel."""
-    _command(socket, "drain", output)
+def drain(
+    name: OptionalPeerArgument = "",
+    wait: Annotated[float, typer.Option("--wait", min=0, max=86400, help="Seconds that others get to move away.")] = 5,
+    output: OutputOption = Output.TABLE,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """Take this node, or the session with a PEER, out of service without loss; `undrain` brings it back.
+
+    What we announce becomes a last resort (RFC 8326), so that others move away while the old way still works. After
+    the wait the sessions are closed and our routes leave the kernel. The command returns when that is done.
+    """
+    client = Client(socket)
+    outcome = client.command(_of_peer(name, "drain"), Outcome, {"wait": f"{wait:g}"})
+    print_answer(outcome, output, lambda: "\n".join(outcome.done))
+    while _drain_ends(client, name) is not None:
+        time.sleep(_LOOK)
+
+
+@app.command()
+def undrain(
+    name: OptionalPeerArgument = "", output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET
+) -> None:
+    """Bring this node, or the session with a PEER, back after `drain`, or stop a `drain` that still waits."""
+    _command(socket, _of_peer(name, "undrain"), output)
 
 
 @app.command()
@@ -240,6 +266,16 @@ def node_status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFA
     rows = Client(socket).get("peers", PeerList).rows
     print_answer(rows, output, lambda: show.node_status(rows))
     _exit_degraded(any(row.is_expected and not row.is_up for row in rows))
+
+
+def _of_peer(name: str, command: str) -> str:
+    return f"peers/{segment(name)}/{command}" if name else command
+
+
+def _drain_ends(client: Client, name: str) -> float | None:
+    if name:
+        return client.get(f"peers/{segment(name)}", PeerDetail).row.drain_ends
+    return client.get("status", StatusRow).drain_ends
 
 
 def _command(socket: Path, what: str, output: Output) -> None:

@@ -24,6 +24,7 @@ from bgpd.errors import CeaseSubcode
 from bgpd.messages.notification import administrative
 from bgpd.speaker import Speaker
 from bgpd.speaker.convergence import BOUNDS, Histogram
+from bgpd.speaker.peer import Peer
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
@@ -125,11 +126,32 @@ class SpeakerOperations:
             _log.info("configuration reloaded", changes=lines)
             return Outcome(tuple(lines) or ("nothing has changed",))
 
-    async def drain(self) -> Outcome:
-        """Take the node out."""
-        self._speaker.drain()
-        _log.warning("drained by an operator")
-        return Outcome(("all sessions are closed, nothing is announced, what peers told leaves the kernel",))
+    def drain(self, peer: str, wait: float) -> Outcome:
+        """Take the node, or a peer, out."""
+        if peer:
+            found = self._found(peer)
+            name = f"peer {found.settings.name}"
+            found.drain.begin(wait, "drained by an operator")
+        else:
+            name = "node"
+            self._speaker.drain(wait)
+        _log.warning("drained by an operator", what=name, wait=wait)
+        if wait:
+            return Outcome((f"{name}: what is announced is a last resort now; closing in {wait:g} s",))
+        return Outcome((f"{name}: closed, nothing is announced, what was learned leaves the kernel",))
+
+    def undrain(self, peer: str) -> Outcome:
+        """Bring the node, or a peer, back."""
+        if not peer:
+            self._speaker.undrain()
+            _log.warning("brought back by an operator", what="node")
+            return Outcome(("node: brought back, with all its peers",))
+        found = self._found(peer)
+        if self._speaker.is_draining:
+            raise Refused(409, "the whole node is drained", "bgpctl undrain brings it back")
+        was_drained = found.drain.end()
+        _log.warning("brought back by an operator", what=f"peer {found.settings.name}")
+        return Outcome((f"peer {found.settings.name}: {'brought back' if was_drained else 'was not drained'}",))
 
     def reset(self, peer: str) -> Outcome:
         """Close a session that comes back by itself."""
@@ -148,7 +170,9 @@ class SpeakerOperations:
         if found.settings.held_down:
             raise Refused(409, f"peer {peer} is held down: {found.settings.held_down}", "mend that and reload")
         if self._speaker.is_draining:
-            raise Refused(409, "the node is drained", "start bgpd again to bring it back")
+            raise Refused(409, "the node is drained", "bgpctl undrain brings it back")
+        if found.drain.stage.value:
+            raise Refused(409, f"peer {peer} is drained", f"bgpctl undrain {peer} brings it back")
         if found.session.is_started:
             return Outcome((f"peer {found.settings.name}: was enabled already",))
         found.session.start()
@@ -156,7 +180,8 @@ class SpeakerOperations:
 
     def disable(self, peer: str) -> Outcome:
         """Keep a peer down."""
-        found = self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]
+        found = self._found(peer)
+        found.drain.forget()
         found.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "disabled by an operator"))
         found.forget_stale()
         return Outcome((f"peer {found.settings.name}: disabled until it is enabled or bgpd starts again",))
@@ -173,6 +198,9 @@ class SpeakerOperations:
         """Return one line for the service manager."""
         expected = [peer for peer in self._speaker.peers.values() if views.is_expected(peer)]
         return f"{sum(map(views.is_up, expected))} of {len(expected)} expected peers are established"
+
+    def _found(self, peer: str) -> Peer:
+        return self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]
 
     def _now(self) -> Moment:
         return Moment(self._speaker.loop.time(), time.time())

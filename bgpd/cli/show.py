@@ -88,6 +88,8 @@ def since(moment: float | None, now: float | None = None) -> str:
 
 
 def _state(row: PeerRow) -> Text:
+    if row.drain:
+        return Text(f"{row.state} ({row.drain})", style=_WARN)
     return Text(row.state, style=_GOOD if row.is_up else _BAD if row.is_expected else _DIM)
 
 
@@ -180,10 +182,12 @@ EXPORTS: Final[Sequence[Column[Export]]] = (
 def status(row: StatusRow) -> RenderableType:
     """Return the daemon at a glance."""
     style = {"ok": _GOOD, "starting": _WARN, "draining": _WARN}.get(row.state, _BAD)
+    is_draining = row.state == "draining"
     routes = ", ".join(f"{count} {family}" for family, count in row.routes.items()) or "none"
     grid = _grid(
         ("bgpd", f"{row.version}, node {row.node}, AS {row.asn}, identifier {row.identifier}"),
-        ("state", Text(row.state, style=style)),
+        ("state", Text(_drain(row.state, row.drain_ends), style=style)),
+        *((("drained", f"peers {', '.join(row.drained_peers)}"),) if row.drained_peers and not is_draining else ()),
         ("since", since(row.started) + (f", reloaded {since(row.reloaded)}" if row.reloaded else "")),
         *((("reflector", f"cluster {row.cluster_id}"),) if row.cluster_id else ()),
         ("peers", f"{row.peers_up} of {row.peers_expected} expected are established"),
@@ -193,6 +197,13 @@ def status(row: StatusRow) -> RenderableType:
     )
     problems = [Text(f"! {problem}", style=_BAD) for problem in row.problems]
     return Group(grid, *problems)
+
+
+def _drain(word: str, ends: float | None) -> str:
+    """Return what an operator's drain has come to."""
+    if ends is not None:
+        return f"{word}: announced as a last resort, closed at {since(ends)}; undrain takes it back"
+    return f"{word}: closed; undrain brings it back" if word in ("draining", "drained") else word
 
 
 def peer(detail: PeerDetail) -> RenderableType:
@@ -205,6 +216,7 @@ def peer(detail: PeerDetail) -> RenderableType:
             f"{row.type}, AS {row.asn or 'any'}, ours {detail.local_asn}" + (", passive" if detail.is_passive else ""),
         ),
         ("state", Text.assemble((row.state, _GOOD if row.is_up else _BAD), f" since {since(row.since)}")),
+        *((("drain", Text(_drain(row.drain, row.drain_ends), style=_WARN)),) if row.drain else ()),
         *((("held down", Text(detail.held_down, style=_BAD)),) if detail.held_down else ()),
         *((("stays down", Text(_rest(detail), style=_BAD)),) if detail.resting else ()),
         *((("disabled", "by an operator or the configuration"),) if not detail.is_enabled else ()),

@@ -40,7 +40,19 @@ _RESET: Final = frozenset(
     }
 )
 _IMPORT: Final = frozenset(
-    {"allow_own_as", "ebgp_requires_policy", "enforce_first_as", "imports", "prepends_local_asn", "real_asn"}
+    {
+        "allow_own_as",
+        "black_hole_ipv4",
+        "black_hole_ipv6",
+        "black_hole_scope",
+        "black_holes",
+        "ebgp_requires_policy",
+        "enforce_first_as",
+        "graceful_shutdown",
+        "imports",
+        "prepends_local_asn",
+        "real_asn",
+    }
 )
 _EXPORT: Final = frozenset(
     {

@@ -84,6 +84,13 @@ class IpipMode(StrEnum):
     CROSS_SUBNET = "cross-subnet"
 
 
+class BlackHoleScope(StrEnum):
+    """The community that is added to a peer's black hole, so that it does not spread (RFC 7999 3.2)."""
+
+    NO_EXPORT = "no-export"
+    NO_ADVERTISE = "no-advertise"
+
+
 class LogLevel(StrEnum):
     """The least severity that is logged."""
 
@@ -293,6 +300,20 @@ class TcpAoTable(Table, frozen=True, kw_only=True):
     ] = ()
 
 
+class BlackHoleTable(Table, frozen=True, kw_only=True):
+    """Black holes that a peer asks for with community `blackhole` (RFC 7999); only by agreement with the peer."""
+
+    accept: Annotated[bool | None, _key("Drop traffic to prefixes that the peer announces with `blackhole`.")] = None
+    min_length_ipv4: Annotated[
+        Annotated[int, Meta(ge=0, le=32)] | None,
+        _key("Shortest IPv4 prefix length for that; a shorter one is an ordinary route."),
+    ] = None
+    min_length_ipv6: Annotated[Annotated[int, Meta(ge=0, le=128)] | None, _key("The same for IPv6.")] = None
+    add_community: Annotated[
+        BlackHoleScope | None, _key("Added to such a route, unless it has one of the two: how far it may spread.")
+    ] = None
+
+
 class MaxPrefixesTable(Table, frozen=True, kw_only=True):
     """How many prefixes a peer may send, in each family."""
 
@@ -337,6 +358,11 @@ class SessionTable(Table, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=0, le=255)] | None,
         _key("Most paths for one prefix that the peer is sent, best first; 0 = all."),
     ] = None
+    graceful_shutdown: Annotated[
+        bool | None,
+        _key("Give LOCAL_PREF 0 to what an external peer announces with community `graceful-shutdown` (RFC 8326)."),
+    ] = None
+    blackhole: BlackHoleTable = BlackHoleTable()
     max_prefixes: MaxPrefixesTable = MaxPrefixesTable()
     multihop_ttl: Annotated[
         Annotated[int, Meta(ge=1, le=255)] | None,
@@ -367,6 +393,10 @@ DEFAULT_SESSION: Final = SessionTable(
     long_lived_graceful_restart=LongLivedGracefulRestartTable(stale_time=0, partial_deployment=False),
     add_path=AddPathDirection.NONE,
     add_path_send_limit=0,
+    graceful_shutdown=True,
+    blackhole=BlackHoleTable(
+        accept=False, min_length_ipv4=32, min_length_ipv6=128, add_community=BlackHoleScope.NO_EXPORT
+    ),
     max_prefixes=MaxPrefixesTable(limit=0, threshold=75, action=MaxPrefixAction.CLOSE, restart_after=300),
     multihop_ttl=64,
     ebgp_requires_policy=True,

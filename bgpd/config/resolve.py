@@ -154,6 +154,7 @@ def _options(
     families = peer.families or session.families
     multihop_ttl, ttl_security = _ttl(peer, session)
     last = DEFAULT_SESSION
+    black_hole = (peer.blackhole, session.blackhole, last.blackhole)
     long_lived, default_long_lived = peer.long_lived_graceful_restart, session.long_lived_graceful_restart
     stale_time = first(
         long_lived.stale_time, default_long_lived.stale_time, last.long_lived_graceful_restart.stale_time
@@ -200,6 +201,11 @@ def _options(
         ),
         stale_time=stale_time,
         max_stale_time=first(long_lived.max_stale_time, default_long_lived.max_stale_time, stale_time),
+        graceful_shutdown=first(peer.graceful_shutdown, session.graceful_shutdown, last.graceful_shutdown),
+        black_holes=first(*(one.accept for one in black_hole)),
+        black_hole_ipv4=first(*(one.min_length_ipv4 for one in black_hole)),
+        black_hole_ipv6=first(*(one.min_length_ipv6 for one in black_hole)),
+        black_hole_scope=first(*(one.add_community for one in black_hole)),
         sends_stale=first(
             long_lived.partial_deployment,
             default_long_lived.partial_deployment,

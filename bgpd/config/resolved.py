@@ -11,6 +11,7 @@ from bgpd.addresses import format_address
 from bgpd.communities import Communities
 from bgpd.config.model import (
     AddPathDirection,
+    BlackHoleScope,
     IpipMode,
     LogFormat,
     LogLevel,
@@ -64,8 +65,9 @@ class ResolvedPeer:
     max_prefix_threshold: per cent of it.
     max_prefix_restart_after: 0 = stays down. multihop_ttl: 0 with ttl_security. ttl_security: hops, 0 = off.
     stale_time, max_stale_time: seconds that our routes, the peer's may live as a last resort; both 0 = no long-lived
-    graceful restart. sends_stale: also to an internal peer that does not do it. tcp_ao: keys, the one to send with
-    first; empty = no TCP-AO.
+    graceful restart. sends_stale: also to an internal peer that does not do it. black_holes: RFC 7999 is honoured, for
+    prefixes of at least black_hole_ipv4 or black_hole_ipv6 bits. tcp_ao: keys, the one to send with first; empty = no
+    TCP-AO.
     """
 
     name: str
@@ -103,6 +105,11 @@ class ResolvedPeer:
     stale_time: int
     max_stale_time: int
     sends_stale: bool
+    graceful_shutdown: bool
+    black_holes: bool
+    black_hole_ipv4: int
+    black_hole_ipv6: int
+    black_hole_scope: BlackHoleScope
     add_path: AddPathDirection
     add_path_send_limit: int
     max_prefix_limit: int

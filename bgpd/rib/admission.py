@@ -57,6 +57,10 @@ class Admission:
             first = _first_asn(as_path, path.source.peer_type)
             if first is not None and first != remote_asn:
                 return f"AS_PATH begins with {first or 'no AS'}, not with the peer's AS {remote_asn}"
+        return self.next_hop_refusal(path)
+
+    def next_hop_refusal(self, path: Path) -> str:
+        """Return why the next hop is of no use, for people; empty = it is."""
         hop = path.next_hop
         why = self._next_hops.get(hop)
         if why is None:

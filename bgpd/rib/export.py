@@ -2,9 +2,9 @@
 
 RFC 4271 5.1 (each attribute's rule), 9.1.3 and 9.2; RFC 2545 section 3 (IPv6 next hops); RFC 1997 (well-known
 communities); RFC 4360 section 6 (non-transitive extended communities); RFC 4456 (reflection, handed in); RFC 5065
-section 4 (confederation segments stay inside); RFC 7705 section 3 (local AS); RFC 8212 (default deny); RFC 9234 section
-5 (OTC); RFC 9494 4.3, 4.6 (long-lived stale). All of it is a function of the path and of the ``ExportRule``, never of a
-peer: peers with equal rules are one update group.
+section 4 (confederation segments stay inside); RFC 7705 section 3 (local AS); RFC 8212 (default deny); RFC 8326
+(sessions about to close); RFC 9234 section 5 (OTC); RFC 9494 4.3, 4.6 (long-lived stale). All of it is a function of
+the path and of the ``ExportRule``, never of a peer: peers with equal rules are one update group.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, Flag
 from typing import Final
 
-from bgpd.communities import LLGR_STALE
+from bgpd.communities import GRACEFUL_SHUTDOWN, LLGR_STALE
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType, Role
 from bgpd.messages.attributes.as_path import prepend, without_confederation
@@ -80,6 +80,7 @@ class ExportRule:
     gateway of routes of ours, else empty. path_limit: how many paths of a prefix go out, best first and each with a
     path identifier (RFC 7911), 0 = all; None = the best one without an identifier. stale_routes: of long-lived stale
     routes; LAST_RESORT = with LOCAL_PREF 0 and NO_EXPORT, for a peer within the AS that does not know them.
+    is_last_resort: the session is about to close, all goes with GRACEFUL_SHUTDOWN and LOCAL_PREF 0 (RFC 8326).
     """
 
     family: Family
@@ -102,6 +103,7 @@ class ExportRule:
     stale_routes: StaleRoutes = StaleRoutes.WITHHELD
     real_asn: Asn | None = None
     role: Role | None = None
+    is_last_resort: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,6 +167,8 @@ def rewrite(
     """
     if path.is_stale:
         attributes = _as_stale(attributes, rule)
+    if rule.is_last_resort:
+        attributes = _as_last_resort(attributes)
     is_policys = settled is not _NOTHING and bool(settled & Settled.NEXT_HOP)
     next_hop = attributes.next_hop if is_policys else _next_hop(path, rule)
     hop = b""
@@ -197,6 +201,13 @@ def _as_stale(attributes: Attributes, rule: ExportRule) -> Attributes:
     if missing := tuple(one for one in wanted if one not in attributes.communities):
         changed["communities"] = attributes.communities + missing
     return replace(attributes, **changed) if changed else attributes
+
+
+def _as_last_resort(attributes: Attributes) -> Attributes:
+    """Return the attributes for a session that is about to close (RFC 8326 section 4); LOCAL_PREF stays in the AS."""
+    communities = attributes.communities
+    added = () if GRACEFUL_SHUTDOWN in communities else (GRACEFUL_SHUTDOWN,)
+    return replace(attributes, local_pref=0, communities=communities + added)
 
 
 def _to_external(path: Path, attributes: Attributes, rule: ExportRule, hop: bytes, settled: Settled) -> bytes:

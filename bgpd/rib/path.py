@@ -89,13 +89,14 @@ class Path:
     """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
 
     family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
-    none). is_black_hole: a network of ours that the kernel gets as a black hole. weight: given by import policy,
-    compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix may use it (loop, policy, unusable next
-    hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort. taken: the attributes that import policy
-    is asked about, the path's own but for what the border of our AS changes (see ``border``). imported: the path that
-    the Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what MED is
-    compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail: what is
-    compared after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no other.
+    none). is_black_hole: the kernel gets it as a black hole: a network of ours, or a peer's wish that is granted (RFC
+    7999). weight: given by import policy, compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix
+    may use it (loop, policy, unusable next hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort.
+    taken: the attributes that import policy is asked about, the path's own but for what the border of our AS changes
+    (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a copy that policy changed, or None
+    when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared
+    before MED, med, and tail: what is compared after it; lower is better. alone: the 1-tuple of this path, shared by
+    all prefixes that have no other.
     """
 
     __slots__ = (

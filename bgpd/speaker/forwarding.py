@@ -87,11 +87,14 @@ class Forwarding:
         if best.source.kind is SourceKind.PEER:
             if prefix == _DEFAULT_ROUTE and not self.import_default_route:
                 return None
+            if best.is_black_hole:
+                return self._programmer.black_hole(family, prefix)
             chosen = equal_cost(candidates, self._kernel.settings.ecmp)
             hops = tuple(
                 [
                     Hop(path.next_hop.address or path.next_hop.link_local, path.next_hop.gateway, path.next_hop.device)
                     for path in chosen
+                    if not path.is_black_hole
                 ]
             )
             return self._programmer.route(family, prefix, hops)

@@ -1,7 +1,7 @@
 """What lets received paths in: BGP's own rules, reflection loops, then the peer's import policies.
 
-RFC 4271 9.1, RFC 4456 section 8, RFC 8212, RFC 9234 section 5 (route leaks). One object for each peer and family; all
-that it decides it can say the reason of.
+RFC 4271 9.1, RFC 4456 section 8, RFC 8212, RFC 9234 section 5 (route leaks), RFC 8326 and RFC 7999 (what communities
+ask for). One object for each peer and family; all that it decides it can say the reason of.
 """
 
 from collections.abc import Callable
@@ -11,6 +11,7 @@ from bgpd.identity import BgpIdentifier, Role
 from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.policy.chain import Chain, Verdict
+from bgpd.policy.signals import Signals
 from bgpd.policy.subject import PeerContext
 from bgpd.reflector.attributes import loop
 from bgpd.rib import only_to_customer
@@ -40,6 +41,7 @@ class PeerImporter:
         next_hops: NextHopTable,
         report: Callable[[str, str], None],
         interface_name: Callable[[Path], str],
+        signals: Signals,
         *,
         denies_all: bool,
         border: Border = NO_BORDER,
@@ -53,11 +55,13 @@ class PeerImporter:
         self._next_hops = next_hops
         self._report = report
         self._interface_name = interface_name
+        self._signals = signals
         self._denies_all = denies_all
         self._border = border
         self._role = role
-        self._copies: dict[tuple[Path, bytes, bytes, int], Path] = {}
-        self.judges_prefixes = chain.looks_at_prefix and not denies_all
+        self._copies: dict[tuple[Path, bytes, bytes, int, bool], Path] = {}
+        takes_black_holes = signals.black_hole_length is not None
+        self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes) and not denies_all
         self.treated_as_withdraw = 0
         self.discards = 0
         self.rejected = 0
@@ -68,6 +72,13 @@ class PeerImporter:
         path.rejected = leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn)
         if not leak:
             path.rejected = self._admission.refusal(path)
+        if (
+            path.rejected
+            and not leak
+            and self._signals.asks_black_hole(attributes)
+            and path.rejected == self._unreachable(path)
+        ):
+            path.rejected = ""  # ``judge`` says it of the prefixes that do not become black holes
         if not path.rejected and (attributes.originator_id is not None or attributes.cluster_list):
             path.rejected = loop(attributes, self._identifier, self._cluster_id)
         if not path.rejected and self._denies_all:
@@ -76,7 +87,7 @@ class PeerImporter:
             path.taken = self._border.passed(attributes)
             if not self._chain.has_policies:
                 path.imported = self._as_judged(path, path.taken)
-            elif not self.judges_prefixes:
+            elif not self._chain.looks_at_prefix:
                 verdict = self._verdict(path, b"")
                 if not verdict.accepted:
                     path.rejected = f"import policy: {verdict.rule}"
@@ -89,15 +100,33 @@ class PeerImporter:
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return what import policy makes of the path for this prefix, None = rejected."""
+        is_asking = self._signals.asks_black_hole(path.attributes)
+        if not is_asking and not self._chain.looks_at_prefix:
+            return path.imported
         verdict = self._verdict(path, prefix)
-        return self._as_judged(path, verdict.attributes, verdict.weight) if verdict.accepted else None
+        if not verdict.accepted:
+            return None
+        if is_asking:
+            if self._signals.grants_black_hole(verdict.attributes, prefix):
+                return self._as_judged(path, verdict.attributes, verdict.weight, is_black_hole=True)
+            if self._unreachable(path):
+                return None
+        return self._as_judged(path, verdict.attributes, verdict.weight)
 
     def refusal(self, path: Path, prefix: bytes) -> str:
         """Return why the path is not used for this prefix, for people; empty = it is."""
         if path.rejected or not self.judges_prefixes:
             return path.rejected
         verdict = self._verdict(path, prefix)
-        return "" if verdict.accepted else f"import policy: {verdict.rule}"
+        if not verdict.accepted:
+            return f"import policy: {verdict.rule}"
+        if self._signals.grants_black_hole(verdict.attributes, prefix):
+            return ""
+        return self._unreachable(path)
+
+    def black_hole_refusal(self, path: Path, prefix: bytes) -> str:
+        """Return why the path is no black hole although it asks for it, for people; empty = it does not ask, or is."""
+        return self._signals.black_hole_refusal(path.attributes, prefix)
 
     def policy(self, path: Path, prefix: bytes) -> str:
         """Return the policy rule that let the path in for this prefix, for people; empty = no policy was asked."""
@@ -120,19 +149,29 @@ class PeerImporter:
         for fault in faults:
             self._report("attribute discarded", f"{fault.attribute}: {fault.why}")
 
-    def _as_judged(self, path: Path, attributes: Attributes, weight: int = 0) -> Path:
-        """Return the path as the border and policy left it: itself, or a copy that prefixes judged alike share."""
-        if attributes is path.attributes and not weight:
+    def _unreachable(self, path: Path) -> str:
+        return self._admission.next_hop_refusal(path)
+
+    def _as_judged(self, path: Path, attributes: Attributes, weight: int = 0, *, is_black_hole: bool = False) -> Path:
+        """Return the path as border, policy and signals left it: itself, or a copy that prefixes judged alike share."""
+        is_plain = not attributes.communities and not self._signals.is_leaving
+        if is_plain and attributes is path.attributes and not weight:
             return path
-        key = (path, attributes.octets, attributes.next_hop, weight)
+        key = (path, attributes.octets, attributes.next_hop, weight, is_black_hole)
         copy = self._copies.get(key)
         if copy is None:
+            attributes = self._signals.apply(attributes)
+            if attributes is path.attributes and not weight and not is_black_hole:
+                return path
+            if is_black_hole:
+                attributes = self._signals.as_black_hole(attributes)
             hop = path.next_hop
             if attributes.next_hop != path.attributes.next_hop:
                 hop = self._next_hops.get(attributes.next_hop)
             copy = Path(path.source, path.family, attributes, hop)
             copy.is_stale = path.is_stale
             copy.weight = weight
+            copy.is_black_hole = is_black_hole
             rank(copy)
             if len(self._copies) >= _MEMO:
                 self._copies.clear()

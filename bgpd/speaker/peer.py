@@ -35,6 +35,7 @@ from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh, Subtype
 from bgpd.messages.update import decode, end_of_rib
 from bgpd.policy.chain import Chain
+from bgpd.policy.signals import Scope, Signals
 from bgpd.policy.subject import PeerContext
 from bgpd.rib import only_to_customer
 from bgpd.rib.adj_rib_in import AdjRibIn
@@ -47,6 +48,7 @@ from bgpd.rib.path import Path, Preference, Source, SourceKind
 from bgpd.rib.update_group import Member, UpdateGroup
 from bgpd.session.faulty_message import FaultyMessage, LineLimit
 from bgpd.session.peer import PeerSession
+from bgpd.speaker.draining import PeerDrain, Stage
 from bgpd.speaker.importing import PeerImporter
 from bgpd.speaker.slices import Slicer
 
@@ -74,6 +76,7 @@ class Hub(Protocol):
     loc_ribs: Mapping[Family, LocRib]
     source_numbers: Iterator[int]
     is_recovering: bool
+    is_draining: bool
 
     @property
     def ranges(self) -> tuple[ResolvedRange, ...]: ...
@@ -92,8 +95,9 @@ class Hub(Protocol):
 class Peer:
     """A configured or accepted peer, through all of its sessions.
 
-    adj_ribs_in, members: by family; members also name the group. flaps: how many sessions ended. is_dynamic: it
-    dialled in from a range. got_end_of_rib: families that the present session has sent in full.
+    adj_ribs_in, members: by family; members also name the group. flaps: how many sessions ended. is_dynamic: it dialled
+    in from a range. got_end_of_rib: families that the present session has sent in full. drain: whether it is being
+    taken out.
     """
 
     def __init__(self, settings: ResolvedPeer, hub: Hub, range_name: str = "") -> None:
@@ -105,6 +109,7 @@ class Peer:
         self.members: dict[Family, tuple[UpdateGroup, Member]] = {}
         self.faults = RouteFaults()
         self.helper = Helper()
+        self.drain = PeerDrain(self, hub.loop)
         self.got_end_of_rib: set[Family] = set()
         self._hub = hub
         self._ribs: dict[Family, AdjRibIn] = {}
@@ -310,7 +315,7 @@ class Peer:
         """Judge what the peer sent by changed rules; it need not send anything again."""
         if self._negotiated is not None:
             for family, rib in self.adj_ribs_in.items():
-                importer = self.importers[family] = self._make_importer()
+                importer = self.importers[family] = self._make_importer(family)
                 self._hub.slicer.add(rib.evaluate_again(importer))
 
     def export_again(self) -> None:
@@ -324,6 +329,39 @@ class Peer:
                 group.take_over(member, former)
                 self.members[family] = (group, member)
                 self._hub.left(former)
+
+    # what draining asks (see bgpd.speaker.draining.Drained)
+
+    @property
+    def has_told_all(self) -> bool:
+        """Has the peer been sent, and taken, all that is to be said?"""
+        return not self.session.unsent and not any(member.owed for _, member in self.members.values())
+
+    @property
+    def is_started(self) -> bool:
+        """Does the operator want the session?"""
+        return self.session.is_started
+
+    def begin_last_resort(self) -> None:
+        """Announce everything as a last resort, and take what came from here as one where only this peer leaves."""
+        self.export_again()
+        if not self._hub.is_draining:
+            self.import_again()
+
+    def end_last_resort(self) -> None:
+        """Take that back."""
+        self.export_again()
+        self.import_again()
+
+    def close(self, cease: Cease) -> None:
+        """End the session until ``reopen``, and forget what it brought."""
+        self.session.stop(cease)
+        self.forget_stale()
+
+    def reopen(self) -> None:
+        """Bring the session up again."""
+        if self.settings.enabled and not self.settings.held_down:
+            self.session.start()
 
     def forget_stale(self) -> None:
         """Drop what is kept of a lost session: the peer is stopped or gone from the configuration."""
@@ -401,12 +439,12 @@ class Peer:
             kept.renegotiate(negotiated)
             for source in kept.sources.values():
                 source.identify(negotiated.remote_asn, negotiated.remote_identifier)
-            importer = self.importers[family] = self._make_importer()  # policies may have changed meanwhile
+            importer = self.importers[family] = self._make_importer(family)  # policies may have changed meanwhile
             self._hub.slicer.add(kept.evaluate_again(importer))
             return
         if kept is not None:
             self._hub.slicer.add(kept.clear())
-        importer = self.importers[family] = self._make_importer()
+        importer = self.importers[family] = self._make_importer(family)
         self.adj_ribs_in[family] = AdjRibIn(
             family,
             self._hub.loc_ribs[family],
@@ -434,7 +472,18 @@ class Peer:
             next(self._hub.source_numbers),
         )
 
-    def _make_importer(self) -> PeerImporter:
+    def _signals(self, family: Family) -> Signals:
+        settings = self.settings
+        length = settings.black_hole_ipv4 if family.is_classic else settings.black_hole_ipv6
+        return Signals(
+            shuts_down=settings.graceful_shutdown and self.peer_type is PeerType.EXTERNAL,
+            # With the whole node on its way out, all routes would lose alike
+            is_leaving=self.drain.stage is Stage.LEAVING and not self._hub.is_draining,
+            black_hole_length=length if settings.black_holes else None,
+            black_hole_scope=Scope[settings.black_hole_scope.name],
+        )
+
+    def _make_importer(self, family: Family) -> PeerImporter:
         settings = self.settings
         identifier, cluster_id = self._hub.identity()
         return PeerImporter(
@@ -446,6 +495,7 @@ class Peer:
             self._hub.next_hops,
             self.report,
             self._hub.interface_name,
+            self._signals(family),
             denies_all=self._is_denied(settings.imports),
             border=self._border(),
             role=settings.role,

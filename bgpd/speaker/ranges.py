@@ -18,6 +18,7 @@ from bgpd.messages.framing import MessageType
 from bgpd.session.faulty_message import LineLimit
 from bgpd.session.listener import Refusal
 from bgpd.session.peer import PeerSession
+from bgpd.speaker.draining import Stage
 from bgpd.speaker.peer import Hub, Peer
 
 KEPT: Final = 60.0  # seconds
@@ -109,6 +110,8 @@ class Ranges:
 
     def _let_go(self, peer: Peer) -> None:
         is_idle = peer.negotiated is None and not peer.session.is_connected and not peer.adj_ribs_in
+        if peer.drain.stage is not Stage.NONE:  # an operator wants it to stay away
+            return
         if is_idle and self._peers.get(peer.settings.name) is peer:
             del self._peers[peer.settings.name]
             self.dropped(peer)

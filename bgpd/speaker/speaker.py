@@ -38,6 +38,7 @@ from bgpd.session.listener import Listener, ListenError, Refusal
 from bgpd.session.peer import PeerSession
 from bgpd.session.sockets import Network
 from bgpd.speaker.convergence import Histogram
+from bgpd.speaker.draining import Stage
 from bgpd.speaker.exporting import GroupExporter
 from bgpd.speaker.forwarding import Forwarding
 from bgpd.speaker.keys import Keys, session_settings
@@ -148,12 +149,20 @@ class Speaker:
                 _log.error("routes of ours may be left in the kernel", reason=f"not flushed within {_FLUSH:g} s")
             await self.kernel.close()
 
-    def drain(self) -> None:
-        """Take this node out of the cluster: withdraw what we announced, say Cease, forget what we learned."""
+    def drain(self, wait: float = 0.0) -> None:
+        """Take this node out of the cluster: for so many seconds all we announce is a last resort (RFC 8326).
+
+        Then withdraw what we announced, say Cease, forget what we learned; at once if there is nothing to wait for.
+        """
         self.is_draining = True
         for peer in self.peers.values():
-            peer.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "node is drained"))
-            peer.forget_stale()
+            peer.drain.begin(wait, "node is drained")
+
+    def undrain(self) -> None:
+        """Bring this node back, and every peer that was drained."""
+        self.is_draining = False
+        for peer in list(self.peers.values()):
+            peer.drain.end()
 
     def reload(self, config: Resolved) -> Changes:
         """Apply a changed configuration to what it concerns, and return what changed.
@@ -279,6 +288,7 @@ class Speaker:
             if settings.prepends_real_asn and negotiated.local_asn != settings.real_asn
             else None,
             role=settings.role,
+            is_last_resort=peer.drain.stage is Stage.LEAVING,
         )
 
     def group(self, rule: ExportRule) -> UpdateGroup:
@@ -394,7 +404,9 @@ class Speaker:
         wanted = session_settings(settings, self.config.node)
         peer.attach(PeerSession(wanted, peer, self._network, self.loop, self._random))
         self.peers[settings.name] = peer
-        if settings.held_down:
+        if self.is_draining:
+            peer.drain.hold()
+        elif settings.held_down:
             _log.error("session held down", peer=settings.name, reason=settings.held_down)
         elif settings.enabled:
             peer.session.start()
@@ -403,6 +415,7 @@ class Speaker:
     def _remove_peer(self, peer: Peer) -> None:
         """Close the session with a peer that is no longer configured."""
         settings = peer.settings
+        peer.drain.forget()
         peer.session.stop(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
         peer.forget_stale()
         self._places = None
@@ -442,10 +455,10 @@ class Speaker:
         if change.reset:
             if new.held_down:
                 _log.error("session held down", peer=new.name, reason=new.held_down)
-            elif new.enabled and not self.is_draining and is_wanted:
+            elif new.enabled and peer.drain.stage is not Stage.CLOSED and is_wanted:
                 peer.session.start()
             return
-        if change.fields and is_resting and not self.is_draining:
+        if change.fields and is_resting and peer.drain.stage is not Stage.CLOSED:
             peer.session.start()
         peer.check_limits()
         if change.imports:

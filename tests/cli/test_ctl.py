@@ -176,6 +176,9 @@ def test_text_in_brackets_is_no_markup(site: Site) -> None:
     [
         (("reload",), "reload"),
         (("drain",), "drain"),
+        (("drain", "tor-r2", "--wait", "0"), "drain tor-r2"),
+        (("undrain",), "undrain"),
+        (("undrain", "tor-r2"), "undrain tor-r2"),
         (("reset", "tor-r2"), "reset tor-r2"),
         (("enable", "fe80::1%eth0"), "enable fe80::1%eth0"),
         (("disable", "tor-r2"), "disable tor-r2"),

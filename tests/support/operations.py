@@ -131,9 +131,14 @@ class Answers:
         self.commands.append("reload")
         return Outcome(("peer tor-r2 added",))
 
-    async def drain(self) -> Outcome:
-        self.commands.append("drain")
+    def drain(self, peer: str, wait: float) -> Outcome:
+        del wait
+        self.commands.append(f"drain {peer}".strip())
         return Outcome(("drained",))
+
+    def undrain(self, peer: str) -> Outcome:
+        self.commands.append(f"undrain {peer}".strip())
+        return Outcome(("brought back",))
 
     def reset(self, peer: str) -> Outcome:
         return self._do("reset", peer)

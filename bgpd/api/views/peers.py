@@ -60,6 +60,8 @@ def peer_row(peer: PeerView, moment: Moment) -> PeerRow:
         is_expected=is_expected(peer),
         is_up=is_up(peer),
         origin="range" if peer.range_name else "config",
+        drain=peer.drain.stage.value,
+        drain_ends=moment.unix_of(peer.drain.ends) if peer.drain.ends is not None else None,
     )
 
 

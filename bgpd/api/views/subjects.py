@@ -37,6 +37,22 @@ class Refusing(Protocol):
     def policy(self, path: Path, prefix: bytes) -> str: ...
 
 
+class StageView(Protocol):
+    """How far a peer is taken out; the value is for people."""
+
+    @property
+    def value(self) -> str: ...
+
+
+class DrainView(Protocol):
+    """Whether an operator takes a peer out. ends: loop time at which its session is closed, None = not waited for."""
+
+    @property
+    def stage(self) -> StageView: ...
+    @property
+    def ends(self) -> float | None: ...
+
+
 class PeerView(Protocol):
     """What is looked at of a peer. range_name: of the range that it came from, empty = it has a table of its own."""
 
@@ -56,6 +72,8 @@ class PeerView(Protocol):
     def range_name(self) -> str: ...
     @property
     def helper(self) -> Helper: ...
+    @property
+    def drain(self) -> DrainView: ...
     def stale_until(self, family: Family) -> float | None: ...
 
 

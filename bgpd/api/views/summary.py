@@ -19,6 +19,7 @@ def status(speaker: SpeakerView, moment: Moment, version: str, loop_lag: float) 
     node, kernel = speaker.config.node, speaker.kernel
     expected = [peer for peer in speaker.peers.values() if is_expected(peer)]
     problems = tuple(_problems(speaker, expected))
+    ends = [peer.drain.ends for peer in speaker.peers.values() if peer.drain.ends is not None]
     state = "draining" if speaker.is_draining else "starting" if speaker.is_recovering else "ok"
     return StatusRow(
         version=version,
@@ -37,6 +38,8 @@ def status(speaker: SpeakerView, moment: Moment, version: str, loop_lag: float) 
         unknown_peers=speaker.listener.unknown_peers,
         loop_lag=loop_lag,
         problems=problems,
+        drain_ends=moment.unix_of(max(ends)) if speaker.is_draining and ends else None,
+        drained_peers=tuple(name for name, peer in speaker.peers.items() if peer.drain.stage.value),
         cluster_id=format_identifier(node.cluster_id) if node.cluster_id is not None else "",
     )
 
