@@ -8,6 +8,7 @@ NODE = '[node]\nasn = 64512\naddresses = ["172.18.4.13/20", "fd10:4::13/64"]\n'
 V4_NODE = '[node]\nasn = 64512\naddresses = ["172.18.4.13/20"]\n'
 PEER = '[[peer]]\naddress = "172.18.0.1"\nasn = 65020\n'
 IBGP = '[[peer]]\naddress = "172.18.0.1"\nasn = "internal"\n'
+SETS = '[[prefix_set]]\nname = "pods"\nprefixes = ["10.0.0.0/8"]\n'
 RULE = '[[policy]]\nname = "p"\nrules = [{{ {} }}]\n'
 
 
@@ -84,6 +85,44 @@ def test_an_ipv4_address_stands_in_for_the_identifier() -> None:
             NODE + RULE.format('action = "accept", family = "ipv6-unicast", prefix = "10.0.0.0/8"'),
             "policy[0].rules[0].family",
             'the family of prefix "10.0.0.0/8"',
+        ),
+        (NODE + SETS + SETS, "prefix_set[1].name", 'found "pods", which stands in prefix_set[0].name'),
+        (
+            NODE + SETS + RULE.format('action = "reject", prefix = "@pod"'),
+            "policy[0].rules[0].prefix",
+            'name of a [[prefix_set]], found "@pod"; did you mean "pods"?',
+        ),
+        (
+            NODE + SETS + RULE.format('action = "reject", prefixes = ["10.0.0.0/8", "@x"]'),
+            "policy[0].rules[0].prefixes[1]",
+            'there are: "pods"',
+        ),
+        (
+            NODE + SETS + RULE.format('action = "reject", family = "ipv6-unicast", prefix = "@pods"'),
+            "policy[0].rules[0].family",
+            'the family of prefix "@pods"',
+        ),
+        (
+            NODE + RULE.format('action = "reject", as_path = { origin = ["@customers"] }'),
+            "policy[0].rules[0].as_path.origin[0]",
+            "there are: none",
+        ),
+        (
+            NODE + RULE.format('action = "reject", next_hop = ["@gateways"]'),
+            "policy[0].rules[0].next_hop[0]",
+            "[[next_hop_set]]",
+        ),
+        (
+            NODE
+            + '[[community_set]]\nname = "c"\ncommunities = ["1:1", "1:*"]\n'
+            + RULE.format('action = "next", add_communities = ["@c"]'),
+            "policy[0].rules[0].add_communities[0]",
+            'found "1:*" in @c',
+        ),
+        (
+            NODE + RULE.format('action = "reject", set_weight = 1'),
+            "policy[0].rules[0].set_weight",
+            "expected no change",
         ),
         (NODE + RULE.format('prefix = "10.0.0.0/8"'), "policy[0].rules[0].action", 'one of "accept", "reject", "next"'),
     ],

@@ -39,10 +39,13 @@ def test_the_example_of_the_documentation_is_true(toml: str, line: str) -> None:
 
     verdict = Chain(resolve(parse(NODE + toml, "")).policies).judge(path, path.attributes, prefix, peer, interface)
 
+    changes = fields | _pairs(found["changes"])
+    weight = int(changes.pop("weight", "0"))
     wanted = attributes_of(
         next_hop=path.attributes.next_hop,
-        **{k: v for k, v in (fields | _pairs(found["changes"])).items() if k not in ("source", "next_hop")},
+        **{k: v for k, v in changes.items() if k not in ("source", "next_hop") and v != "absent"},
     )
+    assert verdict.weight == weight
     assert (verdict.accepted, verdict.rule) == (found["verdict"] == "accept", found["rule"])
     assert verdict.attributes.octets == wanted.octets
     assert (verdict.attributes is path.attributes) == (found["changes"] is None)
