@@ -33,7 +33,7 @@ class Border:
             changes["as_path"] = prepend(attributes.as_path, self.prepended)
         if self.otc is not None and attributes.otc is None:
             changes["otc"] = self.otc
-        if self.is_crossed:
+        if self.is_crossed and (attributes.extended_communities or attributes.ipv6_extended_communities):
             for name, given in (
                 ("extended_communities", attributes.extended_communities),
                 ("ipv6_extended_communities", attributes.ipv6_extended_communities),
