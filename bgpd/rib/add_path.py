@@ -41,9 +41,14 @@ _NOTHING: Final = Told((), {})
 
 
 class AddPathRibOut(AdjRibOut):
-    """What the members of a group with path identifiers hold. total: paths exported, whoever they came from."""
+    """What the members of a group with path identifiers hold."""
 
     __slots__ = ()
+
+    @property
+    def routes_per_prefix(self) -> int:
+        """About how many routes a prefix stands for, at least 1."""
+        return 1 + self.total // (len(self.loc_rib) or 1)
 
     def changes(self, batch: Batch) -> list[Packed]:
         """Return the messages that bring members which were up to date up to date again."""
@@ -154,7 +159,8 @@ class _Messages:
 
     def add(self, was: Told, now: Told, known: Told, prefixes: list[bytes]) -> None:
         """Bring members from one state to another for these prefixes; known: paths that need not be told again."""
-        apart = frozenset(was.instead.keys() | now.instead.keys())
+        members = self._rib.members
+        apart = frozenset([peer for peer in was.instead.keys() | now.instead.keys() if peer in members])
         self._add(was.shared, now.shared, known.shared, prefixes, _to_all_but(apart))
         for peer in apart:
             self._add(was.to(peer), now.to(peer), known.to(peer), prefixes, _to_only(peer))

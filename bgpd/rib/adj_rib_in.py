@@ -26,7 +26,7 @@ from bgpd.rib.path import NextHop, Path, Source
 SLICE: Final = 10_000  # prefixes a slice
 _RENEWED: Final = 2000  # prefixes a slice when each may need a new path
 _PATH_ID: Final = 4  # octets
-_FEW: Final = 1000  # interned paths that are not worth a sweep
+_FEW: Final = 1000  # interned paths, or sources, that are not worth a sweep
 
 
 class Importer(Protocol):
@@ -58,7 +58,7 @@ class AdjRibIn:
 
     __slots__ = (
         "_churn", "_importer", "_interface", "_loc_rib", "_make_source", "_negotiated", "_next_hops", "_paths",
-        "family", "has_path_ids", "sources", "stale", "table",
+        "_sources_swept", "family", "has_path_ids", "sources", "stale", "table",
     )  # fmt: skip
 
     def __init__(
@@ -75,6 +75,7 @@ class AdjRibIn:
         self.table: dict[bytes, Path] = {}
         self.stale: set[bytes] = set()
         self.sources: dict[int, Source] = {}
+        self._sources_swept = _FEW  # how many there were after the last sweep
         self._loc_rib = loc_rib
         self._next_hops = next_hops
         self._importer = importer
@@ -254,6 +255,8 @@ class AdjRibIn:
             self._importer.discarded(parsed.faults)
         source = self.sources.get(path_id)
         if source is None:
+            if len(self.sources) > 2 * self._sources_swept:  # a peer may use new path identifiers for ever
+                self._sweep()
             source = self.sources[path_id] = self._make_source(path_id)
         path = Path(source, self.family, parsed, self._next_hops.get(parsed.next_hop, self._interface))
         rank(path)
@@ -299,11 +302,14 @@ class AdjRibIn:
         return path
 
     def _sweep(self) -> None:
-        """Forget the paths that no route holds any more."""
+        """Forget the paths that no route holds any more, and the sources that are left without any."""
         live = set(self.table.values())
         _release(path for path in self._paths.values() if path not in live)
         self._paths = {key: path for key, path in self._paths.items() if path in live}
         self._churn = 0
+        used = {path.source for path in live}
+        self.sources = {path_id: source for path_id, source in self.sources.items() if source in used}
+        self._sources_swept = max(_FEW, len(self.sources))
 
 
 def _release(paths: Iterable[Path]) -> None:

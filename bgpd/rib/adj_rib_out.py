@@ -5,7 +5,7 @@ prefix is the export of the path that was best at the last flush, and what it ha
 that is best now. Only the counts are kept. ``rib.add_path`` has the variant that tells several paths for a prefix.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
@@ -44,17 +44,23 @@ class Exporter(Protocol):
 class AdjRibOut:
     """What the members of a group hold.
 
-    total: prefixes exported, whoever they came from; right once the job of ``counting`` has run.
+    members: their tokens. total: routes exported, whoever they came from; right once the job of ``counting`` has run.
     """
 
-    __slots__ = ("_by_peer", "exporter", "loc_rib", "rule", "total")
+    __slots__ = ("_by_peer", "exporter", "loc_rib", "members", "rule", "total")
 
     def __init__(self, rule: ExportRule, exporter: Exporter, loc_rib: LocRib) -> None:
         self.rule = rule
         self.exporter = exporter
         self.loc_rib = loc_rib
+        self.members: Container[object] = ()
         self.total = 0
         self._by_peer: dict[object, int] = {}
+
+    @property
+    def routes_per_prefix(self) -> int:
+        """About how many routes a prefix stands for, at least 1."""
+        return 1
 
     def advertised(self, peer: object) -> int:
         """Return how many routes the member with this token holds from us: all but its own."""

@@ -117,6 +117,7 @@ class LocRib:
 
     def order_again(self) -> Iterator[None]:
         """Return the job that decides anew where there are several paths: ``prefers_oldest`` has changed."""
+        self._merged = {}
         prefixes = iter(list(self.table))
         while chunk := list(islice(prefixes, SLICE)):
             self._order_again(chunk)

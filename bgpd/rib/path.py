@@ -37,8 +37,8 @@ class Source:
     name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the
     peer's BGP Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 =
     none. peer: an opaque token that is the same object for all sources of one session: split horizon compares it with
-    ``is``. number: ours, another for each source of a speaker, from 1 on; as long as the source lives it is the path
-    identifier that its paths are sent with. accepted: prefixes in the Loc-RIB that have a path from here.
+    ``is``. number: ours, another for each source of a speaker, of four octets and not 0; as long as the source lives
+    it is the path identifier its paths are sent with. accepted: prefixes in the Loc-RIB that have a path from here.
     tails: by next hop metric, what most paths from here share of what they are compared by (see ``decision.rank``).
     """
 

@@ -15,7 +15,7 @@ from bgpd.rib.changes import Batch
 from bgpd.rib.packing import Packed
 from bgpd.rib.path import Candidates
 
-SLICE: Final = 2500  # prefixes told to members that are behind, in one go: about 20 ms if each has its own path
+SLICE: Final = 2500  # routes told to members that are behind, in one go: about 20 ms if each has its own path
 
 
 class Outlet(Protocol):
@@ -83,14 +83,14 @@ class Backlog:
             for prefix in owed.keys() & before.keys():
                 self.owed.pop(prefix, None)
 
-    def take(self, own: AdjRibOut) -> tuple[AdjRibOut, dict[bytes, Candidates | None]]:
-        """Take the next slice out, with the Adj-RIB-Out by which they were told; an empty one = all is told."""
+    def take(self, own: AdjRibOut, count: int) -> tuple[AdjRibOut, dict[bytes, Candidates | None]]:
+        """Take so many prefixes out, with the Adj-RIB-Out by which they were told; an empty one = all is told."""
         while self.inherited:
             former, owed = self.inherited[-1]
             if owed:
-                return former, _slice(owed)
+                return former, _slice(owed, count)
             self.inherited.pop()
-        return own, _slice(self.owed)
+        return own, _slice(self.owed, count)
 
 
 def _known(rib: AdjRibOut) -> dict[bytes, Candidates | None]:
@@ -99,8 +99,8 @@ def _known(rib: AdjRibOut) -> dict[bytes, Candidates | None]:
     return cast("dict[bytes, Candidates | None]", rib.loc_rib.before_changes())
 
 
-def _slice(owed: dict[bytes, Candidates | None]) -> dict[bytes, Candidates | None]:
-    return dict([owed.popitem() for _ in range(min(SLICE, len(owed)))])
+def _slice(owed: dict[bytes, Candidates | None], count: int) -> dict[bytes, Candidates | None]:
+    return dict([owed.popitem() for _ in range(min(count, len(owed)))])
 
 
 class UpdateGroup:
@@ -114,6 +114,7 @@ class UpdateGroup:
     def __init__(self, rib: AdjRibOut, schedule: Callable[[Callable[[], None]], object]) -> None:
         self.rib = rib
         self.members: dict[object, Member] = {}
+        rib.members = self.members
         self._schedule = schedule
         self._fresh: Backlog | None = None  # made in this tick: who comes now shares it
 
@@ -206,7 +207,7 @@ class UpdateGroup:
             member.backlog = Backlog([member], dict(backlog.owed), backlog.closing)
         if not members:
             return
-        told_by, owed = backlog.take(self.rib)
+        told_by, owed = backlog.take(self.rib, SLICE // self.rib.routes_per_prefix or 1)
         if owed:
             packed = self.rib.state(owed, told_by)
             if packed:

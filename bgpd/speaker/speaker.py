@@ -51,6 +51,7 @@ from bgpd.speaker.slices import Slicer
 _SETTLE: Final = 3.0  # seconds a peer without End-of-RIB gets to tell what it has, after our restart
 _RECOVERY_CHECK: Final = 0.25  # seconds
 _FLUSH: Final = 20.0  # seconds that a stop waits for the kernel to take our routes out
+_LAST_PATH_ID: Final = 0xFFFF_FFFF
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker")
 
@@ -79,7 +80,7 @@ class Speaker:
             None  # configured peers by address and link; None = unknown
         )
         self._keys = Keys(self.listener, network, config.node)
-        self.source_numbers: Iterator[int] = count(1)
+        self.source_numbers: Iterator[int] = (1 + number % _LAST_PATH_ID for number in count())
         self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier, self.source_numbers)
         self.forwarding = self._make_forwarding()
         for loc_rib in self.loc_ribs.values():

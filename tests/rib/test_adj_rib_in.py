@@ -208,6 +208,23 @@ def test_paths_that_nothing_holds_are_forgotten(monkeypatch: pytest.MonkeyPatch)
     assert bench.rib.paths_held <= 30
 
 
+def test_sources_of_path_identifiers_that_are_not_used_any_more_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
+    bench = Bench(session=replace(negotiated(), add_path_receive=frozenset({IPV4_UNICAST})))
+    bench.rib.announce(BLOCK, None, [b"\0\0\0\1" + KEYS[1]])
+    for number in range(2, 200):
+        path_id = number.to_bytes(4)
+        bench.rib.announce(BLOCK, None, [path_id + KEYS[0]])
+        assert len(bench.loc_rib.table[KEYS[0]]) == 1
+        bench.rib.withdraw([path_id + KEYS[0]])
+    assert len(bench.rib.sources) <= 30
+    bench.rib.announce(OTHER, None, [b"\0\0\0\2" + KEYS[0], b"\0\0\0\1" + KEYS[0]])
+    assert len(bench.loc_rib.table[KEYS[0]]) == 2
+    bench.rib.withdraw([b"\0\0\0\1" + KEYS[0], b"\0\0\0\1" + KEYS[1], b"\0\0\0\2" + KEYS[0]])
+    assert bench.loc_rib.table == {}
+    assert bench.rib.accepted == 0
+
+
 def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
     bench = Bench()

@@ -7,7 +7,7 @@ from bgpd.api.operations import Refused
 from bgpd.api.rows import FamilyCount, FaultyRow, MessageCount, PeerDetail, PeerRow
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.config import ResolvedPeer
-from bgpd.config.model import MaxPrefixAction
+from bgpd.config.model import AddPathDirection, MaxPrefixAction
 from bgpd.families import Family
 from bgpd.fsm.graceful_restart import Phase
 from bgpd.fsm.states import State
@@ -210,6 +210,7 @@ def _settings(settings: ResolvedPeer) -> dict[str, str]:
     return {
         "authentication": _authentication(settings),
         "next hop": settings.next_hop.value,
+        "paths sent": _paths_sent(settings),
         **({"local AS": local} if (local := _local_asn(settings)) else {}),
         **({"our role": f"{settings.role.value}{', strict' * settings.is_role_required}"} if settings.role else {}),
         "prefix limit": limit if settings.max_prefix_limit else "none",
@@ -225,6 +226,12 @@ def _authentication(settings: ResolvedPeer) -> str:
         others = f" of {len(settings.tcp_ao)}" if len(settings.tcp_ao) > 1 else ""
         return f"TCP-AO, {key.algorithm.value}, key {key.send_id}/{key.recv_id}{others}"
     return "TCP-MD5" if settings.password is not None else "none"
+
+
+def _paths_sent(settings: ResolvedPeer) -> str:
+    if settings.add_path not in (AddPathDirection.SEND, AddPathDirection.BOTH):
+        return "the best one"
+    return f"the best {settings.add_path_send_limit}" if settings.add_path_send_limit else "all"
 
 
 def _yes(value: bool) -> str:
