@@ -12,9 +12,11 @@ TESTS ?= -m "not interop"
 # Fuzzing: seconds for each target, and which ones (none: all)
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?=
+# Soak test: seconds of flapping
+SOAK_SECONDS ?= 120
 SOURCES := $(wildcard bgpd tests conformance bench)
 
-.PHONY: help demo lab setup test conformance interop fuzz check format clean
+.PHONY: help demo lab setup test conformance interop fuzz soak check format clean
 
 help:
 	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
@@ -23,6 +25,7 @@ help:
 	@echo "make conformance  the tests of each RFC's rules, and what holds"
 	@echo "make interop      sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
 	@echo "make fuzz         every decoder under a fuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS=\"update nlri\""
+	@echo "make soak         200 peers that come and go with 100,000 routes, and what is left of them"
 	@echo "make lab          the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
 	@echo "make format       rewrite the sources as the formatter wants them"
 	@echo "make clean        remove .venv and everything generated"
@@ -64,6 +67,9 @@ interop: $(VENV)/.developed
 
 fuzz: $(VENV)/.fuzzing
 	$(BIN)/python -m conformance.fuzz.campaign --seconds $(FUZZ_SECONDS) $(FUZZ_TARGETS)
+
+soak: $(VENV)/.developed
+	$(BIN)/python -m conformance.soak.run --seconds $(SOAK_SECONDS)
 
 check: $(VENV)/.developed
 	$(BIN)/ruff format --check $(SOURCES)

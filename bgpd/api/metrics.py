@@ -64,6 +64,13 @@ def _daemon(statistics: Statistics) -> Iterator[Metric]:
     for family, count in statistics.prefixes.items():
         prefixes.add_metric([family], count)
     yield prefixes
+    paths = GaugeMetricFamily(
+        "bgpd_rib_paths", "Paths held from peers: attributes that prefixes of a peer share.", labels=["family"]
+    )
+    for family, count in statistics.paths.items():
+        paths.add_metric([family], count)
+    yield paths
+    yield GaugeMetricFamily("bgpd_tasks", "Tasks of the event loop.", statistics.tasks)
     yield GaugeMetricFamily("bgpd_next_hops", "Next hops that are tracked.", statistics.next_hops)
     yield GaugeMetricFamily(
         "bgpd_update_groups", "Groups of peers that are sent the same octets.", statistics.update_groups

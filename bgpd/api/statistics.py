@@ -101,7 +101,11 @@ class FibStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """All that is measured. prefixes, paths: of the Loc-RIB by family. distributions: name → (text, distribution)."""
+    """All that is measured.
+
+    prefixes: of the Loc-RIB by family. paths: held from peers, by family. distributions: name → (text, distribution).
+    tasks: of the event loop.
+    """
 
     version: str
     started: float
@@ -112,3 +116,5 @@ class Statistics:
     unknown_peers: int
     fib: FibStatistics
     distributions: Mapping[str, tuple[str, Distribution]]
+    paths: Mapping[str, int]
+    tasks: int

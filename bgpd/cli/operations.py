@@ -92,7 +92,8 @@ class SpeakerOperations:
             "convergence_written": (_WRITTEN, Sample(BOUNDS, tuple(written.counts), written.total)),
             "event_loop_lag": (_LAG, self._lag.sample()),
         }
-        return views.statistics(speaker, self._now(), bgpd.__version__, distributions)
+        tasks = len(asyncio.all_tasks(speaker.loop))
+        return views.statistics(speaker, self._now(), bgpd.__version__, distributions, tasks)
 
     def health(self) -> Health:
         """Return whether the daemon is ready."""

@@ -28,6 +28,8 @@ def test_every_part_has_its_samples(accept: str) -> None:
     assert samples["bgpd_peer_messages_total", (("direction", "sent"), peer, ("type", "UPDATE"))] == 4
     assert samples["bgpd_peer_routes", (("family", "ipv4-unicast"), ("kind", "advertised"), peer)] == 5
     assert samples["bgpd_peer_owed_prefixes", (peer,)] == 20
+    assert samples["bgpd_rib_paths", (("family", "ipv4-unicast"),)] == 2
+    assert samples["bgpd_tasks", ()] == 5
     assert samples["bgpd_fib_routes", (("state", "failed"),)] == 1
     assert samples["bgpd_fib_errors_total", ()] == 3
     assert samples["bgpd_unknown_peers_refused_total", ()] == 4

@@ -58,7 +58,11 @@ def _problems(speaker: SpeakerView, expected: Sequence[PeerView]) -> Iterator[st
 
 
 def statistics(
-    speaker: SpeakerView, moment: Moment, version: str, distributions: Mapping[str, tuple[str, Distribution]]
+    speaker: SpeakerView,
+    moment: Moment,
+    version: str,
+    distributions: Mapping[str, tuple[str, Distribution]],
+    tasks: int,
 ) -> Statistics:
     """Return all that is measured."""
     kernel = speaker.kernel
@@ -83,6 +87,13 @@ def statistics(
         if kernel is not None
         else FibStatistics(),
         distributions=distributions,
+        paths={
+            family.name: sum(
+                peer.adj_ribs_in[family].paths_held for peer in speaker.peers.values() if family in peer.adj_ribs_in
+            )
+            for family in speaker.loc_ribs
+        },
+        tasks=tasks,
     )
 
 
