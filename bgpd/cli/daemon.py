@@ -28,6 +28,7 @@ from bgpd.cli.check import CONFIG_IS_WRONG, read, report
 from bgpd.cli.garbage import Garbage
 from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
+from bgpd.cli.run_mark import INTERVAL, RunMark
 from bgpd.config import ConfigError, Resolved
 from bgpd.config.notices import notices
 from bgpd.kernel import KernelError
@@ -129,7 +130,9 @@ class _Daemon:
         speaker = Speaker(self._config, loop, TcpNetwork(), Random())
         lag, garbage = LoopLag(loop), Garbage(loop)
         operations = SpeakerOperations(speaker, self._path, self._threshold, lag, self._notifier)
-        await speaker.start()
+        mark = RunMark(Path(self._config.control.socket))
+        await speaker.start(mark.former())
+        beat = loop.create_task(_keep_marked(mark, speaker))
         loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
         server = (await loop.run_in_executor(None, _import_server))(operations)
         for listener, is_full in bound:
@@ -147,7 +150,12 @@ class _Daemon:
             watchdog.cancel()
         lag.stop()
         garbage.stop()
+        beat.cancel()
         await server.close()
+        if self._flush or speaker.is_draining:
+            mark.remove()
+        else:
+            mark.alive(speaker.peers_from_ranges())
         await speaker.stop(flush=self._flush)
 
     def _reload(self, operations: SpeakerOperations) -> None:
@@ -159,6 +167,12 @@ class _Daemon:
         while True:
             self._notifier.alive()
             await asyncio.sleep(self._notifier.watchdog / 2)
+
+
+async def _keep_marked(mark: RunMark, speaker: Speaker) -> None:
+    while True:
+        mark.alive(speaker.peers_from_ranges())
+        await asyncio.sleep(INTERVAL)
 
 
 async def _reload_and_log(operations: SpeakerOperations) -> None:

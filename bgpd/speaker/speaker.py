@@ -40,6 +40,7 @@ from bgpd.session.sockets import Network
 from bgpd.speaker.convergence import Histogram
 from bgpd.speaker.draining import Stage
 from bgpd.speaker.exporting import GroupExporter
+from bgpd.speaker.former_run import FormerRun
 from bgpd.speaker.forwarding import Forwarding
 from bgpd.speaker.keys import Keys, session_settings
 from bgpd.speaker.offer import offer, peer_type
@@ -60,8 +61,8 @@ class Speaker:
     """One BGP speaker.
 
     peers: by name. loc_ribs: by family. groups: by rule. kernel: None = next hops are not looked up and nothing is
-    written. source_numbers: each source of paths takes the next. is_recovering: our routes of an earlier run are in
-    the kernel, and the peers have not told us all yet; nothing is announced and nothing swept until then. sent:
+    written. source_numbers: each source of paths takes the next. is_recovering: our routes of an earlier run are in the
+    kernel or with our peers, which have not told us all yet; nothing is announced and nothing swept until then. sent:
     seconds from a change's arrival to its UPDATEs.
     """
 
@@ -99,13 +100,21 @@ class Speaker:
         self._listening: asyncio.Task[None] | None = None  # under way after a reload
         self._recovery_timer: asyncio.TimerHandle | None = None
         self._recovery_ends = 0.0
+        self._awaited: frozenset[str] = frozenset()  # peers from ranges that had sessions with the run before
 
-    async def start(self) -> None:
-        """Read the kernel, listen, and bring up the peers. Raises KernelError or ListenError."""
+    async def start(self, former: FormerRun | None = None) -> None:
+        """Read the kernel, listen, and bring up the peers. Raises KernelError or ListenError.
+
+        former: the run before this one. It is a restart if routes of ours are in the kernel; where the kernel is left
+        alone, if peers may still keep what the former run told them.
+        """
         if self.kernel is not None:
             await self.kernel.start()
             self.is_recovering = any(self.kernel.installed(family) for family in self.loc_ribs)
             self._program_again()
+        elif former is not None:
+            self.is_recovering = former.age < self._longest_kept()
+            self._awaited = former.peers
         self.origination.set_networks(self.config.networks)
         node = self.config.node
         peers = [self._keys.of_peer(peer) for peer in self.config.peers]
@@ -118,9 +127,11 @@ class Speaker:
                 await self.kernel.close()
             raise
         if self.is_recovering:
-            longest = max((peer.restart_time for peer in self.config.peers), default=0)
-            self._recovery_ends = self.loop.time() + max(longest, _SETTLE)
-            _log.info("routes of an earlier run are in the kernel: waiting for the peers before sweeping them")
+            longest = max((peer.restart_time for peer in self._templates()), default=0)
+            age = former.age if former is not None and self.kernel is None else 0.0
+            # Peers began to count when they lost us
+            self._recovery_ends = self.loop.time() + max(longest - age if age < longest else longest, _SETTLE)
+            _log.info("restarted: nothing is announced or swept before the peers have told all they have")
             self._check_recovery()
         for settings in peers:
             self._add_peer(settings)
@@ -214,6 +225,10 @@ class Speaker:
         if changes.listeners:
             self._listening = self.loop.create_task(self._listen_again())
         return changes
+
+    def peers_from_ranges(self) -> list[str]:
+        """Return the names of the peers that dialled in from a range and have a session."""
+        return [name for name, peer in self.peers.items() if peer.range_name and peer.negotiated is not None]
 
     # what peers ask (see speaker.peer.Hub)
 
@@ -378,7 +393,8 @@ class Speaker:
             return
         if self._recovery_timer is not None:
             self._recovery_timer.cancel()
-        waiting = [p.settings.name for p in self.peers.values() if not p.has_all_routes(settle=_SETTLE)]
+        waiting = [name for name in self._awaited if name not in self.peers]
+        waiting += [p.settings.name for p in self.peers.values() if not p.has_all_routes(settle=_SETTLE)]
         if (waiting or not self.peers) and self.loop.time() < self._recovery_ends:
             self._recovery_timer = self.loop.call_later(_RECOVERY_CHECK, self._check_recovery)
             return
@@ -397,6 +413,13 @@ class Speaker:
         if self.kernel is not None:
             gone = self.kernel.sweep()
             _log.info("recovery is over", swept=gone)
+
+    def _templates(self) -> list[ResolvedPeer]:
+        return [*self.config.peers, *(one.template for one in self.config.ranges)]
+
+    def _longest_kept(self) -> float:
+        """Return for how many seconds some peer keeps our routes after it lost us."""
+        return max((p.restart_time + p.stale_time for p in self._templates() if p.graceful_restart), default=0)
 
     def _add_peer(self, settings: ResolvedPeer, range_name: str = "") -> Peer:
         peer = Peer(settings, self, range_name)

@@ -9,7 +9,7 @@ from bgpd.api.operations import RouteQuery
 from bgpd.api.rows import Candidate, Explanation, Export, FibRow
 from bgpd.api.views.describing import Describer, ecmp_limit, fib_row
 from bgpd.api.views.scanning import PATH_ID, longest_match
-from bgpd.api.views.subjects import PeerView, SpeakerView
+from bgpd.api.views.subjects import PeerView, Refusing, SpeakerView
 from bgpd.families import Family
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.decision import against_best, equal_cost
@@ -48,18 +48,33 @@ def _usable(speaker: SpeakerView, family: Family, key: bytes, candidates: Candid
         verdict = "best" if path is best else "multipath" if path in shared else "lost"
         row = describe(path, prefix, is_best=path is best, is_multipath=path in shared)
         let_in = _import_policy(speaker, family, key, path)
-        yield Candidate(row, verdict, step.value, _resolution(speaker, path), let_in)
+        not_black = _not_black_hole(speaker, family, key, path)
+        resolution = f"{_resolution(speaker, path)}{not_black and f'; {not_black}'}"
+        yield Candidate(row, verdict, step.value, resolution, let_in)
 
 
 def _import_policy(speaker: SpeakerView, family: Family, prefix: bytes, path: Path) -> str:
     """Return the policy rule that let the path in, empty = none was asked."""
+    importer, received = _received(speaker, family, prefix, path)
+    return importer.policy(received, prefix) if importer is not None and received is not None else ""
+
+
+def _not_black_hole(speaker: SpeakerView, family: Family, prefix: bytes, path: Path) -> str:
+    """Return why a path that asks to be a black hole is none, empty = it does not ask or is one."""
+    importer, received = _received(speaker, family, prefix, path)
+    if importer is None or received is None or path.is_black_hole:
+        return ""
+    return importer.black_hole_refusal(received, prefix)
+
+
+def _received(speaker: SpeakerView, family: Family, prefix: bytes, path: Path) -> tuple[Refusing | None, Path | None]:
+    """Return the path as it was received, and who judged it; None = it is not a peer's."""
     peer = speaker.peers.get(path.source.name) if path.source.peer is not None else None
     rib = peer.adj_ribs_in.get(family) if peer is not None else None
     if peer is None or rib is None or family not in peer.importers:
-        return ""
+        return None, None
     key = path.source.path_id.to_bytes(PATH_ID) + prefix if rib.has_path_ids else prefix
-    received = rib.table.get(key)
-    return peer.importers[family].policy(received, prefix) if received is not None else ""
+    return peer.importers[family], rib.table.get(key)
 
 
 def _rejected(
@@ -87,6 +102,8 @@ def _rejected(
 def _resolution(speaker: SpeakerView, path: Path) -> str:
     """Return how the path's next hop is reached, for people."""
     kernel, hop = speaker.kernel, path.next_hop
+    if path.is_black_hole and path.source.peer is not None:
+        return "black hole that the peer asks for (RFC 7999); the next hop is not used"
     if not (hop.address or hop.link_local):
         name = kernel.interface_name(path.interface) if kernel is not None and path.interface else ""
         return f"our own, dev {name}" if name else "our own"
