@@ -1,7 +1,9 @@
 """The catalogue itself: well-formed, every test it names exists, no binding rule without a test or a reason."""
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,21 @@ def test_every_binding_rule_has_a_test_or_a_reason() -> None:
         if one.level.is_binding and one.standing is Standing.UNTESTED
     ]
     assert bare == []
+
+
+def _markers(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield test and RFC number of each ``@pytest.mark.rfc`` of a file."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for mark in node.decorator_list:
+                if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.rfc":
+                    yield f"{path.relative_to(ROOT)}::{node.name}", ast.literal_eval(mark.args[0])
+
+
+def test_every_marked_rfc_is_in_the_catalogue() -> None:
+    numbers = {str(rfc.number) for rfc in CATALOGUE}
+    files = [path for part in ("tests", "conformance") for path in sorted((ROOT / part).rglob("test_*.py"))]
+    assert [(test, number) for path in files for test, number in _markers(path) if number not in numbers] == []
 
 
 def test_the_document_is_current() -> None:

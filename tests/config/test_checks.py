@@ -158,3 +158,12 @@ def test_ipv4_routes_over_an_ipv6_session_need_no_ipv4_address() -> None:
 
 def test_a_missing_password_file_is_no_fault_of_the_file() -> None:
     assert faults(NODE + PEER + 'password_file = "/nowhere/at/all"\n') == {}
+
+
+@pytest.mark.rfc("9234", "4.1")
+def test_only_external_peers_have_roles() -> None:
+    peers = '[[peer]]\naddress = "172.18.0.2"\nasn = {}\nrole = "provider"\n'
+    found = faults(NODE + peers.format('"internal"'))
+    assert list(found) == ["peer[0].role"]
+    assert "only those have roles" in found["peer[0].role"]
+    assert faults(NODE + peers.format(65020)) == {}

@@ -119,5 +119,11 @@ def test_two_roles_in_one_open_are_refused() -> None:
     assert _refused(remote).subcode == OpenSubcode.ROLE_MISMATCH
 
 
+@pytest.mark.rfc("9234", "4.2")
+def test_the_same_role_several_times_counts_once() -> None:
+    local = opening(65001, "10.0.0.1", 90, Role(0))
+    assert check(opening(65002, "10.0.0.2", 90, Role(3), Role(3)), local, settings()).peer_role == 3
+
+
 def test_a_role_that_only_one_side_announces_is_no_fault() -> None:
     assert check(opening(65002, "10.0.0.2", 90, Role(0)), LOCAL, settings()).peer_role == 0

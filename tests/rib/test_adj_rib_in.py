@@ -199,6 +199,21 @@ def test_path_identifiers_give_one_prefix_several_paths() -> None:
     assert bench.loc_rib.table == {}
 
 
+@pytest.mark.rfc("7911", "5")
+def test_new_identifiers_after_a_restart_leave_no_moment_without_a_path() -> None:
+    session = replace(negotiated(), add_path_receive=frozenset({IPV4_UNICAST}))
+    bench = Bench(session=session)
+    bench.rib.announce(BLOCK, None, [b"\0\0\0\1" + key for key in KEYS])
+    bench.rib.mark_stale()
+    bench.rib.renegotiate(session)
+    assert set(bench.loc_rib.table) == set(KEYS)
+    bench.rib.announce(OTHER, None, [b"\0\0\0\7" + key for key in KEYS])
+    assert set(bench.loc_rib.table) == set(KEYS)
+    bench.rib.end_of_stale()
+    assert [bench.best(key) for key in KEYS] == [200] * len(KEYS)
+    assert all(len(candidates) == 1 for candidates in bench.loc_rib.table.values())
+
+
 def test_paths_that_nothing_holds_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
     bench = Bench()

@@ -5,7 +5,7 @@ import pytest
 from bgpd.addresses import parse_address
 from bgpd.families import IPV6_UNICAST
 from bgpd.identity import BgpIdentifier, PeerType
-from bgpd.messages.attributes.block import make, parse
+from bgpd.messages.attributes.block import make, parse, split
 from bgpd.messages.attributes.model import EMPTY_AS_PATH, Attributes, Origin, Unknown
 from bgpd.reflector.attributes import loop, reflected
 from bgpd.rib.export import ExportRule, NextHopMode, Settled, refusal, rewrite
@@ -125,6 +125,18 @@ def test_non_transitive_extended_communities_stay_within_the_as() -> None:
     assert told(sent, export_rule(EBGP)).extended_communities == (transitive,)
     only = path(peer_source(1), extended_communities=(other,))
     assert told(only, export_rule(EBGP)).extended_communities == ()
+
+
+@pytest.mark.rfc("4360", "6")
+def test_non_transitive_extended_communities_go_to_other_members_of_the_confederation() -> None:
+    both = (bytes.fromhex("0002fc000000004d"), bytes.fromhex("4004fc000000004d"))
+    exported = rewrite(
+        path(peer_source(1), extended_communities=both),
+        path(peer_source(1), extended_communities=both).attributes,
+        export_rule(PeerType.CONFEDERATION),
+        reflected,
+    )
+    assert dict(split(exported.octets))[16] == bytes.fromhex("c01010") + b"".join(both)
 
 
 @pytest.mark.rfc("4456", "6")

@@ -137,6 +137,19 @@ def test_a_path_from_outside_is_preferred_to_one_from_another_member_that_is_as_
     assert why(best, other) is Step.PEER_TYPE
 
 
+@pytest.mark.rfc("9234", "5")
+def test_otc_that_is_set_at_the_border_is_the_identifier(speakers: Cluster) -> None:
+    speakers.start(3, OPEN + peer(2, asn="100"), asn=200)
+    speakers.start(1, OPEN + peer(2, asn="65002") + network(PREFIX), asn=65001, node=GROUP)
+    to_customer = peer(3, asn="200", role='"provider"')
+    speakers.start(2, OPEN + peer(1, asn="65001") + to_customer, asn=65002, node=GROUP)
+    speakers.until(3, PREFIX)
+    inside, outside = speakers.best(2, PREFIX), speakers.best(3, PREFIX)
+    assert inside is not None
+    assert outside is not None
+    assert (inside.attributes.otc, outside.attributes.otc) == (None, 100)
+
+
 @pytest.mark.rfc("1997")
 @pytest.mark.parametrize(
     ("communities", "reached"), [('["no-export-subconfed"]', []), ('["no-export"]', [2]), ("[]", [2, 3, 4])]

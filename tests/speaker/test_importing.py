@@ -3,6 +3,7 @@
 import pytest
 
 from bgpd.families import IPV4_UNICAST
+from bgpd.rib.path import Path
 from tests.support.cluster import Cluster, cluster, network, peer
 
 PREFIX = "10.65.9.0/24"
@@ -62,3 +63,75 @@ def test_a_policy_takes_med_off() -> None:
             path = made.best(number, PREFIX)
             assert path is not None
             assert path.attributes.med is None
+
+
+OPEN = {"ebgp_requires_policy": "false"}
+HOST, NETWORK = "10.65.9.1/32", "10.65.8.0/24"
+
+
+def _black_holes(made: Cluster, blackhole: str, community: str = '["blackhole"]') -> tuple[Path, Path]:
+    """Let a neighbour ask for black holes of a host and of a network; return the best paths here."""
+    asking = network(HOST, communities=community) + network(NETWORK, communities=community)
+    made.start(2, peer(1, asn="64512", **OPEN) + asking, asn=65002)
+    made.start(1, peer(2, asn="65002", **OPEN, blackhole=blackhole) + peer(4))
+    made.start(4, peer(1))
+    made.until(1, HOST)
+    made.until(1, NETWORK)
+    made.run(1)
+    host, whole = made.best(1, HOST), made.best(1, NETWORK)
+    assert host is not None
+    assert whole is not None
+    return host, whole
+
+
+@pytest.mark.rfc("7999", "3.3")
+@pytest.mark.parametrize(
+    ("blackhole", "is_host", "is_network"),
+    [
+        ("{ }", False, False),
+        ("{ accept = true }", True, False),
+        ("{ accept = true, min_length_ipv4 = 24 }", True, True),
+        ("{ accept = false, min_length_ipv4 = 24 }", False, False),
+    ],
+)
+def test_a_black_hole_is_made_only_where_it_was_agreed_on_and_for_long_prefixes(
+    blackhole: str, is_host: bool, is_network: bool
+) -> None:
+    with cluster() as made:
+        host, whole = _black_holes(made, blackhole)
+        assert (host.is_black_hole, whole.is_black_hole) == (is_host, is_network)
+
+
+@pytest.mark.rfc("7999", "3.2")
+@pytest.mark.parametrize(
+    ("blackhole", "communities", "added", "is_told_inside"),
+    [
+        ("{ accept = true }", '["blackhole"]', (0xFFFFFF01,), True),
+        ('{ accept = true, add_community = "no-advertise" }', '["blackhole"]', (0xFFFFFF02,), False),
+    ],
+)
+def test_a_black_hole_does_not_spread(
+    blackhole: str, communities: str, added: tuple[int, ...], is_told_inside: bool
+) -> None:
+    with cluster() as made:
+        host, _ = _black_holes(made, blackhole, communities)
+        assert host.attributes.communities == (0xFFFF029A, *added)
+        assert (made.best(4, HOST) is not None) == is_told_inside
+
+
+@pytest.mark.rfc("7999", "3.3")
+def test_import_policy_says_who_may_ask_for_a_black_hole() -> None:
+    policy = (
+        '[[policy]]\nname = "own"\nrules = [ { prefix = "10.65.9.0/24", match = "in", action = "accept" } ]\n'
+        'default = "reject"\n'
+    )
+    asking = network(HOST, communities='["blackhole"]') + network("10.66.0.1/32", communities='["blackhole"]')
+    with cluster() as made:
+        made.start(2, peer(1, asn="64512", **OPEN) + asking, asn=65002)
+        made.start(1, policy + peer(2, asn="65002", import_='["own"]', blackhole="{ accept = true }"))
+        made.until(1, HOST)
+        made.run(1)
+        host = made.best(1, HOST)
+        assert host is not None
+        assert host.is_black_hole
+        assert made.best(1, "10.66.0.1/32") is None

@@ -7,11 +7,13 @@ import pytest
 
 from bgpd.config import Resolved, parse, resolve
 from bgpd.messages.capabilities import (
+    AddPath,
     EnhancedRouteRefresh,
     ExtendedMessage,
     FourOctetAs,
     GracefulRestartCapability,
     MultiProtocol,
+    PathIdFamily,
     RestartFamily,
     RouteRefresh,
 )
@@ -35,8 +37,8 @@ PEER = '[[peer]]\naddress = "10.0.0.2"\nasn = "internal"\npassive = true\nfamili
 FAMILIES = [(1, 1), (2, 1)]
 
 
-def _config(kernel: str = "false") -> Resolved:
-    return resolve(parse(f'{NODE}{PEER}[kernel]\nenabled = {kernel}\n[http]\nlisten = ""\n', "bgp.toml"))
+def _config(kernel: str = "false", more: str = "") -> Resolved:
+    return resolve(parse(f'{NODE}{PEER}{more}[kernel]\nenabled = {kernel}\n[http]\nlisten = ""\n', "bgp.toml"))
 
 
 def _offer(*, is_restarting: bool = False, is_preserved: bool = False) -> Open:
@@ -70,6 +72,14 @@ def test_an_offer_names_each_family_once() -> None:
 def test_an_offer_is_one_parameter() -> None:
     octets = _offer().encode()
     assert (octets[28], octets[29], octets[30]) == (len(octets) - 29, 2, len(octets) - 31)
+
+
+@pytest.mark.rfc("7911", "4")
+def test_an_offer_of_several_paths_is_one_capability() -> None:
+    config = _config(more='add_path = "both"\n')
+    offers = offer(config.peers[0], config.node, config.node.asn, is_restarting=False, is_preserved=False).capabilities
+    (found,) = [each for each in offers if isinstance(each, AddPath)]
+    assert found.families == tuple(PathIdFamily(*family, True, True) for family in FAMILIES)
 
 
 @pytest.mark.rfc("4724", "3")

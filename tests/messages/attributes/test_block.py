@@ -348,6 +348,18 @@ class TestFaults:
         found = parse(octets + LOCAL_PREF, replace(EXTERNAL, is_confederation=True))
         assert (str(found.as_path), found.local_pref) == ("(65000) 65002", 100)
 
+    @pytest.mark.rfc("5065", "5")
+    @pytest.mark.parametrize(
+        "value", ["", "0201 0000fdea", "0401 0000fde8 0201 0000fdea", "0201 0000fdea 0301 0000fde8"]
+    )
+    def test_a_path_from_another_member_as_begins_with_a_confederation_sequence(self, value: str) -> None:
+        member = replace(EXTERNAL, is_confederation=True)
+        octets = ORIGIN + tlv(2, 0x40, bytes.fromhex(value)) + NEXT_HOP
+        fault = withdrawn(octets, member)
+        assert (fault.attribute, fault.subcode) == ("AS_PATH", UpdateSubcode.MALFORMED_AS_PATH)
+        good = ORIGIN + tlv(2, 0x40, bytes.fromhex("0301 0000fde8" + value)) + NEXT_HOP
+        assert parse(good, member).as_path.octets == bytes.fromhex("0301 0000fde8" + value)
+
     def test_what_an_internal_session_taught_is_not_taken_from_outside(self) -> None:
         octets = MANDATORY + LOCAL_PREF + bytes.fromhex("80 09 04 00000001 80 0a 04 00000001")
         assert parse(octets, INTERNAL).local_pref == 100
