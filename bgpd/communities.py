@@ -1,8 +1,9 @@
 """Communities as people write them: plain, extended and large, exact or with ``*`` in place of a number.
 
-Plain ``64512:77`` or a registered name (RFC 1997, IANA "BGP Well-known Communities"), 32-bit; large ``64512:1:2``
-(RFC 8092), three 32-bit numbers; extended ``rt:64512:77``, ``ro:10.0.0.1:5`` (RFC 4360, RFC 5668) or ``0x`` and 16
-hexadecimal digits, 8 octets; IPv6 address specific ``rt:[2001:db8::1]:7`` (RFC 5701), 20 octets.
+Plain ``64512:77`` or a registered name (RFC 1997, IANA "BGP Well-known Communities"), 32-bit; large ``64512:1:2`` (RFC
+8092), three 32-bit numbers; extended ``rt:64512:77``, ``ro:10.0.0.1:5``, ``rt:77L:5`` for a small AS number in four
+octets (RFC 4360, RFC 5668), ``opaque:12:8`` or ``0x`` and 16 hexadecimal digits, 8 octets; IPv6 address specific
+``rt:[2001:db8::1]:7`` or ``0x`` and 40 digits (RFC 5701), 20 octets.
 """
 
 import difflib
@@ -43,6 +44,8 @@ _SUBTYPE_NAMES: Final[Mapping[int, str]] = MappingProxyType({value: name for nam
 _TWO_OCTET_AS: Final = 0x00
 _IPV4_ADDRESS: Final = 0x01
 _FOUR_OCTET_AS: Final = 0x02
+_OPAQUE: Final = 0x03
+_FOUR_OCTET_MARK: Final = "L"
 _WIDE: Final = (_IPV4_ADDRESS, _FOUR_OCTET_AS)  # the administrator has four octets, the number two
 
 EXPECTED: Final = (
@@ -90,9 +93,14 @@ def parse_pattern(text: str) -> CommunityPattern:
         return _pattern("plain", text, ((WELL_KNOWN[text], 4),))
     if re.fullmatch(r"0x[0-9a-fA-F]{16}", text):
         return CommunityPattern("extended", text, bytes.fromhex(text[2:]), b"\xff" * 8)
+    if re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        return CommunityPattern("ipv6_extended", text, bytes.fromhex(text[2:]), b"\xff" * 20)
     name, _, rest = text.partition(":")
     if name in _SUBTYPES:
         return _extended(text, _SUBTYPES[name], rest)
+    if name == "opaque":
+        subtype, _, value = rest.partition(":")
+        return _pattern("extended", text, ((_OPAQUE, 1), (_number(subtype, 1, text), 1), (_number(value, 6, text), 6)))
     parts = text.split(":")
     if len(parts) == 2:
         return _pattern("plain", text, tuple((_number(part, 2, text), 2) for part in parts))
@@ -160,6 +168,8 @@ def format_large_community(community: LargeCommunity) -> str:
 
 def format_extended_community(octets: bytes) -> str:
     """Return ``rt:64512:77`` for kinds with a written form, else ``0x`` and the octets; 8 or 20 octets."""
+    if octets[0] == _OPAQUE and len(octets) == 8:
+        return f"opaque:{octets[1]}:{int.from_bytes(octets[2:])}"
     name = _SUBTYPE_NAMES.get(octets[1])
     if name is not None and len(octets) == 20 and octets[0] == 0x00:
         return f"{name}:[{ipaddress.IPv6Address(octets[2:18])}]:{int.from_bytes(octets[18:])}"
@@ -168,10 +178,10 @@ def format_extended_community(octets: bytes) -> str:
             return f"{name}:{int.from_bytes(octets[2:4])}:{int.from_bytes(octets[4:])}"
         if octets[0] == _IPV4_ADDRESS:
             return f"{name}:{ipaddress.IPv4Address(octets[2:6])}:{int.from_bytes(octets[6:])}"
-        if (
-            octets[0] == _FOUR_OCTET_AS and int.from_bytes(octets[2:6]) > 0xFFFF
-        ):  # a smaller one would read as two-octet
-            return f"{name}:{int.from_bytes(octets[2:6])}:{int.from_bytes(octets[6:])}"
+        if octets[0] == _FOUR_OCTET_AS:
+            asn = int.from_bytes(octets[2:6])
+            mark = "" if asn > 0xFFFF else _FOUR_OCTET_MARK  # without it, a small one reads as two-octet
+            return f"{name}:{asn}{mark}:{int.from_bytes(octets[6:])}"
     return f"0x{octets.hex()}"
 
 
@@ -186,13 +196,18 @@ def _extended(text: str, subtype: int, rest: str) -> CommunityPattern:
     administrator, colon, local = rest.partition(":")
     if not colon:
         raise ValueError(f"an extended community has two parts behind its kind: {text!r}")
+    if administrator.count(".") == 1:
+        high, low = (_number(part, 2, text) for part in administrator.split("."))
+        return _pattern(
+            "extended", text, ((_FOUR_OCTET_AS, 1), (subtype, 1), (high, 2), (low, 2), (_number(local, 2, text), 2))
+        )
     if "." in administrator:
         address = int(ipaddress.IPv4Address(administrator))
         return _pattern(
             "extended", text, ((_IPV4_ADDRESS, 1), (subtype, 1), (address, 4), (_number(local, 2, text), 2))
         )
-    asn = _number(administrator, 4, text)
-    if asn is not None and asn > 0xFFFF:
+    asn = _number(administrator.removesuffix(_FOUR_OCTET_MARK), 4, text)
+    if administrator.endswith(_FOUR_OCTET_MARK) or (asn is not None and asn > 0xFFFF):
         return _pattern("extended", text, ((_FOUR_OCTET_AS, 1), (subtype, 1), (asn, 4), (_number(local, 2, text), 2)))
     return _pattern("extended", text, ((_TWO_OCTET_AS, 1), (subtype, 1), (asn, 2), (_number(local, 4, text), 4)))
 

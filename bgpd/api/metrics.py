@@ -89,6 +89,11 @@ def _peers(peers: tuple[PeerStatistics, ...]) -> Iterator[Metric]:
     unsent = GaugeMetricFamily(
         "bgpd_peer_unsent_octets", "Octets written that the peer has not taken.", labels=["peer"]
     )
+    faults = CounterMetricFamily(
+        "bgpd_peer_route_faults",
+        "What was set aside of a peer's routes: paths rejected, route leaks, attributes discarded, and the like.",
+        labels=["peer", "kind"],
+    )
     owed = GaugeMetricFamily("bgpd_peer_owed_prefixes", "Prefixes that the peer has still to be told.", labels=["peer"])
     for peer in peers:
         label = [peer.name]
@@ -112,9 +117,11 @@ def _peers(peers: tuple[PeerStatistics, ...]) -> Iterator[Metric]:
                 ("long-lived stale", row.long_lived),
             ):
                 routes.add_metric([peer.name, row.family, kind], count)
+        for kind, count in peer.faults.items():
+            faults.add_metric([peer.name, kind], count)
         unsent.add_metric(label, peer.unsent)
         owed.add_metric(label, peer.owed)
-    yield from (info, state, uptime, flaps, reason, messages, octets, routes, unsent, owed)
+    yield from (info, state, uptime, flaps, reason, messages, octets, routes, faults, unsent, owed)
 
 
 def _fib(fib: FibStatistics) -> Iterator[Metric]:

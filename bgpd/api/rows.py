@@ -111,13 +111,14 @@ class PeerDetail(Struct, frozen=True):
     octets_sent: int
     negotiated: dict[str, str]
     settings: dict[str, str]
+    route_faults: dict[str, str] = {}
     resting: str = ""
     rests_until: float | None = None
     faulty: FaultyRow | None = None
 
 
 class RouteRow(Struct, frozen=True, omit_defaults=True):
-    """One prefix with one path. rejected: why it is not used.
+    """One prefix with one path. rejected: why it is not used. otc: ONLY_TO_CUSTOMER (RFC 9234), an AS number.
 
     is_stale: kept while its peer restarts, or a last resort: is_long_lived (RFC 9494). stale_until: Unix time at which
     our timer ends that, None = it is stale elsewhere. weight: given by import policy, on this node only. policy: which
@@ -143,6 +144,7 @@ class RouteRow(Struct, frozen=True, omit_defaults=True):
     cluster_list: tuple[str, ...] = ()
     weight: int = 0
     policy: str = ""
+    otc: int | None = None
 
 
 class RouteList(Struct, frozen=True):

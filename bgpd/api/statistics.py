@@ -6,7 +6,7 @@ now.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 STATES: Final = ("Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established")
@@ -66,7 +66,11 @@ class FamilyStatistics:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatistics:
-    """One peer. state: one of STATES. uptime: 0 = not established. owed: prefixes that a slow peer waits for."""
+    """One peer.
+
+    state: one of STATES. uptime: 0 = not established. owed: prefixes that a slow peer waits for. faults: what was set
+    aside of its routes, by kind: a count.
+    """
 
     name: str
     address: str
@@ -83,6 +87,7 @@ class PeerStatistics:
     unsent: int
     owed: int
     families: tuple[FamilyStatistics, ...]
+    faults: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

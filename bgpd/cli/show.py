@@ -128,6 +128,7 @@ ROUTES: Final[Sequence[Column[RouteRow]]] = (
     Column("COMMUNITIES", lambda r: " ".join(r.communities), is_wide=True),
     Column("ORIGINATOR", lambda r: r.originator, is_wide=True),
     Column("CLUSTERS", lambda r: " ".join(r.cluster_list), is_wide=True),
+    Column("OTC", lambda r: "" if r.otc is None else str(r.otc), is_wide=True),
     Column("STALE-UNTIL", lambda r: since(r.stale_until), is_wide=True),
     Column("WEIGHT", lambda r: str(r.weight), is_wide=True, is_number=True),
     Column("POLICY", lambda r: r.policy, is_wide=True),
@@ -227,6 +228,7 @@ def peer(detail: PeerDetail) -> RenderableType:
         ("unsent", f"{detail.unsent} octets" + (", congested" if detail.is_congested else "")),
         *((name, value) for name, value in detail.negotiated.items()),
         *((name, value) for name, value in detail.settings.items()),
+        *((name, Text(value, style=_WARN)) for name, value in detail.route_faults.items()),
     )
     headings = ("FAMILY", "RCVD", "ACC", "SENT", "OWED", "STALE")
     families = Table(*headings, box=None, pad_edge=False, header_style="bold")

@@ -70,6 +70,7 @@ def route_row(attributes: Attributes, prefix: str, peer: str, next_hop: bytes) -
         communities=tuple(_communities(attributes)),
         originator=format_identifier(originator) if originator is not None else "",
         cluster_list=tuple(map(format_identifier, attributes.cluster_list)),
+        otc=attributes.otc,
     )
 
 

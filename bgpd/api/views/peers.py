@@ -93,6 +93,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         faulty=_faulty(session.faulty, moment) if session.faulty is not None else None,
         negotiated=_negotiated(peer.negotiated) if peer.negotiated is not None else {},
         settings=_settings(settings),
+        route_faults={kind: f"{n}, last: {peer.faults.last[kind]}" for kind, n in peer.faults.by_kind.items()},
     )
 
 

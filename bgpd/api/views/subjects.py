@@ -54,6 +54,15 @@ class DrainView(Protocol):
     def ends(self) -> float | None: ...
 
 
+class RouteFaultsView(Protocol):
+    """What was set aside of a peer's routes, by kind: how often, and the newest reason."""
+
+    @property
+    def by_kind(self) -> Mapping[str, int]: ...
+    @property
+    def last(self) -> Mapping[str, str]: ...
+
+
 class PeerView(Protocol):
     """What is looked at of a peer. range_name: of the range that it came from, empty = it has a table of its own."""
 
@@ -71,6 +80,8 @@ class PeerView(Protocol):
     def members(self) -> Mapping[Family, tuple[UpdateGroup, Member]]: ...
     @property
     def range_name(self) -> str: ...
+    @property
+    def faults(self) -> RouteFaultsView: ...
     @property
     def helper(self) -> Helper: ...
     @property

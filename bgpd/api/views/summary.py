@@ -123,4 +123,5 @@ def _peer_statistics(peer: PeerView, moment: Moment) -> PeerStatistics:
         families=tuple(
             FamilyStatistics(f.family, f.received, f.accepted, f.sent, f.stale, _long_lived(f)) for f in families
         ),
+        faults=dict(peer.faults.by_kind),
     )
