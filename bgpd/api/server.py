@@ -84,7 +84,7 @@ class Server:
             f"{API}/peers/{{name}}/drain": self._drain,
             f"{API}/peers/{{name}}/undrain": self._undrain,
             f"{API}/log-level": self._log_level,
-            f"{API}/peers/{{name}}/{{command:reset|enable|disable}}": self._command,
+            f"{API}/peers/{{name}}/{{command:reset|hard-reset|enable|disable}}": self._command,
         }
         for path, handler in commands.items():
             application.router.add_post(path, handler if is_full else _read_only)
@@ -156,7 +156,12 @@ class Server:
     async def _command(self, request: web.Request) -> web.Response:
         name, command = request.match_info["name"], request.match_info["command"]
         operations = self._operations
-        act = {"reset": operations.reset, "enable": operations.enable, "disable": operations.disable}[command]
+        act = {
+            "reset": operations.reset,
+            "hard-reset": operations.hard_reset,
+            "enable": operations.enable,
+            "disable": operations.disable,
+        }[command]
         return _answer(act(name))
 
 

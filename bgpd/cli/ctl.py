@@ -197,9 +197,14 @@ def reload(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_S
 
 
 @app.command()
-def reset(name: PeerArgument, output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
-    """Close a peer's session; it comes up again by itself."""
-    _command(socket, f"peers/{segment(name)}/reset", output)
+def reset(
+    name: PeerArgument,
+    hard: Annotated[bool, typer.Option("--hard", help="Keep no routes, on either side.")] = False,
+    output: OutputOption = Output.TABLE,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """Close a peer's session; it comes up again by itself, and routes stay where both sides can do that (RFC 8538)."""
+    _command(socket, f"peers/{segment(name)}/{'hard-reset' if hard else 'reset'}", output)
 
 
 @app.command()

@@ -20,8 +20,8 @@ from bgpd.cli.check import read
 from bgpd.cli.logs import LEVELS, Threshold
 from bgpd.cli.notify import Notifier
 from bgpd.config import ConfigError
-from bgpd.errors import CeaseSubcode
-from bgpd.messages.notification import administrative
+from bgpd.errors import Cease, CeaseSubcode
+from bgpd.messages.notification import administrative, hard_reset
 from bgpd.speaker import Speaker
 from bgpd.speaker.convergence import BOUNDS, Histogram
 from bgpd.speaker.peer import Peer
@@ -155,15 +155,22 @@ class SpeakerOperations:
         return Outcome((f"peer {found.settings.name}: {'brought back' if was_drained else 'was not drained'}",))
 
     def reset(self, peer: str) -> Outcome:
-        """Close a session that comes back by itself."""
+        """Close a session that comes back by itself; both sides keep the routes if both announced RFC 8538's N flag."""
+        return self._reset(peer, administrative(CeaseSubcode.ADMINISTRATIVE_RESET, "reset by an operator"), "reset")
+
+    def hard_reset(self, peer: str) -> Outcome:
+        """Close a session that comes back by itself; no routes are kept."""
+        return self._reset(peer, hard_reset("reset by an operator"), "reset, no routes kept")
+
+    def _reset(self, peer: str, cease: Cease, what: str) -> Outcome:
         found = views.find_peer(self._speaker, peer)
         if found.session.resting:
             found.session.start()
             return Outcome((f"peer {found.settings.name}: may come up again",))
         if not found.session.is_started:
             raise Refused(409, f"peer {peer} is not up for a session, there is nothing to reset", "bgpctl enable it")
-        found.session.reset(administrative(CeaseSubcode.ADMINISTRATIVE_RESET, "reset by an operator"))
-        return Outcome((f"peer {found.settings.name}: reset",))
+        found.session.reset(cease)
+        return Outcome((f"peer {found.settings.name}: {what}",))
 
     def enable(self, peer: str) -> Outcome:
         """Let a peer come up."""

@@ -490,8 +490,13 @@ def _received(message: Notification) -> SessionEnd:
 
 
 def _cease(machine: Context, cease: Cease) -> Notification:
-    """Return the NOTIFICATION; RFC 8538 section 3: what ends the routes too is wrapped in a Hard Reset."""
+    """Return the NOTIFICATION; RFC 8538 section 3: what ends the routes too is wrapped in a Hard Reset.
+
+    A Hard Reset that is asked for goes as what is inside it where the peer does not know the wrapping.
+    """
     message = from_error(cease)
+    if cease.subcode == CeaseSubcode.HARD_RESET and not machine.has_notification_restart:
+        return message.inside_hard_reset or message
     if not machine.has_notification_restart or cease.subcode not in HARD_CEASES:
         return message
     return Notification(ErrorCode.CEASE, CeaseSubcode.HARD_RESET, bytes((message.code, message.subcode)) + message.data)

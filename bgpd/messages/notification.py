@@ -87,6 +87,12 @@ def shutdown_data(text: str) -> bytes:
     return bytes((len(octets),)) + octets if octets else b""
 
 
+def hard_reset(text: str) -> Cease:
+    """Return the Cease of an operator's reset that ends the routes too, whatever was agreed (RFC 8538 section 3)."""
+    inner = bytes((ErrorCode.CEASE, CeaseSubcode.ADMINISTRATIVE_RESET)) + shutdown_data(text)
+    return Cease(CeaseSubcode.HARD_RESET, inner, why=text)
+
+
 def administrative(subcode: CeaseSubcode, text: str) -> Cease:
     """Return the Cease of an operator's shutdown or reset; the text goes along to the peer's operator (RFC 9003)."""
     return Cease(subcode, shutdown_data(text), why=text)

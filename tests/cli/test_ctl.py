@@ -180,6 +180,7 @@ def test_text_in_brackets_is_no_markup(site: Site) -> None:
         (("undrain",), "undrain"),
         (("undrain", "tor-r2"), "undrain tor-r2"),
         (("reset", "tor-r2"), "reset tor-r2"),
+        (("reset", "tor-r2", "--hard"), "hard-reset tor-r2"),
         (("enable", "fe80::1%eth0"), "enable fe80::1%eth0"),
         (("disable", "tor-r2"), "disable tor-r2"),
         (("log-level", "debug"), "log-level debug"),

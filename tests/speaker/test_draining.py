@@ -3,7 +3,9 @@
 import pytest
 
 from bgpd.communities import GRACEFUL_SHUTDOWN
+from bgpd.errors import CeaseSubcode
 from bgpd.families import IPV4_UNICAST
+from bgpd.messages.notification import administrative, hard_reset
 from bgpd.rib.path import Path
 from bgpd.speaker.draining import Stage
 from tests.support.cluster import Cluster, address, cluster, network, peer
@@ -226,3 +228,38 @@ def test_a_peer_that_does_not_read_cannot_hold_the_drain_up_for_ever() -> None:
         made.speakers[1].drain(5)
         made.run(50)
         assert made.peer(1, 2).drain.stage is Stage.CLOSED
+
+
+@pytest.mark.rfc("8538", "3")
+@pytest.mark.rfc("8538", "4")
+@pytest.mark.parametrize(("is_hard", "is_kept"), [(False, True), (True, False)])
+def test_a_reset_leaves_the_routes_on_both_sides_unless_it_is_a_hard_one(is_hard: bool, is_kept: bool) -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + network(ROUTE))
+        made.start(2, peer(1) + network("10.65.8.0/26"))
+        made.established()
+        made.until(2, ROUTE)
+        made.until(1, "10.65.8.0/26")
+        reset = administrative(CeaseSubcode.ADMINISTRATIVE_RESET, "now")
+        made.peer(1, 2).session.reset(hard_reset("now") if is_hard else reset)
+        made.run(0.1)
+        assert made.peer(2, 1).negotiated is None
+        assert "now" in made.peer(2, 1).session.received_error
+        assert ("Hard Reset" in made.peer(2, 1).session.received_error) is is_hard
+        assert (made.best(2, ROUTE) is not None) is is_kept
+        assert (made.best(1, "10.65.8.0/26") is not None) is is_kept
+        made.established(within=10)
+        made.run(1)
+        assert made.best(2, ROUTE) is not None
+        assert not made.peer(2, 1).helper.stale
+
+
+@pytest.mark.rfc("8538", "3")
+def test_a_hard_reset_is_a_plain_one_for_a_peer_that_does_not_know_it() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        made.start(2, peer(1, graceful_restart="{ enabled = false }"))
+        made.established()
+        made.peer(1, 2).session.reset(hard_reset("now"))
+        made.run(0.1)
+        assert made.peer(2, 1).session.received_error == "Received: Cease/Administrative Reset: now"

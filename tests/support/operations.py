@@ -144,6 +144,9 @@ class Answers:
     def reset(self, peer: str) -> Outcome:
         return self._do("reset", peer)
 
+    def hard_reset(self, peer: str) -> Outcome:
+        return self._do("hard-reset", peer)
+
     def enable(self, peer: str) -> Outcome:
         return self._do("enable", peer)
 
