@@ -3,7 +3,7 @@
     python -m conformance.fuzz.campaign [--seconds 300] [--work .fuzz] [--keep] [TARGET ...]
 
 New inputs go to WORK/TARGET, which a later campaign goes on from; the inputs that a target failed for go to
-WORK/finds/TARGET-*. --keep: afterwards put a smallest set of inputs with the same coverage into the repository.
+WORK/finds/TARGET-*. --keep: afterwards put the shortest of the new inputs into the repository's corpus.
 Exit status 1: a target failed. A find is repeated with ``python -m conformance.fuzz.repeat TARGET FILE``.
 """
 
@@ -14,14 +14,14 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from conformance.fuzz.targets import CORPUS, TARGETS, Target
 
 _INPUT_PATIENCE: Final = 10  # seconds for one input before it counts as a find
 _MEMORY: Final = 2048  # MB before a target counts as failed
-_KEPT: Final = 60  # inputs of a target in the repository, the shortest of those that libFuzzer finds worth keeping
+_KEPT: Final = 40  # new inputs of a target that go into the repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m conformance.fuzz.campaign")
     parser.add_argument("--seconds", type=int, default=300, help="for each target")
     parser.add_argument("--work", type=Path, default=Path(".fuzz"), help="directory of new inputs and finds")
-    parser.add_argument("--keep", action="store_true", help="merge new inputs into the repository's corpus")
+    parser.add_argument("--keep", action="store_true", help="put new inputs into the repository's corpus")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; default: all")
     options = parser.parse_args()
     unknown = set(options.targets) - set(TARGETS)
@@ -130,13 +130,14 @@ def _number(expression: str, text: str) -> int:
 
 
 def _keep(name: str, work: Path) -> None:
-    """Put the inputs that reach something of their own into the repository, the shortest first, up to a limit."""
+    """Put new inputs into the repository, the shortest first, up to a limit.
+
+    libFuzzer keeps an input only if it reaches something that none before it did, and shortens those that it has.
+    """
     kept = CORPUS / name
     kept.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as merged:
-        _run(name, *_options(TARGETS[name]), "-merge=1", merged, kept, work / name)
-        for file in sorted(Path(merged).iterdir(), key=lambda file: file.stat().st_size)[:_KEPT]:
-            (kept / file.name).write_bytes(file.read_bytes())
+    for file in sorted((work / name).iterdir(), key=lambda file: (file.stat().st_size, file.name))[:_KEPT]:
+        (kept / file.name).write_bytes(file.read_bytes())
 
 
 if __name__ == "__main__":
