@@ -174,7 +174,8 @@ class SpeakerOperations:
 
     def enable(self, peer: str) -> Outcome:
         """Let a peer come up."""
-        found = views.find_peer(self._speaker, peer)
+        found = self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]
+        found.is_disabled = False
         if found.settings.held_down:
             raise Refused(409, f"peer {peer} is held down: {found.settings.held_down}", "mend that and reload")
         if self._speaker.is_draining:
@@ -190,6 +191,7 @@ class SpeakerOperations:
         """Keep a peer down."""
         found = self._found(peer)
         found.drain.forget()
+        found.is_disabled = True
         found.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "disabled by an operator"))
         found.forget_stale()
         return Outcome((f"peer {found.settings.name}: disabled until it is enabled or bgpd starts again",))

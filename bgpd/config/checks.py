@@ -21,6 +21,7 @@ from bgpd.config.model import (
     NextHopMode,
     NodeTable,
     PeerOptions,
+    PeerTable,
     SessionTable,
 )
 from bgpd.config.policy_checks import again, near, policy_faults
@@ -93,10 +94,16 @@ def _peers(config: Config) -> Iterator[Finding]:
     ours = {syntax.address_and_length(text)[0] for text in config.node.addresses}
     seen: dict[tuple[bytes, str, int], str] = {}
     names: dict[str, str] = {}
+    interfaces: dict[str, str] = {}
     for index, peer in enumerate(config.peer):
         key = f"peer[{index}]"
         yield from _options(peer, key, config)
+        if peer.interface is not None:
+            yield from _unnumbered(peer, key, interfaces, names)
+            continue
         if not peer.address:
+            message = f"is missing; expected {syntax.PEER_ADDRESS.expected}; or interface, the link that the peer is on"
+            yield Finding(f"{key}.address", message, (f"{key}.interface",))
             continue
         address, interface = syntax.address_and_interface(peer.address)
         family = FAMILY_BY_ADDRESS_SIZE[len(address)]
@@ -116,6 +123,19 @@ def _peers(config: Config) -> Iterator[Finding]:
             wanted = f"an {syntax.family_of(address)} address, as {key}.address is one"
             message = f'expected {wanted}; found "{peer.local_address}"'
             yield Finding(f"{key}.local_address", message, (f"{key}.address",))
+
+
+def _unnumbered(peer: PeerTable, key: str, interfaces: dict[str, str], names: dict[str, str]) -> Iterator[Finding]:
+    """Yield the faults of a peer that is named by its interface."""
+    assert peer.interface is not None  # who calls this has looked
+    for name, other in (("address", peer.address), ("local_address", peer.local_address)):
+        if other is not None:
+            message = f"expected either {name} or interface, found both"
+            yield Finding(f"{key}.{name}", message, (f"{key}.interface",))
+    twice = list(again(interfaces, peer.interface, f"{key}.interface", f'"{peer.interface}"'))
+    yield from twice
+    if not twice:
+        yield from again(names, peer.name or peer.interface, f"{key}.name", f'"{peer.name or peer.interface}"')
 
 
 def _ranges(config: Config) -> Iterator[Finding]:

@@ -467,10 +467,23 @@ class PeerOptions(SessionTable, frozen=True, kw_only=True):
 class PeerTable(PeerOptions, frozen=True, kw_only=True):
     """A peer. All keys of `[session]` may stand here too."""
 
-    name: Annotated[Name | None, _key("Name of the peer.", default="`address`")] = None
+    name: Annotated[Name | None, _key("Name of the peer.", default="`address` or `interface`")] = None
     address: Annotated[
-        str, _key("The peer's address; link-local as `fe80::1%eth0`.", written=syntax.PEER_ADDRESS, required=True)
-    ] = ""
+        str | None,
+        _key(
+            "The peer's address; link-local as `fe80::1%eth0`.",
+            default="**required**, unless `interface` is given",
+            written=syntax.PEER_ADDRESS,
+        ),
+    ] = None
+    interface: Annotated[
+        str | None,
+        _key(
+            "In place of an address: the peer is the one router on this link, found by router advertisements.",
+            default="none",
+            written=syntax.INTERFACE,
+        ),
+    ] = None
     port: Annotated[Port, _key("TCP port to connect to.")] = 179
     local_address: Annotated[
         AddressText | None, _key("Address to connect from.", default="what the kernel chooses")

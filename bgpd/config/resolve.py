@@ -41,7 +41,7 @@ from bgpd.config.resolved import (
     ResolvedRange,
 )
 from bgpd.config.toml import host_name, read_password
-from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, Family
+from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import Role, parse_identifier
 
 PasswordReader = Callable[[str], tuple[str | None, str]]
@@ -95,16 +95,18 @@ def _node(config: Config) -> ResolvedNode:
 
 
 def _peer(peer: PeerTable, session: SessionTable, node: NodeTable, passwords: PasswordReader) -> ResolvedPeer:
-    address, interface = syntax.address_and_interface(peer.address)
+    written = peer.address or ""
+    address, interface = (b"", peer.interface) if peer.interface else syntax.address_and_interface(written)
+    families = (IPV4_UNICAST, IPV6_UNICAST) if peer.interface else (FAMILY_BY_ADDRESS_SIZE[len(address)],)
     return _options(
         peer,
         session,
         node,
         passwords,
-        name=peer.name or peer.address,
+        name=peer.name or peer.interface or written,
         address=address,
         interface=interface,
-        family=FAMILY_BY_ADDRESS_SIZE[len(address)],
+        default_families=families,
         port=peer.port,
         local_address=None if peer.local_address is None else parse_address(peer.local_address),
         passive=peer.passive,
@@ -122,7 +124,7 @@ def _range(one: PeerRangeTable, session: SessionTable, node: NodeTable, password
         name=name,
         address=b"",
         interface="",
-        family=family,
+        default_families=(family,),
         port=179,
         local_address=None,
         passive=True,
@@ -139,7 +141,7 @@ def _options(
     name: str,
     address: bytes,
     interface: str,
-    family: Family,
+    default_families: tuple[Family, ...],
     port: int,
     local_address: bytes | None,
     passive: bool,
@@ -163,6 +165,7 @@ def _options(
         name=name,
         address=address,
         interface=interface,
+        is_unnumbered=bool(interface) and not address,
         port=port,
         asn=to_peer.remote_asn,
         peer_type=to_peer.peer_type,
@@ -190,7 +193,7 @@ def _options(
         idle_hold_first=first(peer.idle_hold.first, session.idle_hold.first, last.idle_hold.first),
         idle_hold_max=first(peer.idle_hold.max, session.idle_hold.max, last.idle_hold.max),
         enforce_first_as=_enforces_first_as(peer, session),
-        families=tuple(FAMILY_BY_NAME[one] for one in families) if families else (family,),
+        families=tuple(FAMILY_BY_NAME[one] for one in families) if families else default_families,
         graceful_restart=first(
             peer.graceful_restart.enabled, session.graceful_restart.enabled, last.graceful_restart.enabled
         ),

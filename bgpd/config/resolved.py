@@ -57,7 +57,8 @@ class ResolvedAoKey:
 class ResolvedPeer:
     """A peer, with the session defaults merged in.
 
-    address: empty in a range's template. interface: of a link-local address, else empty. asn: None = any that peer_type
+    address: empty in a range's template, and of an unnumbered peer. interface: of a link-local address or an unnumbered
+    peer, else empty. asn: None = any that peer_type
     allows. local_asn: ours on the session; real_asn: ours without ``local_asn``, what the peer would know us by.
     prepends_local_asn: put local_asn before received paths. prepends_real_asn: put real_asn before sent ones.
     is_dual_asn: the session may come up with real_asn as well. role: ours, None = not told.
@@ -73,6 +74,7 @@ class ResolvedPeer:
     name: str
     address: bytes
     interface: str
+    is_unnumbered: bool
     port: int
     asn: Asn | None
     peer_type: Literal["internal", "external", "confederation"]

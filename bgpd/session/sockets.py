@@ -6,6 +6,7 @@ kernel's structures.
 """
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -15,6 +16,7 @@ from typing import Final, Protocol
 from bgpd.addresses import format_address, is_link_local
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE
 from bgpd.session import tcp_ao
+from bgpd.session.router_discovery import Changed, Discovery, RouterDiscovery
 from bgpd.session.settings import AoKey, SessionSettings
 
 BACKLOG: Final = 4096  # a reflector's clients all come at once; the kernel lowers it to net.core.somaxconn
@@ -83,6 +85,9 @@ class Network(Protocol):
     def unsigned_segments(self) -> int | None:
         """Return how many segments were dropped for their signature; None = that is not counted here."""
 
+    def router_discovery(self, changed: Changed) -> Discovery:
+        """Return what finds the routers on links."""
+
 
 class TcpNetwork:
     """The kernel's TCP."""
@@ -100,7 +105,7 @@ class TcpNetwork:
             limit_hops(opened, settings)
             if settings.local_address is not None:
                 opened.bind(_socket_address(settings.local_address, 0, settings.interface))
-            await loop.sock_connect(opened, _socket_address(settings.address, settings.port, settings.interface))
+            await _connect(opened, _socket_address(settings.address, settings.port, settings.interface))
             await loop.create_connection(lambda: connection, sock=opened)
         except BaseException:  # also when the dial is cancelled: the socket is nobody's
             opened.close()
@@ -155,6 +160,10 @@ class TcpNetwork:
                 why = describe(error) if isinstance(error, OSError) else str(error)
                 return f"{settings.authentication} cannot be used: {why}"
         return ""
+
+    def router_discovery(self, changed: Changed) -> Discovery:
+        """Return what finds the routers on links."""
+        return RouterDiscovery(asyncio.get_running_loop(), changed)
 
     def unsigned_segments(self) -> int | None:
         """Return how many segments the kernel dropped for a TCP-MD5 or TCP-AO signature, of any peer."""
@@ -227,6 +236,27 @@ def limit_hops(target: socket.socket, settings: SessionSettings) -> None:
             target.setsockopt(socket.IPPROTO_IPV6, _IPV6_MINHOPCOUNT, lowest)
     elif settings.multihop_ttl:
         _set_ttl(target, settings.multihop_ttl)
+
+
+async def _connect(opened: socket.socket, address: tuple[str, int] | tuple[str, int, int, int]) -> None:
+    """Connect a socket that does not block. Raises OSError. uvloop's own ``sock_connect`` loses the link's index."""
+    error = opened.connect_ex(address)
+    if error == errno.EINPROGRESS:
+        loop = asyncio.get_running_loop()
+        connected: asyncio.Future[None] = loop.create_future()
+        loop.add_writer(opened.fileno(), _settle, connected)
+        try:
+            await connected
+        finally:
+            loop.remove_writer(opened.fileno())
+        error = opened.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if error:
+        raise OSError(error, os.strerror(error))
+
+
+def _settle(connected: "asyncio.Future[None]") -> None:
+    if not connected.done():
+        connected.set_result(None)
 
 
 def _check_syn(accepted: socket.socket, lowest: int) -> None:

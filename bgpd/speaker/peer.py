@@ -103,6 +103,7 @@ class Peer:
     def __init__(self, settings: ResolvedPeer, hub: Hub, range_name: str = "") -> None:
         self.settings = settings
         self.range_name = range_name
+        self.is_disabled = False  # by an operator
         self.session: PeerSession  # set by ``attach``, since the session wants its user first
         self.adj_ribs_in: dict[Family, AdjRibIn] = {}
         self.importers: dict[Family, PeerImporter] = {}
@@ -400,6 +401,8 @@ class Peer:
         settle: seconds that a peer without End-of-RIB gets.
         """
         session, negotiated = self.session, self._negotiated
+        if self.settings.is_unnumbered and not self.settings.address:
+            return self._hub.loop.time() - session.since >= settle  # until then it may be found yet
         if not self.settings.enabled or self.settings.held_down:
             return True
         if negotiated is None:

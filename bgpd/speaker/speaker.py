@@ -48,6 +48,7 @@ from bgpd.speaker.origination import Origination
 from bgpd.speaker.peer import Peer
 from bgpd.speaker.ranges import Ranges
 from bgpd.speaker.slices import Slicer
+from bgpd.speaker.unnumbered import Unnumbered
 
 _SETTLE: Final = 3.0  # seconds a peer without End-of-RIB gets to tell what it has, after our restart
 _RECOVERY_CHECK: Final = 0.25  # seconds
@@ -80,6 +81,7 @@ class Speaker:
         self._places: dict[tuple[bytes, str], Peer] | None = (
             None  # configured peers by address and link; None = unknown
         )
+        self._unnumbered = Unnumbered(self, network.router_discovery)
         self._keys = Keys(self.listener, network, config.node)
         self.source_numbers: Iterator[int] = (1 + number % _LAST_PATH_ID for number in count())
         self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier, self.source_numbers)
@@ -144,6 +146,7 @@ class Speaker:
         if self._recovery_timer is not None:
             self._recovery_timer.cancel()
         await self.listener.close()
+        self._unnumbered.close()
         is_final = flush or self.is_draining
         if self.kernel is not None and not is_final:
             await self.kernel.close()  # first: what the ending sessions take out of the Loc-RIB stays in the kernel
@@ -211,7 +214,13 @@ class Speaker:
         for peer in [peer for peer in self.peers.values() if peer.range_name]:
             self._reload_dynamic(peer, ranges, changes)
         for change in changes.peers_changed:
-            self._change_peer(self.peers[change.new.name], change, change.new)
+            if change.old.is_unnumbered != change.new.is_unnumbered or (
+                change.new.is_unnumbered and change.old.interface != change.new.interface
+            ):
+                self._remove_peer(self.peers[change.new.name])
+                self._add_peer(self._keys.of_peer(change.new))
+            else:
+                self._change_peer(self.peers[change.new.name], change, change.new)
         for added in changes.peers_added:
             if dynamic := self._dynamic.find(added.address, added.interface):
                 self._remove_peer(dynamic)  # it has a table of its own now
@@ -330,6 +339,8 @@ class Speaker:
             self.loop.call_soon(self._check_recovery)
         if peer.range_name:
             self.loop.call_soon(self._dynamic.progressed, peer)
+        elif peer.settings.is_unnumbered:
+            self.loop.call_soon(self._unnumbered.progressed, peer)
 
     def interface_index(self, name: str) -> int:
         """Return the index of an interface, 0 if it is not known."""
@@ -353,6 +364,7 @@ class Speaker:
 
     def topology_changed(self) -> None:
         """Resolve the next hops again."""
+        self._unnumbered.topology_changed()
         changed = self.next_hops.refresh()
         if changed:
             for peer in self.peers.values():
@@ -422,12 +434,17 @@ class Speaker:
         return max((p.restart_time + p.stale_time for p in self._templates() if p.graceful_restart), default=0)
 
     def _add_peer(self, settings: ResolvedPeer, range_name: str = "") -> Peer:
+        configured = settings
+        if settings.is_unnumbered:
+            settings = self._unnumbered.waiting(settings)
         peer = Peer(settings, self, range_name)
         if not range_name:
             self._places = None
         wanted = session_settings(settings, self.config.node)
         peer.attach(PeerSession(wanted, peer, self._network, self.loop, self._random))
         self.peers[settings.name] = peer
+        if settings.is_unnumbered:
+            self._unnumbered.add(peer, configured)
         if self.is_draining:
             peer.drain.hold()
         elif settings.held_down:
@@ -443,6 +460,7 @@ class Speaker:
         peer.session.stop(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
         peer.forget_stale()
         self._places = None
+        self._unnumbered.remove(peer)
         if peer.range_name:
             self._dynamic.dropped(peer)
         else:
@@ -467,6 +485,8 @@ class Speaker:
         if not peer.range_name:
             if old.address != new.address:
                 self._keys.drop_peer(old)
+            if new.is_unnumbered:
+                new = self._unnumbered.changed(peer, new)
             new = self._keys.of_peer(new)
         peer.settings = new
         self._places = None
@@ -490,6 +510,25 @@ class Speaker:
         if change.exports:
             peer.export_again()
 
+    def settle(self, peer: Peer, settings: ResolvedPeer) -> None:
+        """Use the address at which an unnumbered peer was found, or hold it down; see ``speaker.unnumbered``."""
+        old = peer.settings
+        if peer.session.is_started:
+            peer.session.stop(None)
+        if old.address and old.address != settings.address:
+            self._keys.drop_peer(old)
+        if settings.address:
+            settings = self._keys.of_peer(settings)
+        peer.settings = settings
+        self._places = None
+        peer.session.update_settings(session_settings(settings, self.config.node))
+        if (
+            settings.address
+            and not (settings.held_down or peer.is_disabled or peer.drain.stage is Stage.CLOSED)
+            and settings.enabled
+        ):
+            peer.session.start()
+
     async def _listen_again(self) -> None:
         """Listen where the new configuration says."""
         await self.listener.close()
@@ -510,6 +549,8 @@ class Speaker:
             return peer.session
         if self.is_draining:
             return None
+        if link and (unnumbered := self._unnumbered.match(address, link)) is not None:
+            return unnumbered
         for source in self.config.ranges:
             if source.family.octets == len(address) and covers(source.prefix, host_prefix(address)):
                 new = source.peer(address, link)
@@ -519,6 +560,8 @@ class Speaker:
     def _next_hop_self(self, peer: Peer, family: Family, negotiated: Negotiated) -> bytes:
         """Return our address as next hop in a family: our end of the session, else the node's first address of it."""
         local = peer.session.local_address
+        if peer.settings.is_unnumbered and family.is_classic and family in negotiated.extended_next_hop:
+            return local  # the one address that the peer is sure to reach
         if FAMILY_BY_ADDRESS_SIZE[len(local)] is family and not is_link_local(local):
             return local
         for address, _ in self.config.node.addresses:

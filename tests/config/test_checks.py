@@ -156,6 +156,20 @@ def test_ipv4_routes_over_an_ipv6_session_need_no_ipv4_address() -> None:
     assert faults(text + '[[peer]]\naddress = "fd10:4::20"\nasn = 1\nfamilies = ["ipv4-unicast"]\n') == {}
 
 
+@pytest.mark.parametrize(
+    ("more", "key", "words"),
+    [
+        ("[[peer]]\nasn = 2\n", "peer[0].address", "or interface"),
+        ('[[peer]]\nasn = 2\ninterface = "eth0"\naddress = "10.0.0.2"\n', "peer[0].address", "found both"),
+        ('[[peer]]\nasn = 2\ninterface = "eth0"\nlocal_address = "10.0.0.1"\n', "peer[0].local_address", "found both"),
+        ('[[peer]]\nasn = 2\ninterface = "a b"\n', "peer[0].interface", "an interface name"),
+        (2 * '[[peer]]\nasn = 2\ninterface = "eth0"\n', "peer[1].interface", "only once"),
+    ],
+)
+def test_a_peer_has_an_address_or_an_interface(more: str, key: str, words: str) -> None:
+    assert words in faults(NODE + more)[key]
+
+
 def test_a_missing_password_file_is_no_fault_of_the_file() -> None:
     assert faults(NODE + PEER + 'password_file = "/nowhere/at/all"\n') == {}
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import uvloop
 
 from bgpd.addresses import parse_address
 from bgpd.messages.framing import MessageType, frame
@@ -52,7 +53,7 @@ async def _speak(own: int, changes: dict[str, object]) -> tuple[str, int]:
 
 
 def _host(namespace: Namespace, own: int, changes: dict[str, object]) -> tuple[str, int]:
-    with namespace.entered(), asyncio.Runner() as runner:
+    with namespace.entered(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_speak(own, changes))
 
 

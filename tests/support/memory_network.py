@@ -14,6 +14,7 @@ from random import Random
 from typing import TypeVar
 
 from bgpd.addresses import format_address, parse_address
+from bgpd.session.router_discovery import Changed
 from bgpd.session.settings import AoKey, SessionSettings
 
 WINDOW = 64 * 1024
@@ -83,6 +84,7 @@ class MemoryHost:
         self.addresses = addresses
         self.listening: dict[tuple[bytes, int], MemoryListeningSocket] = {}
         self.dials = 0
+        self.discovery = MemoryDiscovery(lambda _interface, _state: None)
         self._next_port = 40000
 
     async def dial(self, settings: SessionSettings, connection: asyncio.Protocol) -> None:
@@ -136,9 +138,34 @@ class MemoryHost:
         """Return why such a session cannot be signed: without TCP-AO, as on an older kernel, if the test says so."""
         return "TCP-AO key cannot be used: no TCP-AO" if settings.ao_keys and not self.network.has_tcp_ao else ""
 
+    def router_discovery(self, changed: Changed) -> "MemoryDiscovery":
+        """Return what finds the routers that the test says there are."""
+        self.discovery = MemoryDiscovery(changed)
+        return self.discovery
+
     def unsigned_segments(self) -> int | None:
         """Return how many dials were dropped for their signature."""
         return self.network.unsigned
+
+
+class MemoryDiscovery:
+    """Router discovery: the test calls ``changed`` with an interface and what is on it. watched: interfaces."""
+
+    def __init__(self, changed: Changed) -> None:
+        self.changed = changed
+        self.watched: set[str] = set()
+
+    def watch(self, interface: str) -> None:
+        self.watched.add(interface)
+
+    def unwatch(self, interface: str) -> None:
+        self.watched.discard(interface)
+
+    def look(self) -> None:
+        """Nothing comes or goes by itself."""
+
+    def close(self) -> None:
+        self.watched.clear()
 
 
 class MemoryListeningSocket:

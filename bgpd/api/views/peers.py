@@ -103,6 +103,8 @@ def _faulty(found: FaultyMessage, moment: Moment) -> FaultyRow:
 
 def peer_address(peer: PeerView) -> str:
     settings = peer.settings
+    if not settings.address:
+        return f"%{settings.interface}"  # it is not known yet
     text = format_address(settings.address)
     return f"{text}%{settings.interface}" if settings.interface else text
 

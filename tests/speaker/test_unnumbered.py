@@ -1,0 +1,80 @@
+"""Unnumbered peers without a link: what is held down and why, and which address counts."""
+
+from bgpd.addresses import parse_address
+from bgpd.fsm.states import State
+from bgpd.session.router_discovery import LinkState
+from tests.support.cluster import Cluster, cluster, peer
+
+ONE, TWO = parse_address("fe80::1"), parse_address("fe80::2")
+PEER = '[[peer]]\ninterface = "eth0"\nasn = "external"\n'
+
+
+def tell(made: Cluster, *routers: bytes, why: str = "") -> None:
+    made.network.hosts[bytes((10, 0, 0, 1))].discovery.changed("eth0", LinkState(routers, why))
+    made.run(0.1)
+
+
+def test_peer_waits_for_an_advertisement_and_is_dialled_then() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        assert one.settings.held_down == "no router has advertised itself on eth0 yet"
+        assert one.session.state is State.IDLE
+        tell(made, ONE)
+        assert (one.settings.address, one.settings.held_down) == (ONE, "")
+        assert one.session.state is State.CONNECT
+        assert [family.name for family in one.settings.families] == ["ipv4-unicast", "ipv6-unicast"]
+
+
+def test_a_router_that_is_no_longer_heard_stays_the_peer_until_there_is_another() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        tell(made, ONE)
+        tell(made)
+        assert one.settings.address == ONE
+        tell(made, TWO)
+        assert one.settings.address == TWO
+
+
+def test_two_routers_are_one_too_many() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        tell(made, ONE, TWO)
+        assert one.settings.held_down == (
+            "2 routers on eth0: fe80::1, fe80::2; an unnumbered peer needs a link with one router"
+        )
+        tell(made, TWO)
+        assert (one.settings.address, one.settings.held_down) == (TWO, "")
+
+
+def test_an_interface_that_is_gone_holds_the_session_down() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        tell(made, ONE)
+        tell(made, why="there is no interface eth0")
+        assert (one.settings.address, one.settings.held_down) == (b"", "there is no interface eth0")
+        assert not one.session.is_started
+
+
+def test_a_peer_that_an_operator_disabled_is_not_brought_up_by_an_advertisement() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        one.is_disabled = True
+        tell(made, ONE)
+        assert one.settings.address == ONE
+        assert not one.session.is_started
+
+
+def test_reload_keeps_the_address_and_a_removed_peer_is_no_longer_looked_for() -> None:
+    with cluster() as made:
+        speaker = made.start(1, PEER)
+        one = speaker.peers["eth0"]
+        tell(made, ONE)
+        speaker.reload(made.config(1, PEER + "hold_time = 30\n"))
+        assert (one.settings.address, one.settings.hold_time) == (ONE, 30)
+        assert one.session.is_started
+        speaker.reload(made.config(1, PEER.replace("eth0", "eth1")))
+        discovery = made.network.hosts[bytes((10, 0, 0, 1))].discovery
+        assert discovery.watched == {"eth1"}
+        assert list(speaker.peers) == ["eth1"]
+        speaker.reload(made.config(1, peer(2)))
+        assert discovery.watched == set()
