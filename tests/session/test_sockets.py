@@ -260,7 +260,7 @@ def test_gtsm_keeps_a_peer_out_that_sends_with_a_lower_ttl(run: Run, dialler: st
                 await until(lambda: kernel_counts("TCPMinTTLDrop") > before + 2)
             else:
                 await until(lambda: "TTL 64, ttl_security asks for 255" in pair.a.last_error)
-                assert "Connection Rejected" in pair.b.received_error
+                await until(lambda: "Connection Rejected" in pair.b.received_error)
             assert not pair.a.is_established
 
     run(test)
