@@ -59,7 +59,7 @@ class Trace:
 
 def trace(chain: Chain, subject: Subject, prefix: bytes) -> Trace:
     """Return how the chain decides about a prefix of the subject's path."""
-    attributes, weight, settled = subject.path.attributes, 0, Settled.NOTHING
+    attributes, weight, settled = subject.path.taken, 0, Settled.NOTHING
     family = subject.path.family
     looks: list[Look] = []
     for policy in chain.policies:

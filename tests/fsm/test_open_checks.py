@@ -6,7 +6,7 @@ import pytest
 
 from bgpd.errors import OpenError, OpenSubcode
 from bgpd.fsm.open_checks import check
-from bgpd.identity import Asn, BgpIdentifier, PeerType, parse_identifier
+from bgpd.identity import Asn, BgpIdentifier, Confederation, PeerType, parse_identifier
 from bgpd.messages.capabilities import FourOctetAs, MultiProtocol, Role
 from bgpd.messages.open import Open
 from tests.support.speakers import opening, settings
@@ -127,3 +127,54 @@ def test_the_same_role_several_times_counts_once() -> None:
 
 def test_a_role_that_only_one_side_announces_is_no_fault() -> None:
     assert check(opening(65002, "10.0.0.2", 90, Role(0)), LOCAL, settings()).peer_role == 0
+
+
+GROUP = Confederation(Asn(100), frozenset({Asn(65001), Asn(65003)}))
+
+
+@pytest.mark.rfc("9234", "4.2")
+def test_a_peer_without_a_role_is_refused_where_one_is_required() -> None:
+    local = opening(65001, "10.0.0.1", 90, Role(3))
+    error = _refused(opening(), local, is_role_required=True)
+    assert (error.subcode, "expected provider" in error.why) == (OpenSubcode.ROLE_MISMATCH, True)
+    assert check(opening(65002, "10.0.0.2", 90, Role(0)), local, settings(is_role_required=True)).peer_role == 0
+
+
+@pytest.mark.rfc("5065", "4")
+def test_another_member_of_our_confederation_is_marked_as_one() -> None:
+    expected = settings(remote_asn=Asn(65003), peer_type=PeerType.CONFEDERATION, confederation=GROUP)
+    found = check(opening(65003), LOCAL, expected)
+    assert (found.is_confederation, found.is_internal) == (True, False)
+    assert not check(opening(), LOCAL, settings(confederation=GROUP)).is_confederation
+
+
+@pytest.mark.rfc("6286", "2.2")
+def test_our_identifier_may_be_that_of_a_peer_in_another_member_as() -> None:
+    expected = settings(remote_asn=Asn(65003), peer_type=PeerType.CONFEDERATION, confederation=GROUP)
+    assert check(opening(65003, "10.0.0.1"), LOCAL, expected).remote_identifier == LOCAL.identifier
+
+
+@pytest.mark.rfc("5065", "4")
+@pytest.mark.parametrize("asn", [100, 65001, 65003])
+def test_an_external_peer_is_in_no_member_as_of_our_confederation(asn: int) -> None:
+    local = opening(100, "10.0.0.1")
+    error = _refused(
+        opening(asn),
+        local,
+        local_asn=Asn(100),
+        remote_asn=None,
+        peer_type=PeerType.EXTERNAL,
+        confederation=GROUP,
+    )
+    assert error.subcode == OpenSubcode.BAD_PEER_AS
+
+
+@pytest.mark.rfc("7705", "4.2")
+@pytest.mark.parametrize("used", [65001, 64])
+@pytest.mark.parametrize("theirs", [65001, 64])
+def test_an_internal_session_of_an_as_in_migration_is_internal_whoever_uses_which(used: int, theirs: int) -> None:
+    changes = {"remote_asn": None, "peer_type": PeerType.INTERNAL, "other_asn": Asn(64)}
+    assert check(opening(theirs), opening(used, "10.0.0.1"), settings(**changes)).is_internal
+    assert _refused(opening(65002), opening(used, "10.0.0.1"), **changes).subcode == OpenSubcode.BAD_PEER_AS
+    same = _refused(opening(theirs, "10.0.0.1"), opening(used, "10.0.0.1"), **changes)
+    assert same.subcode == OpenSubcode.BAD_BGP_IDENTIFIER

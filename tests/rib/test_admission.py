@@ -2,6 +2,9 @@ import pytest
 
 from bgpd.addresses import parse_address
 from bgpd.identity import Asn, PeerType
+from bgpd.messages.attributes.as_path import from_segments
+from bgpd.messages.attributes.block import replace
+from bgpd.messages.attributes.model import AsPath, SegmentType
 from bgpd.rib.admission import Admission
 from bgpd.rib.path import NextHop, Path, Source
 from tests.support.paths import LOCAL_ASN, path, peer_source
@@ -54,3 +57,39 @@ def test_a_loopback_next_hop_only_counts_from_a_peer_on_this_host(text: str) -> 
     here.address = parse_address("127.0.0.2")
     assert isinstance(here, Source)
     assert rules().refusal(path(here, as_path=(65001,), next_hop=text)) == ""
+
+
+def segments(*given: tuple[SegmentType, tuple[int, ...]]) -> AsPath:
+    return from_segments([(kind, tuple(map(Asn, numbers))) for kind, numbers in given])
+
+
+@pytest.mark.rfc("5065", "4")
+@pytest.mark.parametrize(
+    ("given", "looped"),
+    [
+        (((SegmentType.AS_CONFED_SEQUENCE, (7, 65100)),), 65100),
+        (((SegmentType.AS_CONFED_SEQUENCE, (7,)), (SegmentType.AS_CONFED_SET, (65100,))), 65100),
+        (((SegmentType.AS_CONFED_SEQUENCE, (7,)), (SegmentType.AS_SEQUENCE, (8, 100))), 100),
+        (((SegmentType.AS_CONFED_SEQUENCE, (7,)), (SegmentType.AS_SET, (100, 8))), 100),
+        (((SegmentType.AS_CONFED_SEQUENCE, (7,)), (SegmentType.AS_SEQUENCE, (65100,))), None),
+        (((SegmentType.AS_CONFED_SEQUENCE, (7, 100)),), None),
+    ],
+)
+def test_each_number_of_ours_makes_a_loop_where_it_means_us(
+    given: tuple[tuple[SegmentType, tuple[int, ...]], ...], looped: int | None
+) -> None:
+    admission = Admission((Asn(100),), 0, None, frozenset(), member_asn=Asn(65100))
+    found = path(peer_source(1, PeerType.CONFEDERATION))
+    found.attributes = replace(found.attributes, as_path=segments(*given))
+    why = admission.refusal(found)
+    assert (f"our AS {looped}" in why) if looped else not why
+    assert not Admission((Asn(100),), 1, None, frozenset(), member_asn=Asn(65100)).refusal(found)
+
+
+@pytest.mark.rfc("4271", "6.3")
+def test_a_path_of_another_member_begins_with_its_member_as() -> None:
+    found = path(peer_source(1, PeerType.CONFEDERATION))
+    for numbers, is_fine in (((65001, 9), True), ((9, 65001), False)):
+        own = segments((SegmentType.AS_CONFED_SEQUENCE, numbers), (SegmentType.AS_SEQUENCE, (7,)))
+        found.attributes = replace(found.attributes, as_path=own)
+        assert (rules().refusal(found) == "") is is_fine

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from bgpd.errors import ErrorCode, OpenSubcode
+from bgpd.policy.conditions import Subject
+from bgpd.policy.tracing import trace
 from tests.support.cluster import Cluster, cluster, network, peer
 
 PREFIX = "10.65.0.0/26"
@@ -153,3 +155,19 @@ def test_otc_is_seen_by_policies_that_look_at_prefixes(speakers: Cluster) -> Non
 def test_a_route_servers_client_takes_paths_without_its_as(speakers: Cluster) -> None:
     assert not speakers.config(1, peer(2, asn="200", role='"rs-client"')).peers[0].enforce_first_as
     assert speakers.config(1, peer(2, asn="200", role='"rs-client"', enforce_first_as="true")).peers[0].enforce_first_as
+
+
+def test_a_policys_trial_sees_what_the_policy_sees(speakers: Cluster) -> None:
+    rules = 'rules = [ { as_path = { length = [2, 2] }, action = "accept" } ]'
+    policy = f'[[policy]]\nname = "short"\n{rules}\ndefault = "reject"\n'
+    speakers.start(1, OPEN + peer(2, asn="64") + network(PREFIX), asn=100)
+    speakers.start(2, peer(1, asn="100", local_asn="64", import_='["short"]') + policy, asn=200)
+    speakers.until(2, PREFIX)  # two, as the local AS stands in front of it
+    best = speakers.best(2, PREFIX)
+    assert best is not None
+    (received,) = next(iter(speakers.peer(2, 1).adj_ribs_in.values())).table.values()
+    context = speakers.peer(2, 1).context
+    chain = speakers.speakers[2].chain(("short",))
+    found = trace(chain, Subject(received, context, ""), b"")
+    assert found.verdict.accepted
+    assert str(found.verdict.attributes.as_path) == str(best.attributes.as_path) == "64 100"
