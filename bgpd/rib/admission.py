@@ -12,6 +12,7 @@ from bgpd.messages.attributes.model import ANY_SEGMENT, CONFEDERATION_SEGMENT, P
 from bgpd.rib.path import NextHop, Path
 
 _MEMO: Final = 4096  # next hops
+_CONFED_SEQUENCE: Final = bytes((SegmentType.AS_CONFED_SEQUENCE,))
 
 
 class Admission:
@@ -53,9 +54,10 @@ class Admission:
                     allowed = self._allow_own_as
                     return f"AS loop: our AS {asn} is {times} times in AS_PATH {as_path}, {allowed} allowed"
         remote_asn = self._remote_asn
-        if remote_asn is not None:
-            first = _first_asn(as_path, path.source.peer_type)
-            if first is not None and first != remote_asn:
+        peer_type = path.source.peer_type
+        if remote_asn is not None and peer_type is not PeerType.INTERNAL:
+            first = as_path.neighbour if peer_type is PeerType.EXTERNAL else _first_member(as_path)
+            if first != remote_asn:
                 return f"AS_PATH begins with {first or 'no AS'}, not with the peer's AS {remote_asn}"
         return self.next_hop_refusal(path)
 
@@ -79,12 +81,7 @@ class Admission:
         return ""
 
 
-def _first_asn(as_path: AsPath, peer_type: PeerType | None) -> int | None:
-    """Return the AS that has to be the peer's, 0 = there is none; None = such a peer does not put its AS in front."""
-    if peer_type is PeerType.EXTERNAL:
-        return as_path.neighbour
-    if peer_type is PeerType.CONFEDERATION:
-        segments = as_path.segments()
-        is_sequence = bool(segments) and segments[0][0] is SegmentType.AS_CONFED_SEQUENCE
-        return segments[0][1][0] if is_sequence else 0
-    return None
+def _first_member(as_path: AsPath) -> int:
+    """Return the Member-AS that the path begins with, 0 = none."""
+    octets = as_path.octets
+    return int.from_bytes(octets[2:6]) if octets[:1] == _CONFED_SEQUENCE else 0

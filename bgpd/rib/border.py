@@ -28,6 +28,13 @@ class Border:
 
     def passed(self, attributes: Attributes) -> Attributes:
         """Return the attributes as we take them in: the same object if nothing has to change."""
+        if (
+            self.prepended is None
+            and self.otc is None
+            and not attributes.extended_communities
+            and not attributes.ipv6_extended_communities
+        ):
+            return attributes
         changes: dict[str, object] = {}
         if self.prepended is not None:
             changes["as_path"] = prepend(attributes.as_path, self.prepended)

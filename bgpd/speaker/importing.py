@@ -69,7 +69,8 @@ class PeerImporter:
     def admit(self, path: Path) -> None:
         """Settle what does not depend on the prefix."""
         attributes = path.attributes
-        path.rejected = leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn)
+        leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn) if attributes.otc is not None else ""
+        path.rejected = leak
         if not leak:
             path.rejected = self._admission.refusal(path)
         if (
