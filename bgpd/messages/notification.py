@@ -45,6 +45,23 @@ class Notification:
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
     @property
+    def text_fault(self) -> str:
+        """What is wrong with the text, for people (RFC 9003 section 4), empty = nothing."""
+        inner = self.inside_hard_reset
+        if inner is not None:
+            return inner.text_fault
+        if self.code != ErrorCode.CEASE or self.subcode not in _WITH_TEXT or not self.data:
+            return ""
+        size, octets = self.data[0], self.data[1:]
+        if size != len(octets):
+            return f"its length says {size} octets, there are {len(octets)}"
+        try:
+            octets.decode()
+        except UnicodeDecodeError:
+            return "it is not UTF-8"
+        return ""
+
+    @property
     def inside_hard_reset(self) -> "Notification | None":
         """The NOTIFICATION that a Hard Reset carries (RFC 8538 3.1), None = it is no Hard Reset or carries none."""
         if self.code != ErrorCode.CEASE or self.subcode != CeaseSubcode.HARD_RESET or len(self.data) < 2:

@@ -479,6 +479,9 @@ class PeerSession:
         self.last_error, self.last_error_at = text, self._loop.time()
         if end.kind is EndKind.RECEIVED_NOTIFICATION:
             self.received_error = text
+            fault = Notification(end.code, end.subcode, end.data).text_fault
+            if fault and self.lines.left(self._loop.time()):
+                self._log.warning("malformed shutdown text", reason=fault, octets=end.data.hex())
         elif end.code:
             self.sent_error = text
 

@@ -88,3 +88,25 @@ def test_any_octets_are_a_notification_that_can_be_shown(octets: bytes) -> None:
         return
     assert str(message).isprintable()
     assert decode(message.encode()[19:]) == message
+
+
+@pytest.mark.rfc("9003", "4")
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        (b"", ""),
+        (b"\0", ""),
+        (b"\3bye", ""),
+        (b"\xff" + b"x" * 255, ""),
+        (b"\2\xc3\xa9", ""),
+        (b"\4bye", "its length says 4 octets, there are 3"),
+        (b"\2bye", "its length says 2 octets, there are 3"),
+        (b"\2\xc3\x28", "it is not UTF-8"),
+        (b"\3\xed\xa0\x80", "it is not UTF-8"),
+    ],
+)
+def test_malformed_shutdown_text_is_told_apart(data: bytes, fault: str) -> None:
+    assert Notification(6, 2, data).text_fault == fault
+    assert Notification(6, 4, data).text_fault == fault
+    assert Notification(6, 9, b"\6\2" + data).text_fault == fault
+    assert Notification(6, 3, data).text_fault == ""

@@ -307,6 +307,19 @@ class WirePeer:
         self._unread = b""
         self._position = 0  # of what was not taken yet
 
+    @classmethod
+    def on(cls, accepted: socket.socket, asn: int, identifier: str) -> "WirePeer":
+        """Return the peer at the other end of a connection that the daemon dialled."""
+        made = cls.__new__(cls)
+        made.local, made.remote, made.asn, made.identifier = accepted.getsockname()[0], ("", 0), asn, identifier
+        made.hold_time, made.families, made.capabilities = 90, (IPV4, IPV6), REFRESH + ENHANCED_REFRESH
+        made.has_four_octet_as, made.receive_buffer = True, 0
+        made.table, made.events, made.notification = {}, [], None
+        made.socket = accepted
+        made.socket.settimeout(LIMIT)
+        made._unread, made._position = b"", 0
+        return made
+
     def __enter__(self) -> "WirePeer":
         return self
 
