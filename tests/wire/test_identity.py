@@ -321,6 +321,20 @@ def test_the_local_as_stands_in_paths_of_both_directions(daemon: WireDaemon) -> 
     assert relayed(daemon, MEMBER, MIGRANT, confed(65001))[AS_PATH][1] == as_path(64, 100)
 
 
+def test_who_both_are_is_shown(daemon: WireDaemon) -> None:
+    with daemon.session(STRICT, capabilities=capability(ROLE, b"\0")):
+        detail = daemon.peer(STRICT)
+        assert detail.settings["our role"] == "customer, strict"
+        assert detail.negotiated["peer's role"] == "provider"
+        assert detail.negotiated["AS numbers"] == "the peer's 65009, ours 100"
+    with daemon.session(MIGRANT):
+        detail = daemon.peer(MIGRANT)
+        assert detail.settings["local AS"] == "64, put before received paths, beside 100 in sent paths"
+        assert detail.negotiated["peer's role"] == "not told"
+    with daemon.session(MEMBER):
+        assert daemon.peer(MEMBER).row.type == "confed"
+
+
 # --- Extended and large communities ------------------------------------------------------------------------------
 
 
