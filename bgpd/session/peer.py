@@ -45,7 +45,7 @@ from bgpd.session.sockets import Network, describe
 _YOUNG: Final = 5.0  # seconds; who crashes sooner has TCP tell us, unless its host went down, which takes longer
 _LENGTH_AND_TYPE: Final = Struct("!16xHB")  # of a message's header
 _MOST_CLOSING: Final = 8  # refused connections that may be told why at a time; more are reset
-_UNSIGNED_WAIT: Final = 20.0  # seconds that a passive session waits before it asks the kernel about signatures
+_UNSIGNED_WAIT: Final = 10.0  # seconds that a passive session waits before it asks the kernel about signatures
 _JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
 
 _OF_MESSAGES: Final = frozenset(
