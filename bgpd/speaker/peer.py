@@ -626,7 +626,7 @@ class Peer:
 
     def _restart_timer_expired(self) -> None:
         self._restart_timer = None
-        self._log.warning("restart time is over, stale routes go")
+        self._log.warning("restart time is over")
         self._perform(self.helper.timer_expired())
         self._hub.peer_progressed(self)
 

@@ -121,3 +121,18 @@ def test_stopping_leaves_the_routes_and_draining_takes_them_along(lab: Lab) -> N
 def address_of(lab: Lab, name: str) -> str:
     """Return the underlay address of a node, IPv4."""
     return str(lab[name].plan.interfaces[0].ipv4.ip)
+
+
+def test_a_black_hole_that_a_peer_asks_for_is_in_the_kernel_where_it_is_agreed(lab: Lab) -> None:
+    host, block = "192.0.2.7", "192.0.2.0/24"
+    networks = [{"prefix": text, "communities": ["blackhole"]} for text in (f"{host}/32", block)]
+    lab["node1"].configure({"network": networks})
+    lab["node2"].configure({"session": {"blackhole": {"accept": True}}})
+    for name in ("node1", "node2"):
+        assert lab[name].bgpctl("reload").returncode == 0
+    lab.wait_for(lambda: ip_route(lab["node2"], host).startswith(f"blackhole {host}"), "the black hole")
+    lab.wait_for(lambda: f"via {address_of(lab, 'node1')}" in ip_route(lab["node2"], block), "the route")
+    lab.wait_for(lambda: f"via {address_of(lab, 'node1')}" in ip_route(lab["node3"], host), "the route elsewhere")
+    assert "black hole that the peer asks for" in lab["node2"].bgpctl("explain", f"{host}/32").stdout
+    assert "not honoured below /32" in lab["node2"].bgpctl("explain", block).stdout
+    assert "blackhole.accept" in lab["node3"].bgpctl("explain", f"{host}/32").stdout
