@@ -314,6 +314,14 @@ def test_notification_with_unknown_codes_is_logged(daemon: WireDaemon) -> None:
     daemon.wait_for_log(lambda logged: "code 201/202" in logged)
 
 
+@pytest.mark.rfc("9003", "4")
+def test_malformed_shutdown_text_of_a_peer_is_logged(daemon: WireDaemon) -> None:
+    with daemon.session(ONLY_IPV4, families=((1, 1),)) as peer:
+        peer.send(message(NOTIFICATION, b"\6\2\2\xc3\x28"))
+        assert peer.ending() is None
+    daemon.wait_for_log(lambda logged: "it is not UTF-8" in logged)
+
+
 @pytest.mark.rfc("4271", "6.5")
 def test_silence_ends_the_session_when_the_hold_time_is_over(daemon: WireDaemon) -> None:
     with (
