@@ -92,8 +92,10 @@ class PeerSession:
     state: of the connection that is furthest. since: loop time at which it was entered. established_at: loop time; None
     when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error: for
     people, "" = none yet; last_error_at: loop time. last_end: what last_error is about. faulty: the last message that
-    was not as it should be. resting: why the session stays down by itself, "" = it does not; rests_until: loop time,
-    None = until it is started. admission: asked when the peer's OPEN is fine; what it returns refuses the session.
+    was not as it should be. is_hanging_up: at the last attempt it took the connection and dropped it without a word, as
+    daemons do that are not ready for a peer that they just lost. resting: why the session stays down by itself, "" = it
+    does not; rests_until: loop time, None = until it is started. admission: asked when the peer's OPEN is fine; what it
+    returns refuses the session.
     lines: limits the log. local_address: octets of our end, b"" when not connected; remote_port: 0 when not connected.
     counts: over all sessions.
     """
@@ -116,11 +118,13 @@ class PeerSession:
         self.last_error = self.sent_error = self.received_error = ""
         self.last_error_at = 0.0
         self.last_end: SessionEnd | None = None
+        self.is_hanging_up = False
         self.faulty: FaultyMessage | None = None
         self.resting = ""
         self.rests_until: float | None = None
         self.admission: Callable[[], Cease | None] | None = None
         self.lines = LineLimit()
+        self._was_connected = False  # at the last attempt
         self._user = user
         self._network = network
         self._loop = loop
@@ -287,7 +291,8 @@ class PeerSession:
 
     def state_moved(self, driver: Driver) -> None:
         """Show the state that is furthest."""
-        del driver
+        if driver.machine.state is not State.IDLE and driver.machine.state is not State.ACTIVE:
+            self._was_connected = driver.machine.state is not State.CONNECT
         rival = self._rival.machine.state if self._rival is not None else State.IDLE
         new = max(self._primary.machine.state, rival)
         if new is self.state:
@@ -347,6 +352,7 @@ class PeerSession:
 
     def attempt_failed(self, driver: Driver, end: SessionEnd) -> None:
         """Keep the reason, unless it says nothing about the peer."""
+        self.is_hanging_up = self._was_connected and end.kind is EndKind.CONNECTION_LOST
         if end.kind not in (EndKind.COLLISION, EndKind.ADMINISTRATIVE):
             is_news = self._describe(end) != self.last_error
             self._note(end)

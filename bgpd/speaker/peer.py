@@ -395,10 +395,11 @@ class Peer:
             self._report(kind, reason, message=message.hex())
             self.session.faulty = FaultyMessage.of(f"{kind}: {reason}", message, self._hub.loop.time())
 
-    def has_all_routes(self, *, settle: float) -> bool:
+    def has_all_routes(self, *, settle: float, patient_until: float) -> bool:
         """Has the peer told us all it has, or can it not be waited for?
 
-        settle: seconds that a peer without End-of-RIB gets.
+        settle: seconds that a peer without End-of-RIB gets. patient_until: loop time until which a peer is waited for
+        that takes our connections and hangs up.
         """
         session, negotiated = self.session, self._negotiated
         if self.settings.is_unnumbered and not self.settings.address:
@@ -406,6 +407,8 @@ class Peer:
         if not self.settings.enabled or self.settings.held_down:
             return True
         if negotiated is None:
+            if session.is_hanging_up and self._hub.loop.time() < patient_until:
+                return False
             return bool(session.last_error) and not self.settings.passive
         restart = negotiated.peer_graceful_restart
         if restart is not None and restart.is_restarting:
@@ -413,6 +416,15 @@ class Peer:
         if self.got_end_of_rib >= set(negotiated.families):
             return True
         return restart is None and self._hub.loop.time() - session.since >= settle
+
+    @property
+    def is_restarting(self) -> bool:
+        """Has the peer restarted, and not told all its routes since?"""
+        negotiated = self._negotiated
+        restart = negotiated.peer_graceful_restart if negotiated is not None else None
+        if negotiated is None or restart is None or not restart.is_restarting:
+            return False
+        return not self.got_end_of_rib >= set(negotiated.families)
 
     # private
 

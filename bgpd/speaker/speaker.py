@@ -52,6 +52,7 @@ from bgpd.speaker.unnumbered import Unnumbered
 
 _SETTLE: Final = 3.0  # seconds a peer without End-of-RIB gets to tell what it has, after our restart
 _RECOVERY_CHECK: Final = 0.25  # seconds
+_PATIENCE: Final = 40.0  # seconds a peer gets that hangs up at first; GoBGP's idle hold time is 30, and 10 to dial
 _FLUSH: Final = 20.0  # seconds that a stop waits for the kernel to take our routes out
 _LAST_PATH_ID: Final = 0xFFFF_FFFF
 
@@ -101,7 +102,7 @@ class Speaker:
         self._generation = 0
         self._listening: asyncio.Task[None] | None = None  # under way after a reload
         self._recovery_timer: asyncio.TimerHandle | None = None
-        self._recovery_ends = 0.0
+        self._recovery_ends = self._patient_until = 0.0
         self._awaited: frozenset[str] = frozenset()  # peers from ranges that had sessions with the run before
 
     async def start(self, former: FormerRun | None = None) -> None:
@@ -133,6 +134,7 @@ class Speaker:
             age = former.age if former is not None and self.kernel is None else 0.0
             # Peers began to count when they lost us
             self._recovery_ends = self.loop.time() + max(longest - age if age < longest else longest, _SETTLE)
+            self._patient_until = self.loop.time() + _PATIENCE
             _log.info("restarted: nothing is announced or swept before the peers have told all they have")
             self._check_recovery()
         for settings in peers:
@@ -406,7 +408,11 @@ class Speaker:
         if self._recovery_timer is not None:
             self._recovery_timer.cancel()
         waiting = [name for name in self._awaited if name not in self.peers]
-        waiting += [p.settings.name for p in self.peers.values() if not p.has_all_routes(settle=_SETTLE)]
+        waiting += [
+            peer.settings.name
+            for peer in self.peers.values()
+            if not peer.has_all_routes(settle=_SETTLE, patient_until=self._patient_until)
+        ]
         if (waiting or not self.peers) and self.loop.time() < self._recovery_ends:
             self._recovery_timer = self.loop.call_later(_RECOVERY_CHECK, self._check_recovery)
             return
@@ -422,6 +428,16 @@ class Speaker:
             self._sweep()
 
     def _sweep(self) -> None:
+        """Delete the routes of an earlier run that nobody has told again.
+
+        A peer that restarts itself is not waited for, but it is still about to tell its routes: until it has, what
+        leads through it stays.
+        """
+        is_early = self.loop.time() < self._recovery_ends
+        if is_early and any(peer.is_restarting and not peer.session.resting for peer in self.peers.values()):
+            self._recovery_timer = self.loop.call_later(_RECOVERY_CHECK, self._sweep)
+            return
+        self._recovery_timer = None
         if self.kernel is not None:
             gone = self.kernel.sweep()
             _log.info("recovery is over", swept=gone)

@@ -1,5 +1,6 @@
 """Whole speakers joined in memory: what one says, the others know."""
 
+import asyncio
 from random import Random
 
 import pytest
@@ -181,6 +182,41 @@ def test_a_restarted_speaker_waits_for_its_peers() -> None:
             made.until(number, "10.65.1.0/26", within=1)
             made.run(0.1)
             assert IPV4_UNICAST in made.peer(number, 1).got_end_of_rib
+
+
+class _NotReady(asyncio.Protocol):
+    """What a daemon does that keeps its port open but lets the peer that it just lost wait: it hangs up."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
+@pytest.mark.rfc("4724", "4.1")
+def test_a_restarted_speaker_waits_for_a_peer_that_answers_and_hangs_up() -> None:
+    with cluster() as made:
+        made.start(2, peer(1) + network("10.65.2.0/26"))
+        third = made.network.host(address(3))
+        listening = made.loop.run_until_complete(third.listen(bytes(4), 179, _NotReady))
+        _restart(made, peer(2) + peer(3) + network("10.65.1.0/26"))
+        made.until(1, "10.65.2.0/26")
+        made.run(25)
+        assert made.speakers[1].is_recovering
+        made.loop.run_until_complete(listening.close())
+        made.start(3, peer(1) + network("10.65.3.0/26"))
+        made.until(1, "10.65.3.0/26", within=30)
+        made.until(2, "10.65.1.0/26", within=2)
+
+
+@pytest.mark.rfc("4724", "4.1")
+def test_a_restarted_speaker_does_not_wait_long_for_a_peer_that_always_hangs_up() -> None:
+    with cluster() as made:
+        made.start(2, peer(1))
+        third = made.network.host(address(3))
+        made.loop.run_until_complete(third.listen(bytes(4), 179, _NotReady))
+        _restart(made, peer(2) + peer(3) + network("10.65.1.0/26"))
+        made.run(39)
+        assert made.best(2, "10.65.1.0/26") is None
+        made.until(2, "10.65.1.0/26", within=5)
 
 
 @pytest.mark.rfc("4724", "4.1")
