@@ -11,7 +11,7 @@ from conformance.interop.meeting import Meeting
 from conformance.interop.meeting import meeting as meeting_of
 from conformance.interop.pair import Pair, pair
 from conformance.interop.peer_daemon import Kind
-from conformance.interop.peering import Peering
+from conformance.interop.peering import LONG_NETWORK, OPTIONS, Peering
 from conformance.interop.peering import matrix as peerings_of_the_matrix
 from conformance.interop.plan import bgpd_config, bird_config, matrix
 from conformance.interop.process import MissingDaemon
@@ -76,7 +76,8 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 def meeting(tmp_path_factory: pytest.TempPathFactory, kind: Kind) -> Iterator[Meeting]:
     """bgpd and two routers of one daemon, with the sessions of the matrix, which are established."""
     plain = peerings_of_the_matrix()
-    with meeting_of(kind, tmp_path_factory.mktemp(kind.name), plain) as made:
+    everything = (*plain, *OPTIONS.values())
+    with meeting_of(kind, tmp_path_factory.mktemp(kind.name), everything, LONG_NETWORK) as made:
         for peering in plain:
             for family in peering.families:
                 made.add_container(peering.container(family))

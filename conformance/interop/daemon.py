@@ -46,6 +46,14 @@ class KernelRoute(msgspec.Struct, frozen=True):
         return {hop.gateway for hop in self.nexthops} or {self.way}
 
 
+class _LogLine(msgspec.Struct, frozen=True):
+    """What we read of a line of the log."""
+
+    event: str
+    peer: str = ""
+    reason: str = ""
+
+
 class Daemon:
     """One bgpd. Its files are in a directory of its own: bgp.toml, bgpd.sock, bgpd.log."""
 
@@ -95,6 +103,13 @@ class Daemon:
         """Return what the daemon logged of faults of its own."""
         return [line for line in self.log.read_text().splitlines() if '"exception"' in line or "Traceback" in line]
 
+    def endings(self, name: str) -> list[str]:
+        """Return the reasons for which sessions with a peer ended, from the log, oldest first."""
+        lines = [
+            msgspec.json.decode(line, type=_LogLine) for line in self.log.read_text().splitlines() if '"peer"' in line
+        ]
+        return [line.reason for line in lines if (line.peer, line.event) == (name, "session ended")]
+
     def peers(self) -> dict[str, PeerRow]:
         """Return a row for each peer."""
         return {row.name: row for row in self._client.get("peers", PeerList).rows}
@@ -136,6 +151,14 @@ class Daemon:
     def reset(self, name: str) -> Outcome:
         """Close a session, which comes back."""
         return self._client.command(f"peers/{segment(name)}/reset", Outcome)
+
+    def disable(self, name: str) -> Outcome:
+        """Close a session and keep it down."""
+        return self._client.command(f"peers/{segment(name)}/disable", Outcome)
+
+    def enable(self, name: str) -> Outcome:
+        """Take a session up after ``disable``."""
+        return self._client.command(f"peers/{segment(name)}/enable", Outcome)
 
     def kernel_route(self, prefix: str) -> KernelRoute:
         """Return our route of one prefix. Raises NotYet if the kernel has none."""

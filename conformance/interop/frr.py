@@ -27,7 +27,10 @@ _RETRY: Final = 1  # seconds
 
 
 class _Text(msgspec.Struct, frozen=True):
+    """AS path or communities. string: cut at 8 KB, so that a list is better where there is one."""
+
     string: str = ""
+    list: tuple[str, ...] = ()
 
 
 class _Hop(msgspec.Struct, frozen=True):
@@ -40,10 +43,14 @@ class _Peer(msgspec.Struct, frozen=True, rename="camel"):
     peer_id: str
 
 
+class _AsPath(msgspec.Struct, frozen=True):
+    string: str = ""
+
+
 class _Path(msgspec.Struct, frozen=True, rename="camel"):
     """One path of ``show bgp … json``."""
 
-    aspath: _Text
+    aspath: _AsPath
     origin: str
     peer: _Peer
     nexthops: list[_Hop] = []
@@ -150,7 +157,8 @@ class Frr:
 
     def evidence(self, peering: Peering) -> str:
         """Return what shows a limitation."""
-        raise AssertionError(f"no limitation is known for {peering.name}")
+        lines = eventually("a line of its log", lambda: self.bgpd.lines(peering.our_end, "[AS4]"))
+        return f"its log: `{lines[0].partition('] ')[2]}`"
 
     def _set(self, *commands: str) -> None:
         answer = self.ask("configure terminal", f"router bgp {self._asn}", *commands)
@@ -179,7 +187,7 @@ class Frr:
 
 def _seen(prefix: str, path: _Path) -> Seen:
     hops = [hop.ip for hop in path.nexthops if hop.scope != "link-local"]
-    communities = path.community.string.split()
+    communities = path.community.list or path.community.string.split()
     extended = [word.lower() for word in path.extended_community.string.split()]
     return Seen(
         prefix,
@@ -197,6 +205,7 @@ def _config(peerings: list[Peering], asn: int, identifier: str) -> Iterator[str]
     yield "frr defaults traditional"
     yield "log stdout debugging"
     yield "debug bgp neighbor-events"
+    yield "debug bgp as4"
     for peering in peerings:
         yield from _route_maps(peering)
     yield f"router bgp {asn}"
@@ -219,7 +228,8 @@ def _config(peerings: list[Peering], asn: int, identifier: str) -> Iterator[str]
 def _route_maps(peering: Peering) -> Iterator[str]:
     for family in peering.families:
         name = f"{family}-{peering.number}"
-        yield f"{_LIST[family]} prefix-list {name} permit {peering.prefix(family)}"
+        for prefix in (*peering.originated(family), *peering.passed_on(family)):
+            yield f"{_LIST[family]} prefix-list {name} permit {prefix}"
         yield f"route-map {name} permit 10"
         yield f" match {_LIST[family]} address prefix-list {name}"
         yield f" set metric {MED}"
@@ -246,6 +256,8 @@ def _neighbor(peering: Peering, asn: int) -> Iterator[str]:
         yield f"{head} ttl-security hops 1"
     if peering.their_asn != asn:
         yield f"{head} local-as {peering.their_asn} no-prepend replace-as"
+    if Option.ROLE in peering.options:
+        yield f"{head} local-role customer"
     if Option.TWO_OCTET_AS in peering.options:
         yield f"{head} dont-capability-negotiate"
     if Option.EXTENDED_NEXT_HOP in peering.options:
@@ -254,11 +266,14 @@ def _neighbor(peering: Peering, asn: int) -> Iterator[str]:
 
 def _activated(peering: Peering, family: str) -> Iterator[str]:
     head = f"  neighbor {peering.our_end}"
-    yield f"  network {peering.prefix(family)}"
+    for prefix in peering.originated(family):
+        yield f"  network {prefix}"
     yield f"{head} activate"
     yield f"{head} route-map {family}-{peering.number} out"
     if Option.ADD_PATH_RECEIVE in peering.options:
         yield f"{head} addpath-tx-all-paths"
+    if Option.ADD_PATH_SEND in peering.options:
+        yield f"{head} allowas-in 3"
     if Option.MAX_PREFIXES_THEIRS in peering.options:
         yield f"{head} maximum-prefix 1"
 
@@ -273,7 +288,11 @@ def version() -> str:
     return found[1]
 
 
-def _limit(_: Peering) -> str:
+def _limit(peering: Peering) -> str:
+    if Option.TWO_OCTET_AS in peering.options:
+        return (
+            "Without capabilities of its own it still counts ours as agreed, and ignores the AS4_PATH of the session."
+        )
     return ""
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from conformance.interop.peer_daemon import Kind, Seen
+from conformance.interop.peer_daemon import Kind, Seen, shown
 from conformance.interop.peering import LOCAL_PREF, MED, Option, Peering
 from conformance.interop.plan import OUR_ASN, Dialling
 from conformance.interop.process import MissingDaemon, Process, find, said
@@ -61,8 +61,13 @@ class _Path(msgspec.Struct, frozen=True):
     attrs: list[_Attribute]
 
 
+class _Capability(msgspec.Struct, frozen=True):
+    type_url: str = ""
+
+
 class _State(msgspec.Struct, frozen=True):
     session_state: int = 0
+    local_cap: list[_Capability] = []
 
 
 class _Neighbor(msgspec.Struct, frozen=True):
@@ -114,16 +119,14 @@ class GoBgp:
     def routes(self, peering: Peering, prefix: str) -> list[Seen]:
         """Return what the session brought of a prefix."""
         answer = self.ask("-j", "neighbor", peering.our_end, "adj-in", prefix, "-a", _family(prefix))
-        if not answer.startswith("{"):
-            return []  # it answers in words that the network is not in the table
+        if '"nlri"' not in answer:
+            return []  # it answers in words that the network is not in the table, or the session not up
         found = msgspec.json.decode(answer, type=dict[str, list[_Path]])
         return [_seen(path) for paths in found.values() for path in paths]
 
     def announce(self, peering: Peering, family: str) -> None:
         """Put the peering's prefix into the global table."""
-        prefix, next_hop = peering.prefix(family), peering.their_address(family)
-        answer = self.ask("global", "rib", "add", prefix, "nexthop", next_hop, "origin", "igp", "-a", family)
-        assert not answer, answer
+        self._add(peering.prefix(family), peering.their_address(family), family)
 
     def withdraw(self, peering: Peering, family: str) -> None:
         """Take the peering's prefix out of the global table."""
@@ -135,20 +138,38 @@ class GoBgp:
 
     def shut_down(self, peering: Peering, text: str) -> None:
         """Close the session with a shutdown communication, and keep it down."""
-        self.ask("neighbor", peering.our_end, "disable", "--reason", text)
+        self.ask("neighbor", peering.our_end, "shutdown", "--reason", text)
+        self.ask("neighbor", peering.our_end, "disable")  # which by itself sends no text
 
     def bring_up(self, peering: Peering) -> None:
         """Take the session up again."""
         self.ask("neighbor", peering.our_end, "enable")
 
     def last_error(self, peering: Peering) -> str:
-        """Return the last line of the log about a NOTIFICATION of the session."""
+        """Return the last lines of the log about a NOTIFICATION of the session."""
         found = self.gobgpd.lines(f"Key={peering.our_end}", "otification")
-        return found[-1] if found else ""
+        return " ".join(found[-3:])
 
     def evidence(self, peering: Peering) -> str:
         """Return what shows a limitation."""
-        raise AssertionError(f"no limitation is known for {peering.name}")
+        if Option.ROUTE_REFRESH in peering.options:
+            self.ask_refresh(peering)
+            table = self.ask("neighbor", peering.our_end)
+            return f"`gobgp neighbor` after `softresetin`: {re.sub(' +', ' ', shown(table, 'Route Refresh:'))}"
+        own = eventually("its OPEN", lambda: self._own_capabilities(peering))
+        for option, name in _CAPABILITIES.items():
+            assert option not in peering.options or name not in " ".join(own), own
+        assert Option.TWO_OCTET_AS not in peering.options or "FourOctetASN" in own, own
+        return f"the capabilities of its OPEN by `gobgp -j neighbor`: {', '.join(own)}"
+
+    def _own_capabilities(self, peering: Peering) -> list[str]:
+        answer = self.ask("-j", "neighbor", peering.our_end)
+        found = msgspec.json.decode(answer, type=_Neighbor).state.local_cap
+        return [capability.type_url.rpartition(".")[2].removesuffix("Capability") for capability in found]
+
+    def _add(self, prefix: str, next_hop: str, family: str, *more: str) -> None:
+        answer = self.ask("global", "rib", "add", prefix, "nexthop", next_hop, "origin", "igp", *more, "-a", family)
+        assert not answer, answer
 
     def _start(self, *options: str) -> None:
         self._socket.unlink(missing_ok=True)
@@ -159,7 +180,11 @@ class GoBgp:
         eventually("GoBGP answers", self._is_up)
         for peering in self._peerings:
             for family in peering.families:
-                self.announce(peering, family)
+                for prefix in peering.originated(family):
+                    self._add(prefix, peering.their_address(family), family)
+                if Option.ADD_PATH_RECEIVE in peering.options:
+                    # what came from one router by several sessions it does not send back: two ways of its own
+                    self._add(peering.prefix(family), peering.their_address(family), family, "identifier", "7")
 
     def _is_up(self) -> bool:
         self.gobgpd.check()
@@ -223,6 +248,9 @@ def _neighbor(peering: Peering, asn: int) -> Iterator[str]:
         yield f"local-as = {peering.their_asn}"
     if peering.password:
         yield f'auth-password = "{peering.password}"'
+    if Option.ADD_PATH_SEND in peering.options:
+        yield "[neighbors.as-path-options.config]"
+        yield "allow-own-as = 3"
     yield "[neighbors.transport.config]"
     yield f'local-address = "{peering.their_end}"'
     yield f"passive-mode = {'true' if peering.dialling is Dialling.WE else 'false'}"
@@ -247,6 +275,9 @@ def _neighbor(peering: Peering, asn: int) -> Iterator[str]:
         if Option.ADD_PATH_RECEIVE in peering.options:
             yield "[neighbors.afi-safis.add-paths.config]"
             yield "send-max = 8"
+        if Option.ADD_PATH_SEND in peering.options:
+            yield "[neighbors.afi-safis.add-paths.config]"
+            yield "receive = true"
         if Option.MAX_PREFIXES_THEIRS in peering.options:
             yield "[neighbors.afi-safis.prefix-limit.config]"
             yield "max-prefixes = 1"
@@ -259,8 +290,9 @@ def _policy(peering: Peering, family: str) -> Iterator[str]:
     yield f'neighbor-info-list = ["{peering.our_end}"]'
     yield "[[defined-sets.prefix-sets]]"
     yield f'prefix-set-name = "{name}"'
-    yield "[[defined-sets.prefix-sets.prefix-list]]"
-    yield f'ip-prefix = "{peering.prefix(family)}"'
+    for prefix in (*peering.originated(family), *peering.passed_on(family)):
+        yield "[[defined-sets.prefix-sets.prefix-list]]"
+        yield f'ip-prefix = "{prefix}"'
     yield "[[policy-definitions]]"
     yield f'name = "{name}"'
     yield "[[policy-definitions.statements]]"
@@ -273,7 +305,8 @@ def _policy(peering: Peering, family: str) -> Iterator[str]:
     yield 'route-disposition = "accept-route"'
     yield "[policy-definitions.statements.actions.bgp-actions]"
     yield f'set-med = "{MED}"'
-    yield f'set-next-hop = "{peering.their_address(family)}"'
+    over_ipv6 = Option.EXTENDED_NEXT_HOP in peering.options
+    yield f'set-next-hop = "{peering.their_address("ipv6" if over_ipv6 else family)}"'
     if peering.is_internal:
         yield f"set-local-pref = {LOCAL_PREF}"
     for kind, community in (
@@ -296,8 +329,22 @@ def version() -> str:
     return found[1]
 
 
-def _limit(_: Peering) -> str:
-    return ""
+_LIMITS: Final = {
+    Option.TWO_OCTET_AS: "No option takes the four-octet AS capability out of its OPEN.",
+    Option.ROUTE_REFRESH: "It answers ROUTE-REFRESH, and no command of its sends one.",
+    Option.ENHANCED_REFRESH: "It has no RFC 7313.",
+    Option.EXTENDED_MESSAGES: "It has no RFC 8654.",
+    Option.ROLE: "It has no RFC 9234.",
+}
+_CAPABILITIES: Final = {
+    Option.ENHANCED_REFRESH: "EnhancedRouteRefresh",
+    Option.EXTENDED_MESSAGES: "ExtendedMessage",
+    Option.ROLE: "Role",
+}
+
+
+def _limit(peering: Peering) -> str:
+    return next((why for option, why in _LIMITS.items() if option in peering.options), "")
 
 
 GOBGP: Final = Kind("GoBGP", _PACKAGE, version, GoBgp, _limit)

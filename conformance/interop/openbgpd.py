@@ -25,6 +25,10 @@ _BGPCTL: Final = "/usr/sbin/bgpctl"
 _CHROOT: Final = Path("/run/openbgpd")
 _NAME: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _RETRY: Final = 1  # seconds
+_REFUSED: Final = {  # what later versions take
+    Option.EXTENDED_NEXT_HOP: "announce extended nexthop yes",
+    Option.EXTENDED_MESSAGES: "announce extended yes",
+}
 
 
 class _Neighbor(msgspec.Struct, frozen=True):
@@ -127,8 +131,17 @@ class OpenBgpd:
 
     def evidence(self, peering: Peering) -> str:
         """Return what shows a limitation."""
+        for option, words in _REFUSED.items():
+            if option in peering.options:
+                return self._refusal(words)
         dropped = eventually("its kernel drops our signed dial", self._unexpected_signatures)
         return f"`nstat` beside it: {re.sub(r' +', ' ', dropped)} or more; {self._shown_neighbor(peering, 'BGP state')}"
+
+    def _refusal(self, words: str) -> str:
+        """Return what its parser says about words in a neighbour's block, and the word itself in its manual's place."""
+        attempt = self._config.with_name("attempt.conf")
+        attempt.write_text(f"AS {self._asn}\nneighbor 192.0.2.1 {{\nremote-as 1\n{words}\n}}\n")
+        return f"`{words}` in bgpd.conf: {shown(said(_BGPD, '-n', '-f', str(attempt)), 'error').rpartition('/')[2]}"
 
     def _unexpected_signatures(self) -> str:
         """Return the kernel's count of segments with a signature where no password is set; empty = 0."""
@@ -163,7 +176,7 @@ def _config(peerings: list[Peering]) -> Iterator[str]:
     yield f"connect-retry {_RETRY}"
     for peering in peerings:
         for family in peering.families:
-            yield f"network {peering.prefix(family)}"
+            yield from (f"network {prefix}" for prefix in peering.originated(family))
     for peering in peerings:
         yield f"neighbor {peering.our_end} {{"
         yield from _neighbor(peering)
@@ -175,7 +188,8 @@ def _config(peerings: list[Peering]) -> Iterator[str]:
                 f"metric {MED} localpref {LOCAL_PREF} community 65020:1 large-community 65020:1:2"
                 f" ext-community rt 65020:1 nexthop {peering.their_address(family)}"
             )
-            yield f"allow to {peering.our_end} prefix {peering.prefix(family)} set {{ {attributes} }}"
+            prefixes = " ".join((*peering.originated(family), *peering.passed_on(family)))
+            yield f"allow to {peering.our_end} prefix {{ {prefixes} }} set {{ {attributes} }}"
         if _is_given_next_hops(peering):
             yield f"match to {peering.our_end} set {{ nexthop no-modify }}"
 
@@ -208,6 +222,11 @@ def _neighbor(peering: Peering) -> Iterator[str]:
         yield "announce as-4byte no"
     if Option.ADD_PATH_RECEIVE in peering.options:
         yield "announce add-path send all"
+    if Option.ADD_PATH_SEND in peering.options:
+        yield "announce add-path recv yes"
+        yield "enforce local-as no"
+    if Option.ROLE in peering.options:
+        yield "announce policy customer"
     if Option.MAX_PREFIXES_THEIRS in peering.options:
         yield "max-prefix 1"
 
@@ -225,6 +244,12 @@ def version() -> str:
 def _limit(peering: Peering) -> str:
     if Option.MD5 in peering.options and peering.dialling is Dialling.WE:
         return "On Linux it gives passwords to the sockets that it dials from, and none to the one it listens on."
+    if Option.THEIR_RESTART in peering.options:
+        return "Its restart capability carries End-of-RIB and no family, so that nobody keeps its routes."
+    if Option.EXTENDED_NEXT_HOP in peering.options:
+        return "It has no RFC 8950."
+    if Option.EXTENDED_MESSAGES in peering.options:
+        return "It has no RFC 8654."
     return ""
 
 

@@ -31,6 +31,8 @@ class Option(Enum):
     ROUTE_REFRESH = "route refresh"
     ENHANCED_REFRESH = "enhanced refresh"
     ADD_PATH_RECEIVE = "ADD-PATH, we receive"
+    ADD_PATH_SEND = "ADD-PATH, we send"
+    ROLE = "roles"
     EXTENDED_MESSAGES = "extended messages"
     EXTENDED_NEXT_HOP = "IPv6 next hop of IPv4"
     SHUTDOWN_TEXT_FROM_THEM = "shutdown text, they say"
@@ -38,6 +40,16 @@ class Option(Enum):
     MAX_PREFIXES_OURS = "maximum prefixes, ours"
     MAX_PREFIXES_THEIRS = "maximum prefixes, theirs"
     GRACEFUL_RESTART = "graceful restart"
+    THEIR_RESTART = "graceful restart, they restart"
+
+
+_OURS: Final = {
+    Option.GTSM: "ttl_security = 1",
+    Option.ADD_PATH_RECEIVE: 'add_path = "receive"\nallow_own_as = 1',
+    Option.ADD_PATH_SEND: 'add_path = "send"',
+    Option.MAX_PREFIXES_OURS: 'max_prefixes = { limit = 1, action = "close", restart_after = 2 }',
+    Option.ROLE: 'role = "provider"',
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,15 @@ class Peering:
         """Return what they announce on the session."""
         return f"10.{100 + self.number}.0.0/24" if family == "ipv4" else f"fd01:{self.number:x}::/48"
 
+    def originated(self, family: str) -> tuple[str, ...]:
+        """Return all that they announce of their own on the session."""
+        more = f"10.{100 + self.number}.1.0/24" if family == "ipv4" else f"fd01:{self.number:x}:1::/48"
+        return (self.prefix(family), *([more] if Option.MAX_PREFIXES_OURS in self.options else []))
+
+    def passed_on(self, family: str) -> tuple[str, ...]:
+        """Return what they send back to us, though it came from us on other sessions: our network, by many ways."""
+        return (NETWORK[family],) if Option.ADD_PATH_RECEIVE in self.options else ()
+
     def inside(self, family: str) -> str:
         """Return an address in that prefix."""
         return f"10.{100 + self.number}.0.1" if family == "ipv4" else f"fd01:{self.number:x}::1"
@@ -119,8 +140,7 @@ class Peering:
             'import = ["from-them"]',
             'export = ["to-them"]',
             *([f'password = "{self.password}"'] if self.password else []),
-            *(["ttl_security = 1"] if Option.GTSM in self.options else []),
-            *(['add_path = "receive"'] if Option.ADD_PATH_RECEIVE in self.options else []),
+            *(line for option, line in _OURS.items() if option in self.options),
             self.ours,
         ]
         return "\n".join(lines) + "\n"
@@ -147,6 +167,33 @@ def matrix() -> tuple[Peering, ...]:
         )
     return tuple(peerings)
 
+
+def _external(number: int, option: Option, transport: str = "ipv4", families: tuple[str, ...] = ("ipv4",)) -> Peering:
+    return Peering(number, option.value, False, transport=transport, families=families, options=frozenset({option}))
+
+
+OPTIONS: Final = {
+    Option.GTSM: _external(51, Option.GTSM),
+    Option.FOUR_OCTET_AS: _external(52, Option.FOUR_OCTET_AS),
+    Option.TWO_OCTET_AS: Peering(53, "two-octet AS", True, options=frozenset({Option.TWO_OCTET_AS})),
+    Option.ROUTE_REFRESH: _external(54, Option.ROUTE_REFRESH),
+    Option.ENHANCED_REFRESH: _external(55, Option.ENHANCED_REFRESH),
+    Option.ADD_PATH_RECEIVE: _external(56, Option.ADD_PATH_RECEIVE),
+    Option.ADD_PATH_SEND: _external(57, Option.ADD_PATH_SEND),
+    Option.EXTENDED_MESSAGES: _external(58, Option.EXTENDED_MESSAGES),
+    Option.EXTENDED_NEXT_HOP: _external(59, Option.EXTENDED_NEXT_HOP, "ipv6", FAMILIES),
+    Option.ROLE: _external(60, Option.ROLE),
+    Option.SHUTDOWN_TEXT_FROM_THEM: _external(61, Option.SHUTDOWN_TEXT_FROM_THEM),
+    Option.SHUTDOWN_TEXT_FROM_US: _external(62, Option.SHUTDOWN_TEXT_FROM_US),
+    Option.MAX_PREFIXES_OURS: _external(63, Option.MAX_PREFIXES_OURS),
+    Option.MAX_PREFIXES_THEIRS: _external(64, Option.MAX_PREFIXES_THEIRS),
+}
+LONG_PREFIX: Final = "198.51.100.0/24"  # of ours, with more communities than a plain message holds
+LONG_LIST: Final = 1200
+LONG_NETWORK: Final = (
+    f'[[network]]\nprefix = "{LONG_PREFIX}"\n'
+    "communities = [" + ", ".join(f'"65020:{number}"' for number in range(LONG_LIST)) + "]\n"
+)
 
 _NETWORKS: Final = ", ".join(f'"{prefix}"' for prefix in NETWORK.values())
 _TELL: Final = f'match = "equal", source = "network", action = "accept", set_med = {OUR_MED}, prepend = [{BEHIND_US}]'

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from conformance.interop.meeting import Meeting
-from conformance.interop.peering import Peering, matrix
+from conformance.interop.peering import OPTIONS, Peering, matrix
 
 pytestmark = [pytest.mark.interop, pytest.mark.netns, pytest.mark.limitations]
 
 
-@pytest.mark.parametrize("peering", matrix(), ids=lambda peering: peering.name)
+@pytest.mark.parametrize("peering", [*matrix(), *OPTIONS.values()], ids=lambda peering: peering.name)
 def test_a_limitation_shows(meeting: Meeting, peering: Peering, record_property: Callable[[str, object], None]) -> None:
     record_property("limitation", meeting.kind.limit(peering))
     record_property("evidence", meeting.of(peering).evidence(peering))

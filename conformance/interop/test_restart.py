@@ -6,7 +6,6 @@ RFC 4724 sections 3 and 4; RFC 4271 6.5 (hold timer).
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 from typing import Final
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from conformance.interop.daemon import Daemon
 from conformance.interop.pair import Pair, pair
 from conformance.interop.plan import NETWORK, OUR_ASN, Plan, bgpd_config, bird_config
-from conformance.interop.waiting import eventually
+from conformance.interop.waiting import eventually, watched
 
 pytestmark = [pytest.mark.interop, pytest.mark.netns]
 
@@ -51,7 +50,7 @@ def running(tmp_path: Path) -> Iterator[Pair]:
 def test_bgpd_restarts_and_no_route_is_missing_anywhere(running: Pair, end: Callable[[Daemon], None]) -> None:
     bird = running.bird
 
-    with running.watch_kernel() as kernel, _watched(lambda: _has_ours(running)) as lost:
+    with running.watch_kernel() as kernel, watched(lambda: _has_ours(running)) as lost:
         end(running.bgpd)
         running.remove_container(LEAVING.container("ipv4"))
         bird.ask(f"disable {LEAVING.static('ipv4')}")
@@ -154,22 +153,3 @@ def _until_fresh(made: Pair, plan: Plan) -> None:
 
 def _has_ours(made: Pair) -> bool:
     return all(made.bird.routes(plan.table(family), NETWORK[family]) for plan, family in KEPT)
-
-
-@contextmanager
-def _watched(probe: Callable[[], bool]) -> Iterator[Event]:
-    """Ask again and again for the length of a with statement; the event is set if the answer was ever no."""
-    lost, over = Event(), Event()
-
-    def watch() -> None:
-        while not over.wait(0.01) and not lost.is_set():
-            if not probe():
-                lost.set()
-
-    watcher = Thread(target=watch)
-    watcher.start()
-    try:
-        yield lost
-    finally:
-        over.set()
-        watcher.join()

@@ -4,7 +4,9 @@ Seconds.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
 from typing import Final, TypeVar
 
 LIMIT: Final = 15.0  # a session needs about one second; the rest is for a machine that has other work
@@ -43,3 +45,22 @@ def throughout(what: str, probe: Callable[[], object], seconds: float) -> None:
         if not probe():
             raise AssertionError(f"{what}: no longer, {seconds - (deadline - time.monotonic()):.2f} s after the start")
         time.sleep(_PAUSE)
+
+
+@contextmanager
+def watched(probe: Callable[[], bool]) -> Iterator[Event]:
+    """Ask again and again for the length of a with statement; the event is set if the answer was ever no."""
+    lost, over = Event(), Event()
+
+    def watch() -> None:
+        while not over.wait(0.01) and not lost.is_set():
+            if not probe():
+                lost.set()
+
+    watcher = Thread(target=watch)
+    watcher.start()
+    try:
+        yield lost
+    finally:
+        over.set()
+        watcher.join()
