@@ -11,6 +11,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
+from bgpd.cli.garbage import MIDDLE, NEVER, YOUNG
 from bgpd.families import IPV4_UNICAST
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes import block
@@ -155,7 +156,7 @@ def main(count: int) -> None:
     data = feed(count)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 10, 1 << 30)  # as the daemon does
+    gc.set_threshold(YOUNG, MIDDLE, NEVER)
     rounds = [one_round(data) for _ in range(ROUNDS)]
     for name in rounds[0]:
         print(f"{name:24} {min(spent[name] for spent in rounds) / count * 1e6:6.2f} us")
