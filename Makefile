@@ -14,9 +14,11 @@ FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?=
 # Soak test: seconds of flapping
 SOAK_SECONDS ?= 120
+# Options of the benchmark suite: python -m bench.run --help
+BENCH ?=
 SOURCES := $(wildcard bgpd tests conformance bench)
 
-.PHONY: help demo lab setup test conformance interop fuzz soak check format clean
+.PHONY: help demo lab setup test conformance interop fuzz soak bench bench-quick bench-guard check format clean
 
 help:
 	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
@@ -26,6 +28,9 @@ help:
 	@echo "make interop      sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
 	@echo "make fuzz         every decoder under a fuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS=\"update nlri\""
 	@echo "make soak         200 peers that come and go with 100,000 routes, and what is left of them"
+	@echo "make bench        figures beside BIRD, FRR, OpenBGPD, GoBGP (hours, goes on where it stopped): make bench BENCH=\"--only rr --reps 5\""
+	@echo "make bench-quick  two minutes of it: BIRD, FRR and ours"
+	@echo "make bench-guard  a short run against the figures that are kept; status 1 where we got slower or larger"
 	@echo "make lab          the lab with options of yours: make lab LAB=\"--nodes 5 --reflectors 1 --keep\""
 	@echo "make format       rewrite the sources as the formatter wants them"
 	@echo "make clean        remove .venv and everything generated"
@@ -70,6 +75,16 @@ fuzz: $(VENV)/.fuzzing
 
 soak: $(VENV)/.developed
 	$(BIN)/python -m conformance.soak.run --seconds $(SOAK_SECONDS)
+
+# As root, on a machine that does nothing else
+bench: $(VENV)/.developed
+	$(BIN)/python -m bench.run $(BENCH)
+
+bench-quick: $(VENV)/.developed
+	$(BIN)/python -m bench.run --suite quick --fresh --daemons bgpd,bird,frr --quiet 5 $(BENCH)
+
+bench-guard: $(VENV)/.developed
+	$(BIN)/python -m bench.guard
 
 check: $(VENV)/.developed
 	$(BIN)/ruff format --check $(SOURCES)

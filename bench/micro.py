@@ -7,7 +7,8 @@ own), the least of several rounds, which is the figure that a busy machine distu
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import TypeVar
 
@@ -18,6 +19,7 @@ from bgpd.messages.attributes import block
 from bgpd.messages.framing import Framer
 from bgpd.messages.update import Update, announce, decode
 from bgpd.policy.chain import Chain
+from bgpd.policy.signals import Signals
 from bgpd.policy.subject import PeerContext
 from bgpd.rib.adj_rib_in import AdjRibIn
 from bgpd.rib.adj_rib_out import AdjRibOut
@@ -83,6 +85,7 @@ class Pipeline:
             self.next_hops,
             _silent,
             _nameless,
+            Signals(),
             denies_all=False,
         )
         self.adj_rib_in = AdjRibIn(FAMILY, self.loc_rib, self.next_hops, self.importer, self._source, self.negotiated)
@@ -118,27 +121,20 @@ def one_round(data: bytes) -> dict[str, float]:
     clock, pipe, framer = Clock(), Pipeline(), Framer(LIMIT)
     loc_rib, updates, batches = pipe.loc_rib, list[Update](), list[Batch]()
     for at in range(0, len(data), READ):
-        messages = clock.time("framing", lambda at=at: framer.feed(data[at : at + READ]))
-        now = clock.time(
-            "decode",
-            lambda messages=messages: [
-                decode(framer.buffer, start, end, pipe.negotiated) for _, start, end in messages
-            ],
-        )
-        clock.time("Adj-RIB-In and Loc-RIB", lambda now=now: pipe.announce(now))
+        messages = clock.time("framing", partial(framer.feed, data[at : at + READ]))
+        now = clock.time("decode", partial(_decode_all, framer, messages, pipe))
+        clock.time("Adj-RIB-In and Loc-RIB", partial(pipe.announce, now))
         batch = clock.time("sort by path", lambda: sort_by_path(loc_rib.take_changes(), loc_rib.table))
-        clock.time("Adj-RIB-Out", lambda batch=batch: pipe.adj_rib_out.changes(batch))
+        clock.time("Adj-RIB-Out", partial(pipe.adj_rib_out.changes, batch))
         updates += now
         batches.append(batch)
     blocks = [update.attributes for update in updates]
     parsed = clock.time("  parse", lambda: [block.parse(each, pipe.negotiated, None) for each in blocks])
     hop = pipe.next_hops.get(parsed[0].next_hop)
     paths = clock.time("  new path", lambda: [Path(pipe.source, FAMILY, each, hop) for each in parsed])
-    clock.time("  rank", lambda: [rank(path) for path in paths])
-    clock.time("  admit", lambda: [pipe.importer.admit(path) for path in paths])
-    fresh = LocRib(FAMILY, lambda: None)
-    routes = list(zip(updates, paths, strict=True))
-    clock.time("  Loc-RIB", lambda: [fresh.announce(update.announced, path) for update, path in routes])
+    clock.time("  rank", partial(_each, rank, paths))
+    clock.time("  admit", partial(_each, pipe.importer.admit, paths))
+    clock.time("  Loc-RIB", partial(_announce_all, LocRib(FAMILY, lambda: None), updates, paths))
     told = clock.time("  export", lambda: [pipe.exporter.export(path) for path in paths])
     clock.time(
         "  pack",
@@ -149,6 +145,20 @@ def one_round(data: bytes) -> dict[str, float]:
         ],
     )
     return clock.spent
+
+
+def _decode_all(framer: Framer, messages: Sequence[tuple[int, int, int]], pipe: Pipeline) -> list[Update]:
+    return [decode(framer.buffer, start, end, pipe.negotiated) for _, start, end in messages]
+
+
+def _each(stage: Callable[[Path], None], paths: Sequence[Path]) -> None:
+    for path in paths:
+        stage(path)
+
+
+def _announce_all(loc_rib: LocRib, updates: Sequence[Update], paths: Sequence[Path]) -> None:
+    for update, path in zip(updates, paths, strict=True):
+        loc_rib.announce(update.announced, path)
 
 
 def main(count: int) -> None:

@@ -1,0 +1,1 @@
+"""The benchmark suite: daemons side by side on one machine, and the figures that are kept (README.md)."""
