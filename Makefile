@@ -24,7 +24,7 @@ help:
 	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
 	@echo "make test         set up .venv, run the tests (as root, those with network namespaces too)"
 	@echo "make check        format, lint, types, tests with branch coverage"
-	@echo "make conformance  the tests of each RFC's rules, and what holds"
+	@echo "make conformance  the tests of each RFC's rules, and what holds (as root: a skipped test shows nothing)"
 	@echo "make interop      sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
 	@echo "make fuzz         every decoder under a fuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS=\"update nlri\""
 	@echo "make soak         200 peers that come and go with 100,000 routes, and what is left of them"
