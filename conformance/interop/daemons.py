@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from conformance.interop.exabgp import EXABGP
 from conformance.interop.frr import FRR
 from conformance.interop.gobgp import GOBGP
 from conformance.interop.openbgpd import OPENBGPD
 from conformance.interop.peer_daemon import Kind
 
-KINDS: Final[tuple[Kind, ...]] = (FRR, OPENBGPD, GOBGP)
+KINDS: Final[tuple[Kind, ...]] = (FRR, OPENBGPD, GOBGP, EXABGP)

@@ -81,7 +81,8 @@ class PeerDaemon(Protocol):
 class Kind:
     """A daemon's kind. make: namespace, directory, AS number, identifier → one router.
 
-    limit: why it cannot have a session as planned, in a sentence; empty = it can.
+    limit: why it cannot have a session as planned, in a sentence; empty = it can. has_table: it keeps the routes of a
+    peer that restarts; without one it only passes on what it hears.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Kind:
     version: Callable[[], str]
     make: Callable[[Namespace, Path, int, str], PeerDaemon]
     limit: Callable[[Peering], str]
+    has_table: bool = True
 
 
 def shown(text: str, expected: str) -> str:

@@ -5,7 +5,7 @@
 
 import platform
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -13,9 +13,13 @@ from typing import Final
 import pytest
 
 import bgpd
-from conformance.interop import test_matrix
+from conformance.interop import test_matrix, test_sessions
 from conformance.interop.bird import MissingBird, version
+from conformance.interop.daemons import KINDS
+from conformance.interop.peer_daemon import Kind
+from conformance.interop.peering import OPTIONS, Option, Peering
 from conformance.interop.plan import Plan
+from conformance.interop.process import MissingDaemon
 
 _ROOT: Final = Path(__file__).parents[2]
 _TESTS: Final = Path(__file__).parent
@@ -27,6 +31,9 @@ _HEAD: Final = """\
 bgpd and another BGP daemon run as processes in network namespaces of their own, joined by a wire. Their tables are
 read at both ends: the API and the kernel's routing table on our side, the other daemon's own tool on the other. The
 tests are in `conformance/interop/`; a daemon that is not installed makes them fail.
+
+What a daemon cannot do is not left out but tested too: it has to show that by itself, in the words of its parser, its
+tool or its log, or by what the kernel beside it counts.
 """
 _MATRIX: Final = """\
 Each row is one TCP session for "plain" and one with TCP-MD5; a figure counts sessions and families that showed what
@@ -34,18 +41,31 @@ the column says.
 """
 
 
-_NAMES: Final = {"bird": "BIRD", "ttl": "TTL"}
+_NAMES: Final = {"bird": "BIRD", "ttl": "TTL", "ipv4": "IPv4", "ipv6": "IPv6"}
 
 
 @dataclass(slots=True)
 class Case:
-    """One run of a test function. parameters: by name, as pytest has them."""
+    """One run of a test function. parameters: by name, as pytest has them. properties: what the test recorded."""
 
     function: str
     module: str
     parameters: dict[str, object]
     has_passed: bool = True
     has_run: bool = False
+    properties: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind | None:
+        """Return the daemon that the test is about, None = BIRD alone."""
+        found = self.parameters.get("kind")
+        return found if isinstance(found, Kind) else None
+
+    @property
+    def peering(self) -> Peering | None:
+        """Return the session, if the test is about one."""
+        found = self.parameters.get("peering")
+        return found if isinstance(found, Peering) else None
 
 
 @dataclass(slots=True)
@@ -72,42 +92,98 @@ class Recorder:
             return
         case.has_passed = case.has_passed and report.passed
         case.has_run = case.has_run or report.when == "call"
+        case.properties.update((name, str(value)) for name, value in report.user_properties)
 
 
 def main(arguments: list[str]) -> int:
     """Run the tests, write the report, return the exit status."""
     target = Path(arguments[0]) if arguments else _ROOT / "docs" / "interop.md"
     try:
-        bird = version()
-    except MissingBird as missing:
+        versions = {"BIRD": version(), **{kind.name: kind.version() for kind in KINDS}}
+    except (MissingBird, MissingDaemon) as missing:
         print(missing, file=sys.stderr)
         return 2
     recorder = Recorder()
     status = pytest.main([str(_TESTS), "-q", "-p", "no:cacheprovider", "--rootdir", str(_ROOT)], plugins=[recorder])
-    target.write_text(report(recorder, bird))
+    target.write_text(report(recorder, versions))
     print(f"written: {target}")
     return int(status)
 
 
-def report(recorder: Recorder, bird: str) -> str:
+def report(recorder: Recorder, versions: Mapping[str, str]) -> str:
     """Return the document."""
-    return "\n".join([_HEAD, *_versions(bird), *_sections(recorder)]) + "\n"
+    cases = [case for case in recorder.cases.values() if case.kind is not None]
+    lines = [_HEAD, *_versions(versions), *_options(cases)]
+    for kind in KINDS:
+        lines += _daemon(kind, [case for case in cases if case.kind is kind])
+    return "\n".join([*lines, *_bird(recorder)]) + "\n"
 
 
-def _versions(bird: str) -> Iterator[str]:
+def _versions(versions: Mapping[str, str]) -> Iterator[str]:
     kernel = ".".join(platform.release().split(".")[:2])
     yield "| | version |"
     yield "|---|---|"
     yield f"| bgpd | {bgpd.__version__} on Python {'.'.join(platform.python_version_tuple()[:2])}, Linux {kernel} |"
-    yield f"| BIRD | {bird} |"
+    yield from (f"| {name} | {text} |" for name, text in versions.items())
     yield ""
 
 
-def _sections(recorder: Recorder) -> Iterator[str]:
+def _options(cases: list[Case]) -> Iterator[str]:
+    yield "## Options at a glance"
+    yield ""
+    yield "A figure counts tests; a dash is a limitation of the daemon, shown in its section, where BIRD's are too."
+    yield ""
+    yield f"| option | {' | '.join(kind.name for kind in KINDS)} |"
+    yield f"|---|{'---|' * len(KINDS)}"
+    rows = {option.value: [peering] for option, peering in OPTIONS.items()}
+    for case in cases:
+        if case.peering is not None and Option.THEIR_RESTART in case.peering.options:
+            rows.setdefault(Option.THEIR_RESTART.value, []).append(case.peering)
+    for name, peerings in rows.items():
+        cells = []
+        for kind in KINDS:
+            found = [case for case in cases if case.kind is kind and case.peering in peerings]
+            cells.append("—" if kind.limit(peerings[0]) else _result(found))
+        yield f"| {name} | {' | '.join(cells)} |"
+    restarts = [case for case in cases if case.module == "test_graceful" and case.peering is None]
+    of_kinds = (_result(case for case in restarts if case.kind is kind) for kind in KINDS)
+    yield f"| graceful restart, we restart | {' | '.join(of_kinds)} |"
+    yield ""
+
+
+def _daemon(kind: Kind, cases: list[Case]) -> Iterator[str]:
+    limits = [case for case in cases if "limitation" in case.properties]
+    sessions = [case for case in cases if case.module == test_sessions.__name__.rpartition(".")[2]]
+    yield f"## {kind.name}"
+    yield ""
+    yield from _matrix(sessions)
+    yield ""
+    yield from _list([case for case in cases if case not in sessions and case not in limits])
+    yield ""
+    if not limits:
+        return
+    yield f"What {kind.name} cannot do:"
+    yield ""
+    yield "| sessions | limitation | evidence |"
+    yield "|---|---|---|"
+    for limitation in dict.fromkeys(case.properties["limitation"] for case in limits):
+        of_it = [case for case in limits if case.properties["limitation"] == limitation]
+        names = "; ".join(case.peering.name for case in of_it if case.peering is not None)
+        evidence = of_it[0].properties.get("evidence", "**none**").replace("|", "\\|")
+        yield f"| {names} | {limitation} | {evidence} |"
+    yield ""
+
+
+def _bird(recorder: Recorder) -> Iterator[str]:
+    """The tests of BIRD alone, and those that have daemons of their own."""
     matrix = test_matrix.__name__.rpartition(".")[2]
+    yield "## BIRD"
+    yield ""
     for module, title in recorder.titles.items():
-        cases = [case for case in recorder.cases.values() if case.module == module]
-        yield f"## {title.rstrip('.')}"
+        cases = [case for case in recorder.cases.values() if case.module == module and case.kind is None]
+        if not cases:
+            continue
+        yield f"### {title.rstrip('.')}"
         yield ""
         yield from _matrix(cases) if module == matrix else _list(cases)
         yield ""
@@ -117,9 +193,9 @@ def _matrix(cases: list[Case]) -> Iterator[str]:
     columns = list(dict.fromkeys(case.function for case in cases))
     rows: dict[str, list[Case]] = {}
     for case in cases:
-        plan = case.parameters["plan"]
-        assert isinstance(plan, Plan)  # all tests of the matrix have one
-        rows.setdefault(plan.name.removesuffix(", MD5"), []).append(case)
+        session = case.parameters.get("plan", case.peering)
+        assert isinstance(session, Plan | Peering)  # all tests of a matrix have one
+        rows.setdefault(session.name.removesuffix(", MD5").removesuffix(", TCP-MD5"), []).append(case)
     yield _MATRIX
     for number, column in enumerate(columns, 1):
         yield f"{number}. {_sentence(column)}"

@@ -86,7 +86,7 @@ def test_what_they_withdraw_leaves_our_kernel_and_comes_back(meeting: Meeting, p
     other.withdraw(peering, family)
     try:
         eventually("gone from our kernel", lambda: not meeting.bgpd.kernel_route_or_none(prefix))
-        assert meeting.bgpd.routes_in(peering.name, prefix) == []
+        eventually("gone from our table", lambda: not meeting.bgpd.routes_in(peering.name, prefix))
     finally:
         other.announce(peering, family)
 
