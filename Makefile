@@ -7,8 +7,8 @@ PIP := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check
 
 # Options of the demo and of the lab: make lab LAB="--nodes 20 --reflectors 1"
 LAB ?= --nodes 3 --containers 2
-# Which tests: those against other BGP daemons need them installed; make check TESTS= runs them too.
-TESTS ?= -m "not interop"
+# Which tests: those against other BGP daemons and etcd need them installed; make check TESTS= runs them too.
+TESTS ?= -m "not interop and not etcd"
 # Fuzzing: seconds for each target, and which ones (none: all)
 FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?=

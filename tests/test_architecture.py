@@ -94,6 +94,7 @@ THIRD_PARTY: Final[dict[str, set[str]]] = {
     "aetcd": {"datastore.etcd"},
     "aiohttp": {"api"},
     "construct": {"messages"},
+    "grpc": {"datastore.etcd"},
     "msgspec": {"config", "datastore", "api", "cli", "lab"},
     "prometheus_client": {"api"},
     "pyroute2": {"kernel"},

@@ -3,7 +3,7 @@
 from bgpd.config.diff import Changes, PeerChange, RangeChange, diff
 from bgpd.config.model import Config
 from bgpd.config.problems import ConfigError, Problem
-from bgpd.config.resolve import resolve
+from bgpd.config.resolve import resolve, resolve_process
 from bgpd.config.resolved import (
     Resolved,
     ResolvedControl,
@@ -17,6 +17,7 @@ from bgpd.config.resolved import (
     ResolvedNode,
     ResolvedPeer,
     ResolvedPool,
+    ResolvedProcess,
     ResolvedRange,
 )
 from bgpd.config.toml import load, parse
@@ -40,9 +41,11 @@ __all__ = [
     "ResolvedNode",
     "ResolvedPeer",
     "ResolvedPool",
+    "ResolvedProcess",
     "ResolvedRange",
     "diff",
     "load",
     "parse",
     "resolve",
+    "resolve_process",
 ]

@@ -4,6 +4,7 @@ Works on a configuration whose single values are well written; a required key th
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 import msgspec
 
@@ -30,6 +31,9 @@ from bgpd.config.reader import expected, join, unwrap
 from bgpd.config.relations import node_relations, peer_relations
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, IPV6_UNICAST, Family
 
+_MISSING: Final = "is missing"
+_FROM_CLUSTER: Final = frozenset({"node.asn", "node.router_id"})
+
 
 def check(config: Config) -> list[Finding]:
     """Return every fault across keys, in the order of the file's tables."""
@@ -49,6 +53,13 @@ def check(config: Config) -> list[Finding]:
     ]
 
 
+def check_file(config: Config) -> list[Finding]:
+    """Return every fault of a file by itself: with etcd, the cluster brings what only the node's keys lack."""
+    if config.etcd is None:
+        return check(config)
+    return [one for one in check(config) if one.key not in _FROM_CLUSTER or not one.message.startswith(_MISSING)]
+
+
 def _required(table: msgspec.Struct, key: str) -> Iterator[Finding]:
     """Yield the required keys that are not there, in this table and those inside."""
     for field in msgspec.structs.fields(table):
@@ -56,7 +67,7 @@ def _required(table: msgspec.Struct, key: str) -> Iterator[Finding]:
         value = getattr(table, field.name)
         _, metas = unwrap(field.type)
         if value in ("", None, ()) and any((meta.extra or {}).get("required") for meta in metas):
-            yield Finding(path, f"is missing; expected {expected(field.type)}")
+            yield Finding(path, f"{_MISSING}; expected {expected(field.type)}")
         elif isinstance(value, msgspec.Struct):
             yield from _required(value, path)
         elif isinstance(value, tuple):
@@ -67,7 +78,7 @@ def _required(table: msgspec.Struct, key: str) -> Iterator[Finding]:
 
 def _node(node: NodeTable) -> Iterator[Finding]:
     if node.router_id is None and not any(family is IPV4_UNICAST for family in _node_families(node)):
-        message = "is missing; expected four decimal octets, as node.addresses has no IPv4 address to take it from"
+        message = f"{_MISSING}; expected four decimal octets, as node.addresses has no IPv4 address to take it from"
         yield Finding("node.router_id", message, ("node.addresses",))
     addresses = [syntax.address_and_length(text)[0] for text in node.addresses]
     yield from _twice(addresses, node.addresses, "node.addresses")

@@ -726,6 +726,13 @@ class EtcdTable(Table, frozen=True, kw_only=True):
     username: Annotated[str, _key("User name; together with `password_file`.", default="none")] = ""
     password_file: Annotated[str, _key("File with the password.", default="none")] = ""
     prefix: Annotated[Name, _key("Where the keys start.")] = "/calico"
+    secrets_dir: Annotated[
+        str,
+        _key(
+            "Directory of the passwords that etcd refers to: file `NAME/KEY` is `key` of the secret `name`.",
+            default="none",
+        ),
+    ] = ""
 
 
 class HttpTable(Table, frozen=True, kw_only=True):

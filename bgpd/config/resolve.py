@@ -38,6 +38,7 @@ from bgpd.config.resolved import (
     ResolvedNode,
     ResolvedPeer,
     ResolvedPool,
+    ResolvedProcess,
     ResolvedRange,
 )
 from bgpd.config.toml import host_name, read_password
@@ -57,7 +58,7 @@ def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_
     if findings:
         raise ConfigError(tuple(Problem(file, finding.key, finding.message) for finding in findings))
     node = _node(config)
-    http = syntax.host_and_port(config.http.listen) if config.http.listen else None
+    process = resolve_process(config)
     return Resolved(
         node=node,
         peers=tuple(_peer(peer, config.session, config.node, passwords) for peer in config.peer),
@@ -70,6 +71,18 @@ def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_
         pools=tuple(ResolvedPool(*parse_prefix(one.cidr), one.ipip, one.export) for one in config.pool),
         kernel=_kernel(config),
         mesh=ResolvedMesh(config.mesh.enabled),
+        etcd=process.etcd,
+        http=process.http,
+        control=process.control,
+        log=process.log,
+    )
+
+
+def resolve_process(config: Config) -> ResolvedProcess:
+    """Return what a configuration says of the daemon itself; the rest may still be missing from it."""
+    http = syntax.host_and_port(config.http.listen) if config.http.listen else None
+    return ResolvedProcess(
+        name=config.node.name or host_name(),
         etcd=_etcd(config),
         http=None if http is None else ResolvedHttp(*http),
         control=ResolvedControl(config.control.socket, config.control.group),
@@ -289,5 +302,12 @@ def _etcd(config: Config) -> ResolvedEtcd | None:
     if etcd is None:
         return None
     return ResolvedEtcd(
-        etcd.endpoints, etcd.ca_file, etcd.cert_file, etcd.key_file, etcd.username, etcd.password_file, etcd.prefix
+        etcd.endpoints,
+        etcd.ca_file,
+        etcd.cert_file,
+        etcd.key_file,
+        etcd.username,
+        etcd.password_file,
+        etcd.prefix,
+        etcd.secrets_dir,
     )

@@ -205,6 +205,7 @@ class ResolvedEtcd:
     username: str
     password_file: str
     prefix: str
+    secrets_dir: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +230,17 @@ class ResolvedLog:
 
     level: LogLevel
     format: LogFormat
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedProcess:
+    """What the daemon needs before it knows its cluster. http: None = off. etcd: None = no datastore."""
+
+    name: str
+    etcd: ResolvedEtcd | None
+    http: ResolvedHttp | None
+    control: ResolvedControl
+    log: ResolvedLog
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from bgpd.config.checks import check
+from bgpd.config.checks import check_file
 from bgpd.config.model import Config
 from bgpd.config.positions import line_of, positions
 from bgpd.config.problems import ConfigError, Finding, Problem
@@ -19,12 +19,13 @@ from bgpd.config.reader import read
 from bgpd.config.syntax import MAX_PASSWORD
 
 _MAX_PASSWORD_FILE: Final = 4096  # octets that are read before a file counts as no password
+_ETCD_FILES: Final = ("ca_file", "cert_file", "key_file", "password_file", "secrets_dir")
 
 
 def load(path: str | Path) -> Config:
     """Return the configuration in a file. Raises ConfigError with every problem that it has.
 
-    Relative paths of password files are taken from the file's directory.
+    Relative paths of password, key and certificate files are taken from the file's directory.
     """
     file = str(path)
     try:
@@ -49,7 +50,7 @@ def parse(text: str, file: str) -> Config:
         raise ConfigError((Problem(file, "", "not TOML: nested too deeply"),)) from error
     clean, findings = read(document, Config)
     config = msgspec.convert(_with_absolute_paths(clean, Path(file).parent), Config)
-    findings += _independent(check(config), findings)
+    findings += _independent(check_file(config), findings)
     if findings:
         lines = positions(text)
         problems = [Problem(file, one.key, one.message, line_of(one.key, lines)) for one in findings]
@@ -80,8 +81,12 @@ def host_name() -> str:
 
 
 def _with_absolute_paths(document: Mapping[str, object], directory: Path) -> dict[str, object]:
-    """Return the document with the password and key files of peers made absolute."""
+    """Return the document with the password and key files made absolute."""
     made = dict(document)
+    if isinstance(etcd := made.get("etcd"), dict):
+        for key in _ETCD_FILES:
+            etcd = _absolute(etcd, key, directory)
+        made["etcd"] = etcd
     for name in ("peer", "peer_range"):
         tables = made.get(name)
         if isinstance(tables, list):
@@ -99,7 +104,7 @@ def _with_absolute_path(table: dict[str, object], directory: Path) -> dict[str, 
 
 def _absolute(table: dict[str, object], key: str, directory: Path) -> dict[str, object]:
     written = table.get(key)
-    return {**table, key: str(directory / written)} if isinstance(written, str) else dict(table)
+    return {**table, key: str(directory / written)} if isinstance(written, str) and written else dict(table)
 
 
 def _independent(later: list[Finding], earlier: list[Finding]) -> list[Finding]:

@@ -1,0 +1,214 @@
+"""The configuration from bgp.toml and etcd together: the file holds what is local, etcd holds the cluster.
+
+Changes are gathered for a moment, for one write of an operator is often several keys, and resolved at most ten times a
+second. The model of the cluster is filled and resolved in a thread, one call at a time: with a thousand nodes that is
+longer than a callback may take. Times are seconds.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from random import Random
+from typing import Final, Protocol
+
+import structlog
+
+from bgpd.config import Config, ConfigError, Problem, Resolved, load
+from bgpd.datastore.following import Following
+from bgpd.datastore.secret_files import SecretFiles
+from bgpd.datastore.source import KeyProblem, SourceState
+from bgpd.datastore.store import Batch, Snapshot, WatchedStore
+
+GATHER: Final = 0.01  # from a change until it is looked at
+SPACING: Final = 0.1  # at least, between two looks
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
+
+
+class Fault(Protocol):
+    """A key whose value cannot be used."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def why(self) -> str: ...
+
+
+class Outcome(Protocol):
+    """What a cluster means for this node. is_waiting: what there has to be first, empty = nothing is missing."""
+
+    @property
+    def resolved(self) -> Resolved: ...
+    @property
+    def notices(self) -> Sequence[object]: ...
+    @property
+    def is_waiting(self) -> str: ...
+
+
+class Secrets(Protocol):
+    """Where passwords come from."""
+
+    def lookup(self, name: str, key: str) -> str | None: ...
+
+
+class Model(Protocol):
+    """A cluster's keys and what they mean; see ``datastore.calico``."""
+
+    def put(self, key: str, value: bytes) -> Fault | None: ...
+    def delete(self, key: str) -> None: ...
+    def replace(self, snapshot: Mapping[str, bytes]) -> Sequence[Fault]: ...
+    def resolve(self, local: Config, secrets: Secrets) -> Outcome: ...
+
+
+class ClusterSource:
+    """A ``ConfigSource``."""
+
+    def __init__(
+        self,
+        path: Path,
+        store: WatchedStore,
+        model: Model,
+        prefixes: tuple[str, ...],
+        secrets: SecretFiles,
+        seed: Random,
+    ) -> None:
+        self.state = SourceState("etcd", endpoint=store.endpoint, waiting="etcd has not answered yet")
+        self._path = path
+        self._model = model
+        self._secrets = secrets
+        self._local: Config | None = None
+        self._current: Resolved | None = None
+        self._following = Following(store, prefixes, self, self.state, seed)
+        self._task: asyncio.Task[None] | None = None
+        self._pending: list[Snapshot | Batch] = []
+        self._has_list = False
+        self._news = asyncio.Event()
+        self._resolving = asyncio.Lock()
+        self._stream = self._configurations()
+
+    async def start(self) -> Resolved:
+        """Return the first whole configuration. Raises ConfigError if the file is wrong."""
+        await self._read_file()
+        self._task = asyncio.get_running_loop().create_task(self._following.run())
+        self._task.add_done_callback(lambda _: self._news.set())
+        return await anext(self._stream)
+
+    async def changes(self) -> AsyncIterator[Resolved]:
+        """Yield each configuration that differs from the one before."""
+        async for config in self._stream:
+            yield config
+
+    async def reload(self) -> Resolved:
+        """Read the file and the secrets again. Raises ConfigError."""
+        former = self._local
+        await self._read_file()
+        self._secrets.forget()
+        try:
+            config = await self._resolve()
+        except ConfigError:
+            self._local = former
+            raise
+        if config is None:
+            config = self._current
+        if config is None:
+            raise ConfigError((Problem(str(self._path), "etcd", self.state.waiting or self.state.why),))
+        self._current = config
+        return config
+
+    async def close(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def replaced(self, snapshot: Snapshot) -> None:
+        """All keys, at one revision."""
+        self._pending = [snapshot]
+        self._has_list = True
+        self._news.set()
+
+    def changed(self, batch: Batch) -> None:
+        """What changed since."""
+        self._pending.append(batch)
+        self._news.set()
+
+    async def _read_file(self) -> None:
+        self._local = await asyncio.get_running_loop().run_in_executor(None, load, self._path)
+
+    async def _configurations(self) -> AsyncGenerator[Resolved, None]:
+        loop = asyncio.get_running_loop()
+        not_before = 0.0
+        while True:
+            await self._news.wait()
+            if self._task is not None and self._task.done():
+                self._task.result()
+            await asyncio.sleep(max(GATHER, not_before - loop.time()))
+            self._news.clear()
+            began = loop.time()
+            try:
+                config = await self._resolve()
+            except ConfigError as error:
+                self._refuse(str(error))
+                config = None
+            not_before = loop.time() + max(SPACING, loop.time() - began)
+            if config is not None and config != self._current:
+                self._current = config
+                self.state.changed_at = loop.time()
+                yield config
+
+    async def _resolve(self) -> Resolved | None:
+        """Return what file and cluster mean together, None = something has to be there first. Raises ConfigError."""
+        async with self._resolving:
+            if not self._has_list:
+                return None
+            pending, self._pending = self._pending, []
+            problems = dict(self.state.problems)
+            loop = asyncio.get_running_loop()
+            try:
+                outcome = await loop.run_in_executor(None, self._fill_and_resolve, pending, problems)
+            finally:
+                self._take_problems(problems)
+            self.state.refused = ""
+            notices = tuple(map(str, outcome.notices))
+            for notice in notices:
+                if notice not in self.state.notices:
+                    _log.warning("cluster configuration", notice=notice)
+            self.state.notices = notices
+            if outcome.is_waiting and outcome.is_waiting != self.state.waiting:
+                _log.warning("waiting for the cluster's configuration", reason=outcome.is_waiting)
+            self.state.waiting = outcome.is_waiting
+            return None if outcome.is_waiting else outcome.resolved
+
+    def _fill_and_resolve(self, pending: list[Snapshot | Batch], problems: dict[str, KeyProblem]) -> Outcome:
+        """Bring the model up to date and ask it; in a thread."""
+        for news in pending:
+            if isinstance(news, Snapshot):
+                problems.clear()
+                problems.update(
+                    (fault.key, KeyProblem(fault.key, fault.why)) for fault in self._model.replace(news.values)
+                )
+                continue
+            for key, value in news.changes:
+                fault = None
+                if value is None:
+                    self._model.delete(key)
+                else:
+                    fault = self._model.put(key, value)
+                problems.pop(key, None)
+                if fault is not None:
+                    problems[key] = KeyProblem(fault.key, fault.why)
+        assert self._local is not None  # ``start`` has read it
+        return self._model.resolve(self._local, self._secrets)
+
+    def _take_problems(self, problems: dict[str, KeyProblem]) -> None:
+        for key, problem in problems.items():
+            if self.state.problems.get(key) != problem:
+                _log.error(
+                    "a value in etcd cannot be used", key=key, reason=problem.why, effect="its last good value stays"
+                )
+        self.state.problems = problems
+
+    def _refuse(self, why: str) -> None:
+        if why != self.state.refused:
+            _log.error("the cluster's configuration cannot be used", reason=why, effect="the former one stays in force")
+        self.state.refused = why

@@ -1,0 +1,35 @@
+"""The whole configuration from bgp.toml alone; it changes when somebody asks for a reload."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from bgpd.config import Resolved, load, resolve
+from bgpd.datastore.source import SourceState
+
+
+class FileSource:
+    """A ``ConfigSource``."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.state = SourceState("file")
+
+    async def start(self) -> Resolved:
+        """Return what the file means. Raises ConfigError."""
+        return await self.reload()
+
+    async def changes(self) -> AsyncIterator[Resolved]:
+        """Yield nothing, for ever: a file is read when it is asked for."""
+        await asyncio.get_running_loop().create_future()
+        yield await self.reload()
+
+    async def reload(self) -> Resolved:
+        """Read the file again. Raises ConfigError."""
+        return await asyncio.get_running_loop().run_in_executor(None, self._read)
+
+    async def close(self) -> None:
+        """Do nothing: it holds nothing."""
+
+    def _read(self) -> Resolved:
+        return resolve(load(self._path), file=str(self._path))

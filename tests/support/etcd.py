@@ -1,0 +1,163 @@
+"""A real etcd on loopback: one member or several, with TLS and users, stopped and started as a test likes.
+
+Needs Debian's etcd-server; a machine without it fails the tests that are marked ``etcd``.
+"""
+
+import asyncio
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from random import Random
+
+from bgpd.config import ResolvedEtcd
+from bgpd.datastore.etcd import Etcd
+from bgpd.datastore.store import StoreError
+from tests.support.daemon import free_port
+
+PATIENCE = 20.0  # seconds
+
+
+class Member:
+    """One member of a cluster of etcd."""
+
+    def __init__(self, name: str, directory: Path, scheme: str) -> None:
+        self.name = name
+        self.directory = directory
+        self.url = f"{scheme}://127.0.0.1:{free_port()}"
+        self.peer_url = f"http://127.0.0.1:{free_port()}"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *options: str) -> None:
+        """Start it; it need not answer yet."""
+        assert self.process is None
+        program = shutil.which("etcd")
+        assert program is not None, "etcd is not installed: apt-get install etcd-server"
+        with (self.directory / f"{self.name}.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    program, "--name", self.name, "--data-dir", str(self.directory / self.name),
+                    "--listen-client-urls", self.url, "--advertise-client-urls", self.url,
+                    "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls", self.peer_url,
+                    "--heartbeat-interval", "50", "--election-timeout", "500", "--unsafe-no-fsync", *options,
+                ],
+                stdout=log,
+                stderr=log,
+            )  # fmt: skip
+
+    def stop(self, number: int = signal.SIGKILL) -> None:
+        """End it, by default as a power cut does."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+            self.process.wait(PATIENCE)
+            self.process = None
+
+    def freeze(self) -> None:
+        """Let it keep its connections and say nothing."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def erase(self) -> None:
+        """Lose its data."""
+        assert self.process is None
+        shutil.rmtree(self.directory / self.name)
+
+
+class EtcdCluster:
+    """Members on loopback."""
+
+    def __init__(self, directory: Path, members: int = 1, tls: "Tls | None" = None, *options: str) -> None:
+        self.tls = tls
+        self._options = (*options, *(tls.options() if tls is not None else ()))
+        self.members = [
+            Member(f"m{number}", directory, "https" if tls is not None else "http") for number in range(members)
+        ]
+        for member in self.members:
+            self.start(member)
+
+    def start(self, member: Member) -> None:
+        """Start a member, for the first time or again."""
+        others = ",".join(f"{one.name}={one.peer_url}" for one in self.members)
+        member.start("--initial-cluster", others, *self._options)
+
+    def close(self) -> None:
+        """End all members."""
+        for member in self.members:
+            member.stop()
+
+    def settings(self, username: str = "", password_file: str = "") -> ResolvedEtcd:
+        """Return what stands in [etcd] for a client of all members."""
+        return ResolvedEtcd(
+            endpoints=tuple(member.url for member in self.members),
+            ca_file=str(self.tls.ca) if self.tls is not None else "",
+            cert_file=str(self.tls.certificate) if self.tls is not None else "",
+            key_file=str(self.tls.key) if self.tls is not None else "",
+            username=username,
+            password_file=password_file,
+            prefix="/calico",
+        )
+
+    def client(self, settings: ResolvedEtcd | None = None, seed: int = 1) -> Etcd:
+        """Return a client of all members."""
+        return Etcd(settings or self.settings(), Random(seed))
+
+    async def answering(self, client: Etcd | None = None, key: str = "/") -> None:
+        """Wait until a key can be read."""
+        asked = client or self.client()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    try:
+                        await asked.get(key)
+                        return
+                    except StoreError:
+                        await asyncio.sleep(0.1)
+        finally:
+            if client is None:
+                await asked.close()
+
+    def etcdctl(self, *words: str) -> str:
+        """Return what etcdctl says to these words."""
+        tls = self.tls
+        files = () if tls is None else ("--cacert", str(tls.ca), "--cert", str(tls.certificate), "--key", str(tls.key))
+        command = ["etcdctl", "--endpoints", ",".join(member.url for member in self.members), *files, *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE, env={"ETCDCTL_API": "3"}
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+class Tls:
+    """An authority, and a certificate of it for loopback that members and clients use."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(exist_ok=True)
+        self._directory = directory
+        self.ca, self.ca_key = directory / "ca.pem", directory / "ca.key"
+        self.certificate, self.key = directory / "node.pem", directory / "node.key"
+        self._openssl(
+            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+            "-subj", "/CN=bgpd test authority", "-keyout", self.ca_key, "-out", self.ca,
+        )  # fmt: skip
+        request, extensions = directory / "node.csr", directory / "node.ext"
+        extensions.write_text("subjectAltName = IP:127.0.0.1\nextendedKeyUsage = serverAuth, clientAuth\n")
+        self._openssl(
+            "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-subj", "/CN=node", "-keyout", self.key, "-out", request,
+        )  # fmt: skip
+        self._openssl(
+            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", "2",
+            "-extfile", extensions, "-out", self.certificate,
+        )  # fmt: skip
+
+    def options(self) -> tuple[str, ...]:
+        """Return what a member is told."""
+        return (
+            "--cert-file", str(self.certificate), "--key-file", str(self.key),
+            "--trusted-ca-file", str(self.ca), "--client-cert-auth",
+        )  # fmt: skip
+
+    def _openssl(self, *words: str | Path) -> None:
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=PATIENCE)
