@@ -4,9 +4,11 @@ import pytest
 
 from bgpd.addresses import parse_address
 from bgpd.families import IPV6_UNICAST
-from bgpd.identity import BgpIdentifier, PeerType
+from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.messages.attributes.as_path import from_segments
 from bgpd.messages.attributes.block import make, parse, split
-from bgpd.messages.attributes.model import EMPTY_AS_PATH, Attributes, Origin, Unknown
+from bgpd.messages.attributes.block import replace as block_replace
+from bgpd.messages.attributes.model import EMPTY_AS_PATH, Attributes, Origin, SegmentType, Unknown
 from bgpd.reflector.attributes import loop, reflected
 from bgpd.rib.export import ExportRule, NextHopMode, Settled, refusal, rewrite
 from bgpd.rib.path import OWN, Path, SourceKind
@@ -32,6 +34,25 @@ def test_our_as_stands_first_towards_another_as_and_not_within_ours() -> None:
     sent = path(peer_source(1, EBGP), as_path=(7, 8))
     assert str(told(sent, export_rule(EBGP)).as_path) == f"{LOCAL_ASN} 7 8"
     assert str(told(sent, export_rule()).as_path) == "7 8"
+
+
+@pytest.mark.rfc("4271", "5.1.2")
+@pytest.mark.parametrize("length", [0, 1, 60, 61, 62, 63, 64, 254, 255])
+def test_our_as_stands_first_however_long_the_path_is(length: int) -> None:
+    numbers = tuple(range(1, length + 1))
+    got = told(path(peer_source(1, EBGP), as_path=numbers), export_rule(EBGP)).as_path
+    assert got.length == length + 1
+    assert str(got) == " ".join(map(str, (LOCAL_ASN, *numbers)))
+
+
+@pytest.mark.rfc("5065", "4.1")
+def test_the_confederations_segments_stay_inside_wherever_they_stand() -> None:
+    inside = from_segments(
+        [(SegmentType.AS_SEQUENCE, (Asn(7), Asn(8))), (SegmentType.AS_CONFED_SEQUENCE, (Asn(65100),))]
+    )
+    sent = path(peer_source(1, PeerType.CONFEDERATION))
+    sent.attributes = block_replace(sent.attributes, as_path=inside)
+    assert str(told(sent, export_rule(EBGP)).as_path) == f"{LOCAL_ASN} 7 8"
 
 
 @pytest.mark.rfc("4271", "5.1.3")
