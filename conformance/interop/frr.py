@@ -24,6 +24,7 @@ _ZEBRA: Final = "/usr/lib/frr/zebra"
 _FAMILY: Final = {"ipv4": "ipv4 unicast", "ipv6": "ipv6 unicast"}
 _LIST: Final = {"ipv4": "ip", "ipv6": "ipv6"}
 _RETRY: Final = 1  # seconds
+_IGNORED: Final = "yet it sent"  # AS4_PATH
 
 
 class _Text(msgspec.Struct, frozen=True):
@@ -157,7 +158,7 @@ class Frr:
 
     def evidence(self, peering: Peering) -> str:
         """Return what shows a limitation."""
-        lines = eventually("a line of its log", lambda: self.bgpd.lines(peering.our_end, "[AS4]"))
+        lines = eventually("a line of its log", lambda: self.bgpd.lines(peering.our_end, "[AS4]", _IGNORED))
         return f"its log: `{lines[0].partition('] ')[2]}`"
 
     def _set(self, *commands: str) -> None:

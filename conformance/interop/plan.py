@@ -12,6 +12,7 @@ from itertools import product
 from typing import Final
 
 OUR_ASN: Final = 64512
+_ALONE: Final = 'local_asn_options = ["no-prepend", "replace-as"]'  # RFC 7705: in the path instead of ours
 DEVICE: Final = "eth0"
 MED: Final = 77  # what BIRD sets on its routes; see _FILTERS
 LOCAL_PREF: Final = 150
@@ -112,6 +113,7 @@ class Plan:
             f'address = "{self.bird_address(self.transport)}"',
             f"asn = {self.bird_asn}",
             f"local_asn = {self.our_asn}",
+            *([] if self.our_asn == OUR_ASN or self.is_internal else [_ALONE]),
             f"families = [{families}]",
             f"passive = {'true' if self.dialling is Dialling.THEY else 'false'}",
             'import = ["from-bird"]',

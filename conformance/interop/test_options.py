@@ -117,7 +117,7 @@ def test_attributes_too_long_for_a_plain_message_go_where_long_ones_are_allowed(
     assert crowd.bird.routes(special.SHORT_RECEIVER.table("ipv4"), special.LONG_PREFIX) == []
     reasons = {export.peer: export.why for export in crowd.bgpd.explain(special.LONG_PREFIX).exports}
     assert "4096 octets" in reasons[special.SHORT_RECEIVER.name]
-    assert reasons[special.LONG_RECEIVER.name] == ""
+    assert "octets" not in reasons[special.LONG_RECEIVER.name]
 
 
 def test_route_refresh_asked_by_bird_sends_everything_again_and_loses_nothing(crowd: Pair) -> None:
