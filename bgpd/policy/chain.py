@@ -11,7 +11,7 @@ leaf by itself. Prefixes that the rules cannot tell apart get the same Verdict, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from bgpd.families import Family
 from bgpd.messages.attributes.model import Attributes
@@ -85,14 +85,17 @@ class Program:
     tests: tuple[PrefixTest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What the rules asked so far made of a route. answers: of the prefix tests, by their place."""
+class _State(NamedTuple):
+    """What the rules asked so far made of a route.
+
+    asked, held: of which prefix tests the answer is known, and is yes; bit n is the test at place n.
+    """
 
     attributes: Attributes
     weight: int
     settled: Settled
-    answers: tuple[tuple[int, bool], ...] = ()
+    asked: int = 0
+    held: int = 0
 
 
 class _Fork:
@@ -139,8 +142,6 @@ class Chain:
 
         interface_name: what the route leaves by, empty = none or not known.
         """
-        if not self.looks_at_prefix:  # then callers ask once for each path, and there is nothing to keep
-            return self.for_path(path, attributes, peer, interface_name).judge(prefix)
         asked, judge = self._asked, self._last
         if (
             asked is None
@@ -151,11 +152,14 @@ class Chain:
             or asked[3] != interface_name
         ):
             asked = (path, attributes, peer, interface_name)
-            judge = self._judges.get(asked)
+            # Without prefix rules most callers ask once for each path, and only the last answer is worth keeping
+            judge = self._judges.get(asked) if self.looks_at_prefix else None
             if judge is None:
-                if len(self._judges) >= _MEMO:
-                    self._judges.clear()
-                judge = self._judges[asked] = self.for_path(path, attributes, peer, interface_name)
+                judge = self.for_path(path, attributes, peer, interface_name)
+                if self.looks_at_prefix:
+                    if len(self._judges) >= _MEMO:
+                        self._judges.clear()
+                    self._judges[asked] = judge
             self._asked, self._last = asked, judge
         return judge.judge(prefix)
 
@@ -163,7 +167,9 @@ class Chain:
         """Return what decides about prefixes of one path."""
         program = self.program(path.family)
         subject = Subject(path, peer, interface_name)
-        steps = tuple(step for step in program.steps if all(test.holds(subject) for test in step.context))
+        steps = tuple(
+            step for step in program.steps if not step.context or all(test.holds(subject) for test in step.context)
+        )
         return PathJudge(steps, program.tests, attributes, path.family, self.final, self.has_policies)
 
     def program(self, family: Family) -> Program:
@@ -213,8 +219,9 @@ class PathJudge:
 
     def _grow(self, fork: _Fork, *, answer: bool) -> _Fork | Verdict:
         """Return what comes behind a fork, worked out for the first prefix that goes there."""
-        step, state = self._steps[fork.at], fork.state
-        state = _State(state.attributes, state.weight, state.settled, (*state.answers, (step.test, answer)))
+        state, test = fork.state, 1 << self._steps[fork.at].test
+        held = state.held | test if answer else state.held
+        state = _State(state.attributes, state.weight, state.settled, state.asked | test, held)
         node = self._from(fork.at, state)
         if answer:
             fork.yes = node
@@ -226,13 +233,12 @@ class PathJudge:
         """Return the decision from a step on, up to the next prefix test whose answer is not known."""
         for place in range(at, len(self._steps)):
             step = self._steps[place]
-            if not all(test.holds(state.attributes) for test in step.attributes):
+            if step.attributes and not all(test.holds(state.attributes) for test in step.attributes):
                 continue
             if step.test >= 0:
-                answer = next((known for test, known in state.answers if test == step.test), None)
-                if answer is None:
+                if not state.asked >> step.test & 1:
                     return _Fork(self._tests[step.test], place, state)
-                if not answer:
+                if not state.held >> step.test & 1:
                     continue
             if step.action is Action.REJECT:
                 return self._verdict(False, state, step.label)
@@ -262,7 +268,7 @@ def _changed(step: Step, state: _State, family: Family) -> _State:
         return state
     attributes = apply(changes, state.attributes, family)
     weight = state.weight if changes.weight is None else changes.weight
-    return _State(attributes, weight, state.settled | step.settles, state.answers)
+    return _State(attributes, weight, state.settled | step.settles, state.asked, state.held)
 
 
 def _compile(policies: tuple[Policy, ...], family: Family) -> Program:
@@ -300,6 +306,6 @@ def _step(
         context_tests(conditions),
         attribute_tests(conditions),
         place,
-        rule.changes,
+        NO_CHANGES if rule.changes == NO_CHANGES else rule.changes,
         settles(rule.changes, family),
     )

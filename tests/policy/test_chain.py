@@ -1,5 +1,8 @@
 """Policies in order: who decides, and that one decision serves all prefixes that rules cannot tell apart."""
 
+import sys
+from types import FrameType
+
 from bgpd.addresses import parse_prefix
 from bgpd.communities import parse_communities, parse_pattern
 from bgpd.families import IPV4_UNICAST
@@ -132,3 +135,33 @@ def test_the_same_question_in_two_rules_is_asked_once() -> None:
     assert len(chain.program(IPV4_UNICAST).tests) == 1
     assert outcome(chain, med="1") == (False, "p b")
     assert outcome(chain, "192.168.0.0/16", med="1") == (True, "end of policies")
+
+
+def test_the_first_prefix_of_a_path_costs_each_rule_once() -> None:
+    def calls(rules: int) -> int:
+        sets = [PrefixSet((PrefixEntry(IPV4_UNICAST, bytes((24, 10, n >> 8, n & 0xFF))),)) for n in range(rules)]
+        chain = Chain([Policy("a", tuple(rule(f"{n}", Action.REJECT, prefixes=(one,)) for n, one in enumerate(sets)))])
+        assert outcome(chain, "192.168.0.0/24") == (True, "end of policies")
+        seen = 0
+
+        def count(frame: FrameType, _: str, __: object) -> object:
+            nonlocal seen
+            frame.f_trace_opcodes = True
+            seen += 1
+            return count
+
+        tracer = sys.gettrace()
+        sys.settrace(count)
+        outcome(chain, "192.168.0.0/24")
+        sys.settrace(tracer)
+        return seen
+
+    assert calls(400) < 2.2 * calls(200)
+
+
+def test_prefixes_of_one_path_share_a_decision_that_no_rule_asks_the_prefix_for() -> None:
+    chain = Chain([Policy("a", (rule("all", Action.ACCEPT, sources=(SourceKind.PEER,)),))])
+    path, key = a_path("10.65.3.0/26")
+    peer = a_peer()
+    one = chain.judge(path, path.attributes, key, peer)
+    assert chain.judge(path, path.attributes, parse_prefix("10.0.0.0/8")[1], peer) is one
