@@ -4,11 +4,12 @@ Works on a configuration whose single values are well written; a required key th
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from bgpd.addresses import covers, parse_address, parse_prefix
+from bgpd.addresses import covers, host_prefix, parse_address, parse_prefix
 from bgpd.config import syntax
 from bgpd.config.inheritance import first, relation
 from bgpd.config.model import (
@@ -45,6 +46,7 @@ def check(config: Config) -> list[Finding]:
         *_idle_hold(config.session, config.session, "session"),
         *_peers(config),
         *_ranges(config),
+        *_signatures(config),
         *_networks(config),
         *policy_faults(config),
         *_pools(config),
@@ -214,6 +216,61 @@ def _tcp_ao(peer: PeerOptions, key: str) -> Iterator[Finding]:
             yield Finding(f"{place}.key", f"expected either key or key_file, found {found}", (f"{place}.key_file",))
     if sum(one.preferred for one in keys) > 1:
         yield Finding(f"{path}.keys", "expected one preferred key, found several")
+
+
+def _signatures(config: Config) -> Iterator[Finding]:
+    """Yield a fault where a range signs otherwise than a peer or a range inside it.
+
+    Linux has keys of one kind for an address: it refuses the other kind, or asks for both signatures at once.
+    """
+    inside = [*_signed_peers(config), *_signed_ranges(config)]
+    for outer in _signed_ranges(config):
+        for inner in inside:
+            if inner.family is not outer.family or inner.kind == outer.kind or not covers(outer.prefix, inner.prefix):
+                continue
+            if inner.key.startswith("peer_range") and covers(inner.prefix, outer.prefix):
+                continue  # the same prefix twice, which has a fault of its own
+            message = (
+                f"expected {outer.kind}, as {outer.key} has for all of {outer.written}, {inner.written} too (the "
+                f"kernel takes one kind of key for an address); found {inner.kind}"
+            )
+            yield Finding(f"{inner.key}.{_KEY_OF[inner.kind]}", message, (f"{inner.key}.password_file",))
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """Whose segments are signed, and how. written: the address or prefix in the file."""
+
+    key: str
+    written: str
+    family: Family
+    prefix: bytes
+    kind: str
+
+
+_KEY_OF: Final = {"TCP-AO": "tcp_ao", "a TCP-MD5 password": "password"}
+
+
+def _signed_peers(config: Config) -> Iterator[_Signed]:
+    for index, peer in enumerate(config.peer):
+        kind = _kind_of_signature(peer)
+        if kind and peer.address:
+            address, _ = syntax.address_and_interface(peer.address)
+            family = FAMILY_BY_ADDRESS_SIZE[len(address)]
+            yield _Signed(f"peer[{index}]", peer.address, family, host_prefix(address), kind)
+
+
+def _signed_ranges(config: Config) -> Iterator[_Signed]:
+    for index, one in enumerate(config.peer_range):
+        kind = _kind_of_signature(one)
+        if kind and one.prefix:
+            yield _Signed(f"peer_range[{index}]", one.prefix, *parse_prefix(one.prefix), kind)
+
+
+def _kind_of_signature(peer: PeerOptions) -> str:
+    if peer.tcp_ao.keys:
+        return "TCP-AO"
+    return "a TCP-MD5 password" if peer.password is not None or peer.password_file is not None else ""
 
 
 def _next_hops(peer: PeerOptions, key: str, config: Config, family: Family) -> Iterator[Finding]:

@@ -39,6 +39,21 @@ _RESET: Final = frozenset(
         "role",
     }
 )
+_KEEPING: Final = frozenset(
+    {
+        "hold_time",
+        "is_role_required",
+        "local_address",
+        "max_stale_time",
+        "multihop_ttl",
+        "password",
+        "port",
+        "restart_time",
+        "stale_time",
+        "tcp_ao",
+        "ttl_security",
+    }
+)
 _IMPORT: Final = frozenset(
     {
         "allow_own_as",
@@ -91,6 +106,11 @@ class PeerChange:
     reset: tuple[str, ...] = ()
     imports: bool = False
     exports: bool = False
+
+    @property
+    def keeps_routes(self) -> bool:
+        """Is the peer, and what it told us, the same after the reset, so that graceful restart may bridge it?"""
+        return self.new.graceful_restart and not self.new.held_down and _KEEPING.issuperset(self.reset)
 
     @property
     def is_empty(self) -> bool:

@@ -84,6 +84,8 @@ class StopStaleTimer:
     family: Family
 
 
+_KEEPING: Final = (CeaseSubcode.ADMINISTRATIVE_RESET, CeaseSubcode.OTHER_CONFIGURATION_CHANGE)
+
 Step = (
     Mark | BeginLongLived | Flush | FlushStale | StartRestartTimer | StopRestartTimer | StartStaleTimer | StopStaleTimer
 )
@@ -134,8 +136,8 @@ def _is_survivable(end: SessionEnd, *, both_notify: bool) -> bool:
         case EndKind.SENT_NOTIFICATION:
             return both_notify and end.code != ErrorCode.CEASE
         case EndKind.ADMINISTRATIVE:
-            # RFC 8538 section 4 binds both ends: the peer keeps our routes over a reset that is not hard
-            return both_notify and (end.code, end.subcode) == (ErrorCode.CEASE, CeaseSubcode.ADMINISTRATIVE_RESET)
+            # RFC 8538 section 4 binds both ends: the peer keeps our routes over what is not a hard reset
+            return both_notify and end.code == ErrorCode.CEASE and end.subcode in _KEEPING
         case _:
             return False
 

@@ -14,7 +14,6 @@ from bgpd.errors import (
     BgpError,
     Cease,
     CeaseSubcode,
-    ErrorCode,
     FsmError,
     FsmSubcode,
     HoldTimerExpiredError,
@@ -76,20 +75,26 @@ from bgpd.fsm.open_checks import ExpectedPeer, check
 from bgpd.fsm.states import State
 from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
-from bgpd.messages.notification import Notification, from_error
+from bgpd.messages.notification import Notification, from_error, harden
 from bgpd.messages.open import Open
 
 OPEN_HOLD_TIME: Final = 240
 """Seconds to wait for an OPEN (RFC 4271 8.2.2: a large value, 4 minutes suggested)."""
 
 MIN_SEND_HOLD_TIME: Final = 480
-"""Seconds; RFC 9687 section 5: the greater of this and twice the hold time."""
+"""Seconds; RFC 9687 section 6: the greater of this and twice the hold time."""
 
 LEAST_KEEPALIVE_TIME: Final = 1.0
 """Seconds between two KEEPALIVEs (RFC 4271 4.4)."""
 
-HARD_CEASES: Final = frozenset({CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.PEER_DECONFIGURED})
-"""Reasons that end the peer's routes too, so they go as a Hard Reset where RFC 8538 is in use."""
+HARD_CEASES: Final = frozenset(
+    {
+        CeaseSubcode.MAXIMUM_PREFIXES_REACHED,
+        CeaseSubcode.ADMINISTRATIVE_SHUTDOWN,
+        CeaseSubcode.PEER_DECONFIGURED,
+    }
+)
+"""Reasons for a session to stay down, which go as a Hard Reset where RFC 8538 is in use (its section 5.1)."""
 
 
 class MachineSettings(ExpectedPeer, Protocol):
@@ -236,7 +241,7 @@ def hold_expired(machine: Context, _: HoldTimerExpired) -> Step:
 
 
 def send_hold_expired(machine: Context, _: SendHoldTimerExpired) -> Step:
-    """RFC 9687 section 3: the peer keeps its side alive but does not read ours."""
+    """RFC 9687 4.3, event 29: the peer keeps its side alive but does not read ours."""
     return _reject(machine, SendHoldTimerExpiredError(why="the peer has not read anything for the send hold time"))
 
 
@@ -350,10 +355,9 @@ def establish(machine: Context, _: KeepaliveReceived) -> Step:
     """Event 26 in OpenConfirm: the peer accepts our OPEN too."""
     negotiated = machine.negotiated
     assert negotiated is not None  # OpenConfirm is entered with it
-    send_hold = max(MIN_SEND_HOLD_TIME, 2 * negotiated.hold_time)
     return State.ESTABLISHED, [
         *_hold_timer(machine),
-        StartTimer(Timer.SEND_HOLD, send_hold),
+        *_send_hold_timer(negotiated.hold_time),
         StartTimer(Timer.STABLE, machine.settings.idle_hold_max),
         SessionUp(negotiated),
     ]
@@ -471,6 +475,11 @@ def _hold_timer(machine: Context) -> list[Action]:
     return [StartTimer(Timer.HOLD, seconds)] if seconds else []
 
 
+def _send_hold_timer(hold_time: int) -> list[Action]:
+    """RFC 9687 4.3: without a hold time it does not run."""
+    return [StartTimer(Timer.SEND_HOLD, max(MIN_SEND_HOLD_TIME, 2 * hold_time))] if hold_time else []
+
+
 def _keepalive_timer(machine: Context) -> list[Action]:
     assert machine.negotiated is not None  # OpenConfirm is entered with it
     seconds = machine.negotiated.keepalive_time
@@ -479,7 +488,7 @@ def _keepalive_timer(machine: Context) -> list[Action]:
 
 
 def _reject(machine: Context, error: BgpError) -> Step:
-    message = from_error(error)
+    message = _cease(machine, error) if isinstance(error, Cease) else from_error(error)
     end = SessionEnd(EndKind.SENT_NOTIFICATION, message.code, message.subcode, message.data, error.why)
     return _hold(machine, end, message)
 
@@ -490,7 +499,7 @@ def _received(message: Notification) -> SessionEnd:
 
 
 def _cease(machine: Context, cease: Cease) -> Notification:
-    """Return the NOTIFICATION; RFC 8538 section 3: what ends the routes too is wrapped in a Hard Reset.
+    """Return the NOTIFICATION; RFC 8538 5.1: what is meant to last goes as a Hard Reset, which ends the routes too.
 
     A Hard Reset that is asked for goes as what is inside it where the peer does not know the wrapping.
     """
@@ -499,7 +508,7 @@ def _cease(machine: Context, cease: Cease) -> Notification:
         return message.inside_hard_reset or message
     if not machine.has_notification_restart or cease.subcode not in HARD_CEASES:
         return message
-    return Notification(ErrorCode.CEASE, CeaseSubcode.HARD_RESET, bytes((message.code, message.subcode)) + message.data)
+    return from_error(harden(cease))
 
 
 def _hold(machine: Context, end: SessionEnd, message: Notification | None = None) -> Step:

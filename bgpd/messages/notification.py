@@ -70,13 +70,16 @@ class Notification:
         # A Hard Reset in a Hard Reset means nothing, and is not to be followed any number of times
         return None if (inner.code, inner.subcode) == (self.code, self.subcode) else inner
 
-    def __str__(self) -> str:
-        text = self.shutdown_text
+    @property
+    def name(self) -> str:
+        """The names of the codes, with those inside a Hard Reset."""
         inner = self.inside_hard_reset
         name = format_error(self.code, self.subcode)
-        if inner is not None:
-            name = f"{name} ({format_error(inner.code, inner.subcode)})"
-        return f"{name}: {text}" if text else name
+        return name if inner is None else f"{name} ({format_error(inner.code, inner.subcode)})"
+
+    def __str__(self) -> str:
+        text = self.shutdown_text
+        return f"{self.name}: {text}" if text else self.name
 
 
 def decode(body: bytes) -> Notification:
@@ -104,10 +107,14 @@ def shutdown_data(text: str) -> bytes:
     return bytes((len(octets),)) + octets if octets else b""
 
 
+def harden(cease: Cease) -> Cease:
+    """Return the Cease as one that ends the routes too, whatever was agreed (RFC 8538 3.1): a Hard Reset around it."""
+    return Cease(CeaseSubcode.HARD_RESET, bytes((cease.code, cease.subcode)) + cease.data, why=cease.why)
+
+
 def hard_reset(text: str) -> Cease:
-    """Return the Cease of an operator's reset that ends the routes too, whatever was agreed (RFC 8538 section 3)."""
-    inner = bytes((ErrorCode.CEASE, CeaseSubcode.ADMINISTRATIVE_RESET)) + shutdown_data(text)
-    return Cease(CeaseSubcode.HARD_RESET, inner, why=text)
+    """Return the Cease of an operator's reset that ends the routes too."""
+    return harden(administrative(CeaseSubcode.ADMINISTRATIVE_RESET, text))
 
 
 def administrative(subcode: CeaseSubcode, text: str) -> Cease:

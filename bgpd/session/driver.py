@@ -404,7 +404,7 @@ class Driver:
         return True
 
     def _makes_progress(self) -> bool:
-        """Does the peer read, or is there nothing to read (RFC 9687 section 3)?"""
+        """Does the peer read, or is there nothing to read (RFC 9687 4.3)?"""
         connection = self.connection
         if connection is None:
             return False

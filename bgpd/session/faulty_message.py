@@ -28,7 +28,7 @@ class FaultyMessage:
 
 
 class LineLimit:
-    """Counts log lines by the minute."""
+    """Counts log lines, or what else must not become too many, by the minute."""
 
     __slots__ = ("_lines", "_minute", "_most")
 

@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from bgpd.addresses import format_address, parse_address
-from bgpd.errors import Cease
+from bgpd.errors import Cease, CeaseSubcode
 from bgpd.messages import codec
 from bgpd.messages.notification import from_error
 from bgpd.session.connection import Connection
@@ -33,6 +33,9 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session
 
 LINGERING_LIMIT: Final = 256
 """Refused connections that may be closing with a NOTIFICATION at a time; more are reset."""
+ANSWERED_STRANGERS: Final = 20
+"""Connections of strangers a minute that are told Cease/Connection Rejected (RFC 4486 section 4); more are reset: a
+scan or a flood must cost next to nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Listener:
         self._strangers: dict[Connection, None] = {}  # those of them that are no configured peer's
         self._lingering: set[Connection] = set()
         self._lines = LineLimit()
+        self._answers = LineLimit(ANSWERED_STRANGERS)
         self._sockets: list[ListeningSocket] = []
         self._passwords: dict[tuple[bytes, int], str] = {}
         self._ao_keys: dict[tuple[bytes, int], tuple[AoKey, ...]] = {}
@@ -180,9 +184,8 @@ class Listener:
             next(iter(self._strangers)).drop("gave way to newer connections: no OPEN came on it")
         return len(self._half_open) < self._limit
 
-    def _refuse(self, connection: Connection, cease: Cease) -> None:
+    def _farewell(self, connection: Connection, cease: Cease) -> None:
         """Say why; a flood is reset instead."""
-        self.refused += 1
         self._lingering = {one for one in self._lingering if not one.is_gone}
         if len(self._lingering) >= LINGERING_LIMIT:
             connection.abort()
@@ -203,10 +206,14 @@ class Listener:
         if session is None:
             self.unknown_peers += 1
             self._log_refusal(address, port, "no peer has this address")
-            connection.abort()
+            if self._answers.left(self._loop.time()):
+                self._farewell(connection, Cease(CeaseSubcode.CONNECTION_REJECTED, why="no peer has this address"))
+            else:
+                connection.abort()
             return
         if isinstance(session, Refusal):
-            self._refuse(connection, session.cease)
+            self.refused += 1
+            self._farewell(connection, session.cease)
             return
         self._half_open[connection] = address
         self._half_open_by_address[address] += 1

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from bgpd.addresses import parse_address
-from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode, format_error
+from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode
 from bgpd.fsm.actions import EndKind, SessionEnd, Timer
 from bgpd.fsm.collision import Rank, Side, Verdict, resolve
 from bgpd.fsm.events import (
@@ -508,7 +508,7 @@ class PeerSession:
             case EndKind.CONNECTION_LOST | EndKind.REPLACED:
                 return f"Socket: {end.why[:1].upper()}{end.why[1:]}"
             case _ if end.code:
-                return f"Sent: {format_error(end.code, end.subcode)}: {end.why}"
+                return f"Sent: {Notification(end.code, end.subcode, end.data).name}: {end.why}"
             case _:
                 return f"Stopped: {end.why}"
 

@@ -31,6 +31,7 @@ from bgpd.fsm.graceful_restart import (
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.negotiated import Negotiated
+from bgpd.messages.notification import Notification
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh, Subtype
 from bgpd.messages.update import decode, end_of_rib
@@ -207,7 +208,7 @@ class Peer:
             )
         )
         self._hub.peer_progressed(self)
-        if (end.code, end.subcode) == _TOO_MANY_PREFIXES and end.kind is not EndKind.RECEIVED_NOTIFICATION:
+        if end.kind is not EndKind.RECEIVED_NOTIFICATION and _reason(end) == _TOO_MANY_PREFIXES:
             self._hub.loop.call_soon(self._stay_down)
 
     def update_received(self, buffer: bytes, start: int, end: int) -> None:
@@ -652,3 +653,10 @@ class Peer:
         if self._restart_timer is not None:
             self._restart_timer.cancel()
             self._restart_timer = None
+
+
+def _reason(end: SessionEnd) -> tuple[int, int]:
+    """Return code and subcode, of what is inside if it was a Hard Reset."""
+    said = Notification(end.code, end.subcode, end.data)
+    inner = said.inside_hard_reset or said
+    return inner.code, inner.subcode

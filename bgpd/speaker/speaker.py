@@ -22,7 +22,7 @@ from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.kernel import Ipip, Kernel, KernelSettings, LearnRule, LocalRoute, Pool, Programmer
 from bgpd.messages.negotiated import Negotiated
-from bgpd.messages.notification import administrative
+from bgpd.messages.notification import administrative, harden
 from bgpd.messages.open import Open
 from bgpd.policy.chain import Chain
 from bgpd.rib.add_path import AddPathRibOut
@@ -509,8 +509,10 @@ class Speaker:
         is_resting = bool(peer.session.resting)
         is_wanted = peer.session.is_started or is_resting or not old.enabled or bool(old.held_down)
         if change.reset:
-            peer.session.stop(Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed"))
-            peer.forget_stale()
+            cease = Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed")
+            peer.session.stop(cease if change.keeps_routes else harden(cease))
+            if not change.keeps_routes:
+                peer.forget_stale()
         peer.session.update_settings(session_settings(new, self.config.node))
         if change.reset:
             if new.held_down:

@@ -66,3 +66,39 @@ def test_the_preferred_key_comes_first_and_files_are_beside_the_configuration(tm
     ]
     (tmp_path / "two").unlink()
     assert resolve(load(path)).peers[0].held_down.startswith("tcp_ao: password file")
+
+
+AO = 'tcp_ao = { keys = [{ send_id = 1, recv_id = 1, key = "a" }] }'
+MD5 = 'password = "x"'
+
+
+def overlapping(inner: str, outer: str, prefix: str = "10.0.0.0/16") -> str:
+    """Return a peer, 10.0.0.2, and a range, signed so."""
+    return f'{PEER}{inner}\n[[peer_range]]\nprefix = "{prefix}"\nasn = "external"\n{outer}\n'
+
+
+@pytest.mark.parametrize(("inner", "outer", "key"), [(AO, MD5, "tcp_ao"), (MD5, AO, "password")])
+def test_peer_inside_a_range_that_signs_otherwise_is_a_fault(inner: str, outer: str, key: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve(parse(overlapping(inner, outer), ""))
+    (problem,) = caught.value.problems
+    assert problem.key == f"peer[0].{key}"
+    assert "peer_range[0]" in problem.message
+    assert "10.0.0.0/16" in problem.message
+    assert "one kind of key for an address" in problem.message
+
+
+def test_range_inside_a_range_that_signs_otherwise_is_a_fault() -> None:
+    more = f'[[peer_range]]\nprefix = "10.0.0.0/8"\nasn = "external"\n{MD5}\n'
+    found = overlapping("", AO) + more
+    with pytest.raises(ConfigError) as caught:
+        resolve(parse(found, ""))
+    assert [problem.key for problem in caught.value.problems] == ["peer_range[0].tcp_ao"]
+
+
+@pytest.mark.parametrize(
+    ("inner", "outer", "prefix"),
+    [(AO, AO, "10.0.0.0/16"), (MD5, MD5, "10.0.0.0/16"), (AO, MD5, "10.1.0.0/16"), (AO, "", "10.0.0.0/16")],
+)
+def test_ranges_of_the_same_kind_or_elsewhere_are_no_fault(inner: str, outer: str, prefix: str) -> None:
+    assert resolve(parse(overlapping(inner, outer, prefix), "")).ranges

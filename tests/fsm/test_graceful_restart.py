@@ -73,7 +73,9 @@ def _down(helper: Helper, offer: GracefulRestart | None = None, end: SessionEnd 
         (_end(EndKind.RECEIVED_NOTIFICATION, 6, 9), False, False),
         (_end(EndKind.ADMINISTRATIVE, 6, 2), False, False),
         (_end(EndKind.ADMINISTRATIVE, 6, 4), False, True),
+        (_end(EndKind.ADMINISTRATIVE, 6, 6), False, True),
         (_end(EndKind.ADMINISTRATIVE, 6, 9), False, False),
+        (_end(EndKind.SENT_NOTIFICATION, 6, 9), False, False),
         (_end(EndKind.COLLISION, 6, 7), False, False),
     ],
 )

@@ -158,11 +158,12 @@ def test_an_open_is_checked_for_collision_before_it_is_answered() -> None:
 
 
 @pytest.mark.rfc("4271", "4.2")
-def test_hold_time_zero_runs_neither_hold_nor_keepalive_timer() -> None:
+@pytest.mark.rfc("9687", "4.3")
+def test_hold_time_zero_runs_neither_hold_nor_keepalive_nor_send_hold_timer() -> None:
     made = machine_in(State.OPEN_SENT)
     actions = [*made.step(events.OpenReceived(opening(hold_time=0))), *made.step(events.KeepaliveReceived())]
     started = {action.timer for action in actions if isinstance(action, StartTimer)}
-    assert started == {Timer.SEND_HOLD, Timer.STABLE}
+    assert started == {Timer.STABLE}
     assert StopTimer(Timer.HOLD) in actions
 
 
@@ -173,8 +174,8 @@ def test_a_keepalive_in_openconfirm_establishes_the_session() -> None:
     assert actions[-1] == find(actions, SessionUp)
 
 
-@pytest.mark.rfc("9687", "5")
-@pytest.mark.parametrize(("offer", "seconds"), [(90, 480), (0, 480), (600, 1200)])
+@pytest.mark.rfc("9687", "6")
+@pytest.mark.parametrize(("offer", "seconds"), [(3, 480), (90, 480), (240, 480), (241, 482), (600, 1200)])
 def test_send_hold_time_is_eight_minutes_or_twice_the_hold_time(offer: int, seconds: int) -> None:
     made = machine()
     made._make_open = lambda: opening(65001, "10.0.0.1", offer)
@@ -227,7 +228,11 @@ def test_a_stopped_machine_refuses_connections_and_does_not_restart() -> None:
     [
         (CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, Notification(6, 9, b"\6\2hi")),
         (CeaseSubcode.PEER_DECONFIGURED, Notification(6, 9, b"\6\3hi")),
+        (CeaseSubcode.MAXIMUM_PREFIXES_REACHED, Notification(6, 9, b"\6\1hi")),
         (CeaseSubcode.ADMINISTRATIVE_RESET, Notification(6, 4, b"hi")),
+        (CeaseSubcode.CONNECTION_REJECTED, Notification(6, 5, b"hi")),
+        (CeaseSubcode.OTHER_CONFIGURATION_CHANGE, Notification(6, 6, b"hi")),
+        (CeaseSubcode.OUT_OF_RESOURCES, Notification(6, 8, b"hi")),
     ],
 )
 def test_a_shutdown_is_a_hard_reset_where_notifications_keep_routes(
@@ -240,6 +245,19 @@ def test_a_shutdown_is_a_hard_reset_where_notifications_keep_routes(
     made.step(events.KeepaliveReceived())
     actions = made.step(events.ManualStop(Cease(subcode, b"hi", why="bye")))
     assert find(actions, SendNotification).message == expected
+
+
+@pytest.mark.rfc("8538", "5.1")
+def test_too_many_prefixes_in_an_update_are_a_hard_reset_too() -> None:
+    made = machine(RESTART)
+    made.step(events.ManualStart())
+    made.step(events.ConnectionOpened())
+    made.step(events.OpenReceived(opening(65002, "10.0.0.2", 90, RESTART)))
+    made.step(events.KeepaliveReceived())
+    cease = Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, b"\0\1\1\0\0\0\3", why="4 prefixes")
+    actions = made.step(events.UpdateRejected(cease))
+    assert find(actions, SendNotification).message == Notification(6, 9, b"\6\1\0\1\1\0\0\0\3")
+    assert find(actions, SessionDown).end.why == "4 prefixes"
 
 
 def test_a_shutdown_is_not_a_hard_reset_if_only_one_side_has_the_flag() -> None:

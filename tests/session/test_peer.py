@@ -361,7 +361,7 @@ def test_a_peer_that_does_not_read_makes_the_session_congested_until_it_reads(pa
     assert len(pair.user_b.updates) == written
 
 
-@pytest.mark.rfc("9687", "3")
+@pytest.mark.rfc("9687", "4.3")
 def test_a_peer_that_keeps_alive_but_never_reads_is_given_up(pair: Pair) -> None:
     pair.a._primary._timers.stop(Timer.KEEPALIVE)  # so that only the send hold timer of b is under test
     _stop_reading(pair, LEFT)

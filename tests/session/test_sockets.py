@@ -16,7 +16,7 @@ from bgpd.errors import Cease, CeaseSubcode
 from bgpd.fsm.actions import EndKind
 from bgpd.fsm.states import State
 from bgpd.messages.framing import MessageType, frame
-from bgpd.session.listener import Listener, ListenError
+from bgpd.session.listener import ANSWERED_STRANGERS, Listener, ListenError
 from bgpd.session.peer import PeerSession
 from bgpd.session.sockets import MAX_TTL, TcpNetwork, sign
 from tests.support.speakers import Speaker, opening
@@ -389,15 +389,21 @@ async def _read_all(reader: asyncio.StreamReader, within: float = 3) -> bytes:
             return b""
 
 
-def test_an_unknown_peer_is_closed_and_counted(run: Run) -> None:
+@pytest.mark.rfc("4486", "4")
+def test_an_unknown_peer_is_refused_and_counted_but_not_each_is_answered(run: Run) -> None:
     async def test() -> None:
         async with TcpPair() as pair:
             target = (LEFT, pair.left.listener.addresses[0][1])
-            for _ in range(3):
+            answers = []
+            for _ in range(2 * ANSWERED_STRANGERS + 3):
                 reader, writer = await _connect("127.0.9.9", target)
-                assert await _read_all(reader) == b""
+                answers.append(await _read_all(reader))
                 writer.close()
-            assert pair.left.listener.unknown_peers == 3
+            rejected = b"\xff" * 16 + b"\0\x15\3\6\5"
+            assert answers[:3] == [rejected] * 3
+            assert set(answers) == {rejected, b""}
+            assert answers.count(rejected) <= 2 * ANSWERED_STRANGERS  # a minute may have ended meanwhile
+            assert pair.left.listener.unknown_peers == len(answers)
 
     run(test)
 

@@ -263,3 +263,32 @@ def test_a_hard_reset_is_a_plain_one_for_a_peer_that_does_not_know_it() -> None:
         made.peer(1, 2).session.reset(hard_reset("now"))
         made.run(0.1)
         assert made.peer(2, 1).session.received_error == "Received: Cease/Administrative Reset: now"
+
+
+@pytest.mark.rfc("8538", "4")
+@pytest.mark.rfc("8538", "5.1")
+@pytest.mark.parametrize(
+    ("change", "is_kept"),
+    [
+        ({"hold_time": "60"}, True),
+        ({"password": '"x"'}, True),
+        ({"ttl_security": "2"}, True),
+        ({"families": '["ipv4-unicast", "ipv6-unicast"]'}, False),
+        ({"graceful_restart": "{ enabled = false }"}, False),
+        ({"enabled": "false"}, False),
+    ],
+)
+def test_a_changed_option_keeps_the_routes_on_both_sides_or_on_none(change: dict[str, str], is_kept: bool) -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + network(ROUTE))
+        made.start(2, peer(1) + network("10.65.8.0/26"))
+        made.established()
+        made.until(2, ROUTE)
+        made.until(1, "10.65.8.0/26")
+        made.speakers[1].reload(made.config(1, peer(2, **change) + network(ROUTE)))
+        made.run(0.002)  # the Cease has come, and a new session has not come up yet
+        error = made.peer(2, 1).session.received_error
+        assert "Other Configuration Change" in error
+        assert ("Hard Reset" in error) is not is_kept
+        assert (made.best(2, ROUTE) is not None) is is_kept
+        assert (made.best(1, "10.65.8.0/26") is not None) is is_kept

@@ -23,7 +23,7 @@ def test_one_too_many_closes_the_session_and_says_which_family_and_limit() -> No
         session, other = made.peer(1, 2).session, made.peer(2, 1).session
         assert not session.is_established
         why = "4 ipv4-unicast prefixes, the limit is 3"
-        assert session.last_error == f"Sent: Cease/Maximum Prefixes Reached: {why}"
+        assert session.last_error == f"Sent: Cease/Hard Reset (Cease/Maximum Prefixes Reached): {why}"
         assert other.flaps == 1
         assert session.resting == "too many prefixes: 4 ipv4-unicast prefixes, the limit is 3"
 
@@ -80,7 +80,7 @@ def test_higher_limit_brings_the_session_back_at_once_and_a_lower_one_closes_it(
         speaker.reload(made.config(1, peer(2, max_prefixes="{ limit = 2, restart_after = 0 }")))
         made.run(0.005)
         assert session.resting == "too many prefixes: 4 ipv4-unicast prefixes, the limit is 2"
-        assert made.peer(2, 1).session.received_error == "Received: Cease/Maximum Prefixes Reached"
+        assert made.peer(2, 1).session.received_error == "Received: Cease/Hard Reset (Cease/Maximum Prefixes Reached)"
 
 
 def test_removed_peer_does_not_come_back() -> None:
@@ -128,3 +128,25 @@ def test_both_families_have_a_limit_of_their_own() -> None:
         made.run(5)
         assert "4 ipv6-unicast prefixes" in made.peer(1, 2).session.resting
         assert address(2) in made.speakers[1].peers
+
+
+@pytest.mark.rfc("8538", "5.1")
+def test_neither_side_keeps_routes_of_a_session_that_stays_down() -> None:
+    with cluster() as made:
+        limited(made, "{ limit = 3 }", 4)
+        made.speakers[1].reload(made.config(1, peer(2, max_prefixes="{ limit = 3 }") + network("10.66.0.0/16")))
+        made.run(0.5)
+        assert made.peer(1, 2).session.resting
+        assert made.best(1, "10.65.0.0/24") is None
+        assert made.best(2, "10.66.0.0/16") is None
+        assert "Hard Reset" in made.peer(2, 1).session.received_error
+
+
+@pytest.mark.rfc("4486", "4")
+def test_peer_without_notification_support_is_told_plainly() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, max_prefixes="{ limit = 3 }"))
+        made.start(2, peer(1, graceful_restart="{ enabled = false }") + networks(4))
+        made.run(0.5)
+        assert made.peer(2, 1).session.last_error == "Received: Cease/Maximum Prefixes Reached"
+        assert made.peer(1, 2).session.resting

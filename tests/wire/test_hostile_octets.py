@@ -283,7 +283,7 @@ def assert_all_are(peer: WirePeer, round_: int) -> None:
     assert {route.number(MED) for route in routes} == {round_}
 
 
-@pytest.mark.rfc("9687", "3")
+@pytest.mark.rfc("9687", "4.3")
 def test_peer_that_never_reads_holds_up_nobody_and_costs_little_memory(daemon: WireDaemon) -> None:
     with (
         daemon.connect(SLOW, receive_buffer=4096, families=(IPV4,)) as deaf,

@@ -355,9 +355,10 @@ def test_route_refresh_that_means_nothing_to_us_is_ignored(daemon: WireDaemon, o
 
 
 @pytest.mark.rfc("4271", "8.2.1")
-def test_stranger_is_refused_without_a_word(daemon: WireDaemon) -> None:
+@pytest.mark.rfc("4486", "4")
+def test_stranger_is_told_that_it_is_refused(daemon: WireDaemon) -> None:
     with WirePeer("127.0.0.99", (ADDRESS, daemon.port), 65002) as stranger:
-        assert stranger.ending() is None
+        assert stranger.ending() == (CEASE, 5, b"")
     assert "no peer has this address" in daemon.logged
 
 
