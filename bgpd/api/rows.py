@@ -46,7 +46,7 @@ class PeerRow(Struct, frozen=True):
     ``confed`` (another Member-AS of our confederation). state: the RFC's name of the FSM state. is_expected: it should
     be up; a disabled peer should not. received, accepted, sent: routes, over all families. drain: ``draining`` (its
     routes are a last resort) or ``drained`` (closed), empty = neither; drain_ends: Unix time at which the one becomes
-    the other.
+    the other. is_enabled: neither configuration nor operator keep it down, or it is drained, which comes first.
     """
 
     name: str
@@ -65,6 +65,7 @@ class PeerRow(Struct, frozen=True):
     origin: str = "config"
     drain: str = ""
     drain_ends: float | None = None
+    is_enabled: bool = True
 
 
 class PeerList(Struct, frozen=True):

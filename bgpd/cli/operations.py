@@ -133,11 +133,13 @@ class SpeakerOperations:
             found = self._found(peer)
             name = f"peer {found.settings.name}"
             found.drain.begin(wait, "drained by an operator")
+            is_waiting = found.drain.ends is not None
         else:
             name = "node"
             self._speaker.drain(wait)
+            is_waiting = any(one.drain.ends is not None for one in self._speaker.peers.values())
         _log.warning("drained by an operator", what=name, wait=wait)
-        if wait:
+        if is_waiting:
             return Outcome((f"{name}: what is announced is a last resort now; closing in {wait:g} s",))
         return Outcome((f"{name}: closed, nothing is announced, what was learned leaves the kernel",))
 
@@ -146,13 +148,15 @@ class SpeakerOperations:
         if not peer:
             self._speaker.undrain()
             _log.warning("brought back by an operator", what="node")
-            return Outcome(("node: brought back, with all its peers",))
+            disabled = [name for name, one in self._speaker.peers.items() if one.is_disabled]
+            return Outcome((f"node: brought back, with all its peers{_but_for_disabled(disabled)}",))
         found = self._found(peer)
         if self._speaker.is_draining:
             raise Refused(409, "the whole node is drained", "bgpctl undrain brings it back")
         was_drained = found.drain.end()
         _log.warning("brought back by an operator", what=f"peer {found.settings.name}")
-        return Outcome((f"peer {found.settings.name}: {'brought back' if was_drained else 'was not drained'}",))
+        down = ", but it is disabled: bgpctl enable lets it come up" if was_drained and found.is_disabled else ""
+        return Outcome((f"peer {found.settings.name}: {'brought back' if was_drained else 'was not drained'}{down}",))
 
     def reset(self, peer: str) -> Outcome:
         """Close a session that comes back by itself; both sides keep the routes if both announced RFC 8538's N flag."""
@@ -174,26 +178,23 @@ class SpeakerOperations:
 
     def enable(self, peer: str) -> Outcome:
         """Let a peer come up."""
-        found = self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]
-        found.is_disabled = False
-        if found.settings.held_down:
-            raise Refused(409, f"peer {peer} is held down: {found.settings.held_down}", "mend that and reload")
+        found = self._found(peer)
         if self._speaker.is_draining:
             raise Refused(409, "the node is drained", "bgpctl undrain brings it back")
         if found.drain.stage.value:
             raise Refused(409, f"peer {peer} is drained", f"bgpctl undrain {peer} brings it back")
+        if found.settings.held_down:
+            found.is_disabled = False
+            raise Refused(409, f"peer {peer} is held down: {found.settings.held_down}", "mend that and reload")
         if found.session.is_started:
             return Outcome((f"peer {found.settings.name}: was enabled already",))
-        found.session.start()
+        found.enable()
         return Outcome((f"peer {found.settings.name}: enabled",))
 
     def disable(self, peer: str) -> Outcome:
         """Keep a peer down."""
         found = self._found(peer)
-        found.drain.forget()
-        found.is_disabled = True
-        found.session.stop(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "disabled by an operator"))
-        found.forget_stale()
+        found.disable("disabled by an operator")
         return Outcome((f"peer {found.settings.name}: disabled until it is enabled or bgpd starts again",))
 
     def set_log_level(self, level: str) -> Outcome:
@@ -214,3 +215,7 @@ class SpeakerOperations:
 
     def _now(self) -> Moment:
         return Moment(self._speaker.loop.time(), time.time())
+
+
+def _but_for_disabled(names: list[str]) -> str:
+    return f", but for those that are disabled: {', '.join(names)}" if names else ""

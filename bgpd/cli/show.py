@@ -90,6 +90,8 @@ def since(moment: float | None, now: float | None = None) -> str:
 def _state(row: PeerRow) -> Text:
     if row.drain:
         return Text(f"{row.state} ({row.drain})", style=_WARN)
+    if not row.is_enabled:
+        return Text(f"{row.state} (disabled)", style=_DIM)
     return Text(row.state, style=_GOOD if row.is_up else _BAD if row.is_expected else _DIM)
 
 

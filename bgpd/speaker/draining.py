@@ -33,7 +33,7 @@ class Drained(Protocol):
 
     @property
     def is_started(self) -> bool:
-        """Does the operator want the session?"""
+        """Is there a session, or may one come up at any moment?"""
 
     def begin_last_resort(self) -> None:
         """Announce everything as a last resort; also judge what was received so, where only this peer leaves."""
@@ -45,13 +45,13 @@ class Drained(Protocol):
         """End the session until ``reopen``, and forget what it brought."""
 
     def reopen(self) -> None:
-        """Bring the session up again."""
+        """Bring the session up again, unless configuration or operator do not want it."""
 
 
 class PeerDrain:
     """The maintenance of one peer. ends: loop time at which the session is closed, None = nothing is under way."""
 
-    __slots__ = ("_cease", "_last", "_loop", "_peer", "_timer", "_was_started", "ends", "stage")
+    __slots__ = ("_cease", "_last", "_loop", "_peer", "_timer", "ends", "stage")
 
     def __init__(self, peer: Drained, loop: asyncio.AbstractEventLoop) -> None:
         self.stage = Stage.NONE
@@ -59,7 +59,6 @@ class PeerDrain:
         self._peer = peer
         self._loop = loop
         self._timer: asyncio.TimerHandle | None = None
-        self._was_started = False
         self._cease = administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, "")
         self._last = 0.0
 
@@ -69,9 +68,7 @@ class PeerDrain:
             return
         self._stop_timer()
         self._cease = administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why)
-        if self.stage is Stage.NONE:
-            self._was_started = self._peer.is_started
-        if wait <= 0 or not self._was_started:
+        if wait <= 0 or not self._peer.is_started:
             self._close()
             return
         self.ends = self._loop.time() + wait
@@ -83,7 +80,7 @@ class PeerDrain:
 
     def hold(self) -> None:
         """Keep a session down that has not been started yet; ``end`` starts it."""
-        self.stage, self._was_started = Stage.CLOSED, True
+        self.stage = Stage.CLOSED
 
     def end(self) -> bool:
         """Take it back; return whether there was something to take back."""
@@ -91,7 +88,7 @@ class PeerDrain:
         self._stop_timer()
         if stage is Stage.LEAVING:
             self._peer.end_last_resort()
-        elif stage is Stage.CLOSED and self._was_started:
+        elif stage is Stage.CLOSED:
             self._peer.reopen()
         return stage is not Stage.NONE
 

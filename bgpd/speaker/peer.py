@@ -31,7 +31,7 @@ from bgpd.fsm.graceful_restart import (
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.negotiated import Negotiated
-from bgpd.messages.notification import Notification
+from bgpd.messages.notification import Notification, administrative
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh, Subtype
 from bgpd.messages.update import decode, end_of_rib
@@ -96,15 +96,15 @@ class Hub(Protocol):
 class Peer:
     """A configured or accepted peer, through all of its sessions.
 
-    adj_ribs_in, members: by family; members also name the group. flaps: how many sessions ended. is_dynamic: it dialled
-    in from a range. got_end_of_rib: families that the present session has sent in full. drain: whether it is being
-    taken out.
+    range_name: the range that it dialled in from, empty = it is configured. is_disabled: by an operator. adj_ribs_in,
+    members: by family; members also name the group. got_end_of_rib: families that the present session has sent in full.
+    drain: whether it is being taken out.
     """
 
     def __init__(self, settings: ResolvedPeer, hub: Hub, range_name: str = "") -> None:
         self.settings = settings
         self.range_name = range_name
-        self.is_disabled = False  # by an operator
+        self.is_disabled = False
         self.session: PeerSession  # set by ``attach``, since the session wants its user first
         self.adj_ribs_in: dict[Family, AdjRibIn] = {}
         self.importers: dict[Family, PeerImporter] = {}
@@ -299,7 +299,28 @@ class Peer:
             for family in due:
                 self._refresh(family, negotiated)
 
-    # what the speaker does
+    # what the speaker and its operator do
+
+    @property
+    def is_wanted(self) -> bool:
+        """Do configuration and operator want the session? It may be held down, or rest, all the same."""
+        return self.settings.enabled and not self.is_disabled and self.drain.stage is not Stage.CLOSED
+
+    def start(self) -> None:
+        """Let the session come up if it is wanted and nothing holds it down."""
+        if self.is_wanted and not self.settings.held_down:
+            self.session.start()
+
+    def enable(self) -> None:
+        """Let the session come up, whatever the configuration says."""
+        self.is_disabled = False
+        self.session.start()
+
+    def disable(self, why: str) -> None:
+        """Keep the session down until ``enable``; a drain is over with that. why: the peer's operator is told."""
+        self.drain.forget()
+        self.is_disabled = True
+        self.close(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why))
 
     def join_groups(self) -> None:
         """Begin to tell the peer the routes of each family, End-of-RIB at the end of each."""
@@ -341,7 +362,7 @@ class Peer:
 
     @property
     def is_started(self) -> bool:
-        """Does the operator want the session?"""
+        """Is there a session, or may one come up at any moment?"""
         return self.session.is_started
 
     def begin_last_resort(self) -> None:
@@ -356,18 +377,14 @@ class Peer:
         self.import_again()
 
     def close(self, cease: Cease) -> None:
-        """End the session until ``reopen``, and forget what it brought."""
+        """End the session until it is started again, and forget what it brought."""
         self.session.stop(cease)
-        self.forget_stale()
+        self._perform(self.helper.stopped())
+        self._hub.peer_progressed(self)
 
     def reopen(self) -> None:
-        """Bring the session up again."""
-        if self.settings.enabled and not self.settings.held_down:
-            self.session.start()
-
-    def forget_stale(self) -> None:
-        """Drop what is kept of a lost session: the peer is stopped or gone from the configuration."""
-        self._perform(self.helper.stopped())
+        """Bring the session up again, unless configuration or operator do not want it."""
+        self.start()
 
     def report(self, kind: str, reason: str) -> None:
         """Count what was set aside of the peer's routes, keep the newest reason, and log it at a bounded rate.
@@ -403,9 +420,11 @@ class Peer:
         that takes our connections and hangs up.
         """
         session, negotiated = self.session, self._negotiated
+        if not self.is_wanted:
+            return True
         if self.settings.is_unnumbered and not self.settings.address:
             return self._hub.loop.time() - session.since >= settle  # until then it may be found yet
-        if not self.settings.enabled or self.settings.held_down:
+        if self.settings.held_down:
             return True
         if negotiated is None:
             if session.is_hanging_up and self._hub.loop.time() < patient_until:

@@ -110,7 +110,7 @@ class Ranges:
 
     def _let_go(self, peer: Peer) -> None:
         is_idle = peer.negotiated is None and not peer.session.is_connected and not peer.adj_ribs_in
-        if peer.drain.stage is not Stage.NONE:  # an operator wants it to stay away
+        if peer.drain.stage is not Stage.NONE or peer.is_disabled:  # an operator wants it to stay away
             return
         if is_idle and self._peers.get(peer.settings.name) is peer:
             del self._peers[peer.settings.name]

@@ -465,16 +465,14 @@ class Speaker:
             peer.drain.hold()
         elif settings.held_down:
             _log.error("session held down", peer=settings.name, reason=settings.held_down)
-        elif settings.enabled:
-            peer.session.start()
+        peer.start()
         return peer
 
     def _remove_peer(self, peer: Peer) -> None:
         """Close the session with a peer that is no longer configured."""
         settings = peer.settings
         peer.drain.forget()
-        peer.session.stop(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
-        peer.forget_stale()
+        peer.close(Cease(CeaseSubcode.PEER_DECONFIGURED, why="removed from the configuration"))
         self._places = None
         self._unnumbered.remove(peer)
         if peer.range_name:
@@ -507,21 +505,20 @@ class Speaker:
         peer.settings = new
         self._places = None
         is_resting = bool(peer.session.resting)
-        is_wanted = peer.session.is_started or is_resting or not old.enabled or bool(old.held_down)
         if change.reset:
             cease = Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed")
-            peer.session.stop(cease if change.keeps_routes else harden(cease))
-            if not change.keeps_routes:
-                peer.forget_stale()
+            if change.keeps_routes:
+                peer.session.stop(cease)
+            else:
+                peer.close(harden(cease))
         peer.session.update_settings(session_settings(new, self.config.node))
         if change.reset:
             if new.held_down:
                 _log.error("session held down", peer=new.name, reason=new.held_down)
-            elif new.enabled and peer.drain.stage is not Stage.CLOSED and is_wanted:
-                peer.session.start()
+            peer.start()
             return
-        if change.fields and is_resting and peer.drain.stage is not Stage.CLOSED:
-            peer.session.start()
+        if change.fields and is_resting:
+            peer.start()
         peer.check_limits()
         if change.imports:
             peer.import_again()
@@ -540,12 +537,7 @@ class Speaker:
         peer.settings = settings
         self._places = None
         peer.session.update_settings(session_settings(settings, self.config.node))
-        if (
-            settings.address
-            and not (settings.held_down or peer.is_disabled or peer.drain.stage is Stage.CLOSED)
-            and settings.enabled
-        ):
-            peer.session.start()
+        peer.start()
 
     async def _listen_again(self) -> None:
         """Listen where the new configuration says."""

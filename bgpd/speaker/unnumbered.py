@@ -27,8 +27,6 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker
 class Owner(Protocol):
     """What is needed of the speaker."""
 
-    is_draining: bool
-
     def settle(self, peer: Peer, settings: ResolvedPeer) -> None:
         """Use these settings, whose address or reason to be held down is new; the session is down."""
 
@@ -102,7 +100,7 @@ class Unnumbered:
             why = _several(interface, (address, *others))
             _log.warning("peer refused", peer=settings.name, reason=why)
             return Refusal(Cease(CeaseSubcode.CONNECTION_REJECTED, why=why))
-        if self._configured[interface].held_down or not settings.enabled or peer.is_disabled:
+        if self._configured[interface].held_down or not peer.is_wanted:
             return peer.session  # which refuses
         self._settle(peer, address, "")
         return peer.session

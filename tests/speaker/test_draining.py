@@ -292,3 +292,46 @@ def test_a_changed_option_keeps_the_routes_on_both_sides_or_on_none(change: dict
         assert ("Hard Reset" in error) is not is_kept
         assert (made.best(2, ROUTE) is not None) is is_kept
         assert (made.best(1, "10.65.8.0/26") is not None) is is_kept
+
+
+def test_a_peer_that_a_reload_enables_while_the_node_is_drained_comes_up_with_the_node() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, enabled="false"))
+        made.start(2, peer(1))
+        made.speakers[1].drain(1)
+        made.speakers[1].reload(made.config(1, peer(2)))
+        made.run(30)
+        assert made.peer(1, 2).negotiated is None
+        made.speakers[1].undrain()
+        made.established(within=60)
+
+
+def test_a_session_that_rests_for_too_many_prefixes_comes_up_when_a_drain_is_taken_back() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, max_prefixes="{ limit = 1, restart_after = 30 }"))
+        made.start(2, peer(1) + network(ROUTE) + network("10.65.8.0/26"))
+        made.run(5)
+        assert made.peer(1, 2).session.resting
+        made.speakers[1].drain(5)
+        made.speakers[2].reload(made.config(2, peer(1) + network(ROUTE)))
+        made.run(60)
+        assert made.peer(1, 2).negotiated is None
+        made.speakers[1].undrain()
+        made.established(within=60)
+
+
+def test_a_peer_that_an_operator_disabled_stays_down_whatever_is_reloaded_or_taken_back() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        made.start(2, peer(1))
+        made.established()
+        one = made.peer(1, 2)
+        one.disable("for now")
+        made.speakers[1].reload(made.config(1, peer(2, enabled="false")))
+        made.speakers[1].reload(made.config(1, peer(2)))
+        made.speakers[1].drain(0)
+        made.speakers[1].undrain()
+        made.run(60)
+        assert one.negotiated is None
+        one.enable()
+        made.established(within=60)

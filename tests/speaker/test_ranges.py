@@ -199,3 +199,16 @@ def test_the_password_of_a_range_holds_for_all_its_peers() -> None:
         made.established(2)
         made.run(30)
         assert list(speaker.peers) == [address(2)]
+
+
+def test_a_peer_of_a_range_that_an_operator_disabled_stays_disabled_and_listed() -> None:
+    with cluster() as made:
+        speaker = made.start(1, RANGE.format(2))
+        made.start(2, peer(1))
+        made.established(2)
+        speaker.peers[address(2)].disable("misbehaves")
+        made.run(10 * KEPT)
+        assert address(2) in speaker.peers
+        assert made.peer(2, 1).negotiated is None
+        speaker.peers[address(2)].enable()
+        made.established(2, within=60)

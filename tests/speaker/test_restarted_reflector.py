@@ -74,3 +74,19 @@ def test_a_start_that_is_no_restart_says_so_and_waits_for_nobody(former: FormerR
         assert restart is not None
         assert not restart.is_restarting
         assert restart.preserved
+
+
+@pytest.mark.parametrize("is_drained", [False, True])
+def test_it_does_not_wait_for_a_peer_that_an_operator_takes_out(is_drained: bool) -> None:
+    with cluster() as made:
+        star(made, PEERS)
+        restart(made, PEERS, FormerRun(2.0))
+        made.run(3)
+        assert made.speakers[2].is_recovering
+        silent = made.peer(2, 1)
+        if is_drained:
+            silent.drain.begin(0, "it is broken")
+        else:
+            silent.disable("it is broken")
+        made.run(1)
+        assert not made.speakers[2].is_recovering

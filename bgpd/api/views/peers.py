@@ -30,11 +30,12 @@ def find_peer(speaker: SpeakerView, name: str) -> PeerView:
 
 
 def is_expected(peer: PeerView) -> bool:
-    """Should the peer be up? Not one that is disabled, nor one that came from a range by itself."""
-    settings = peer.settings
-    session = peer.session
-    is_wanted = session.is_started or bool(session.resting) or (settings.enabled and bool(settings.held_down))
-    return not peer.range_name and is_wanted
+    """Should the peer be up? Not one that is disabled or drained, nor one that came from a range by itself."""
+    return not peer.range_name and (peer.is_wanted or peer.session.is_started)
+
+
+def _is_enabled(peer: PeerView) -> bool:
+    return bool(peer.drain.stage.value) or peer.is_wanted or peer.session.is_started
 
 
 def is_up(peer: PeerView) -> bool:
@@ -62,6 +63,7 @@ def peer_row(peer: PeerView, moment: Moment) -> PeerRow:
         origin="range" if peer.range_name else "config",
         drain=peer.drain.stage.value,
         drain_ends=moment.unix_of(peer.drain.ends) if peer.drain.ends is not None else None,
+        is_enabled=_is_enabled(peer),
     )
 
 
@@ -76,7 +78,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         local_address=format_address(local) if local else "",
         local_asn=settings.local_asn,
         is_passive=settings.passive,
-        is_enabled=settings.enabled and (session.is_started or bool(session.resting)),
+        is_enabled=_is_enabled(peer),
         held_down=settings.held_down,
         imports=settings.imports,
         exports=settings.exports,

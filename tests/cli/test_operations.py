@@ -1,0 +1,75 @@
+"""What commands answer an operator, on speakers in memory."""
+
+from pathlib import Path
+
+import pytest
+
+from bgpd.api.loop_lag import LoopLag
+from bgpd.api.operations import Refused
+from bgpd.cli.logs import Threshold
+from bgpd.cli.notify import Notifier
+from bgpd.cli.operations import SpeakerOperations
+from tests.support.cluster import Cluster, address, cluster, peer
+
+TWO = address(2)
+
+
+def operations(made: Cluster) -> SpeakerOperations:
+    return SpeakerOperations(made.speakers[1], Path("bgp.toml"), Threshold("info"), LoopLag(made.loop), Notifier())
+
+
+def test_a_drain_of_what_has_no_session_does_not_say_that_it_waits() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, enabled="false"))
+        asked = operations(made)
+        assert "closing in" not in asked.drain(TWO, 5).done[0]
+        assert "closing in" not in asked.drain("", 5).done[0]
+
+
+def test_a_drain_of_a_session_says_how_long_it_waits() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        made.start(2, peer(1))
+        made.established()
+        asked = operations(made)
+        assert "closing in 5 s" in asked.drain(TWO, 5).done[0]
+        assert "closing in 5 s" in asked.drain("", 5).done[0]
+
+
+def test_taking_a_drain_back_says_who_stays_down_all_the_same() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        asked = operations(made)
+        asked.disable(TWO)
+        asked.drain(TWO, 0)
+        with pytest.raises(Refused, match="is drained"):
+            asked.enable(TWO)
+        assert "disabled" in asked.undrain(TWO).done[0]
+        asked.drain("", 0)
+        assert f"disabled: {TWO}" in asked.undrain("").done[0]
+        assert "enabled" in asked.enable(TWO).done[0]
+        assert made.peer(1, 2).session.is_started
+
+
+def test_a_refused_enable_changes_nothing() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        asked = operations(made)
+        asked.drain("", 0)
+        asked.disable(TWO)
+        with pytest.raises(Refused, match="the node is drained"):
+            asked.enable(TWO)
+        asked.undrain("")
+        assert made.peer(1, 2).is_disabled
+        assert not made.peer(1, 2).session.is_started
+
+
+def test_a_peer_that_is_held_down_comes_up_once_it_may_if_it_was_enabled_meanwhile() -> None:
+    with cluster() as made:
+        made.start(1, peer(2, password_file='"/nonexistent/bgpd/key"'))
+        asked = operations(made)
+        asked.disable(TWO)
+        with pytest.raises(Refused, match="is held down"):
+            asked.enable(TWO)
+        made.speakers[1].reload(made.config(1, peer(2)))
+        assert made.peer(1, 2).session.is_started
