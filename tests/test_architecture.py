@@ -69,6 +69,7 @@ PURE: Final = (
     "kernel.learning",
     "kernel.lookup",
     "kernel.programming",
+    "datastore.calico",
     "api.rows",
     "api.views",
     "lab.options",

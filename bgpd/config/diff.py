@@ -150,6 +150,7 @@ class Changes:
     mesh: bool = False
     etcd: bool = False
     log_level: bool = False
+    origins: bool = False
     needs_restart: tuple[str, ...] = ()
 
     @property
@@ -175,7 +176,13 @@ class Changes:
         lines += [f"policy {name}: changed" for name in self.policies]
         lines += [f"node: {name} changed" for name in self.node]
         lines += [f"kernel: {name} changed" for name in self.kernel]
-        flags = (("pools", self.pools), ("mesh", self.mesh), ("etcd", self.etcd), ("log level", self.log_level))
+        flags = (
+            ("pools", self.pools),
+            ("mesh", self.mesh),
+            ("etcd", self.etcd),
+            ("log level", self.log_level),
+            ("origins of blocks", self.origins),
+        )
         lines += [f"{name} changed" for name, is_changed in flags if is_changed]
         lines += [f"{key}: changed, takes effect when the daemon is started again" for key in self.needs_restart]
         return lines
@@ -220,6 +227,7 @@ def diff(old: Resolved, new: Resolved) -> Changes:
         mesh=old.mesh != new.mesh,
         etcd=old.etcd != new.etcd,
         log_level=old.log.level != new.log.level,
+        origins=old.origins is not new.origins and old.origins != new.origins,
         needs_restart=tuple(restart),
     )
 
@@ -245,7 +253,7 @@ class _Causes:
 
     def change(self, old: ResolvedPeer, new: ResolvedPeer) -> PeerChange:
         """Return what changes for one peer."""
-        changed = different(old, new)
+        changed = () if old is new else different(old, new)
         return PeerChange(
             old,
             new,

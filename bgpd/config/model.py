@@ -196,7 +196,7 @@ class NodeTable(Table, frozen=True, kw_only=True):
     """This node."""
 
     name: Annotated[Name | None, _key("Name of this node.", default="host name")] = None
-    asn: Annotated[AsnText, _key("Our AS number.", required=True)] = ""
+    asn: Annotated[AsnText, _key("Our AS number.", default="**required**, unless etcd has it", required=True)] = ""
     router_id: Annotated[
         str | None,
         _key("Our BGP Identifier.", default="first IPv4 address of `addresses`", written=syntax.IDENTIFIER),
@@ -735,6 +735,41 @@ class EtcdTable(Table, frozen=True, kw_only=True):
     ] = ""
 
 
+class PoolRoutes(StrEnum):
+    """Whose routes of pools are written here; another agent writes the rest."""
+
+    NONE = "none"
+    NO_ENCAPSULATION = "no-encapsulation"
+    IPIP = "ipip"
+    ALL = "all"
+
+
+class CalicoTable(Table, frozen=True, kw_only=True):
+    """How we go along with Calico; what the cluster is stands in etcd."""
+
+    program_routes: Annotated[
+        PoolRoutes | None,
+        _key(
+            "Which routes of pools are written to the kernel; Felix's own setting has to be the opposite.",
+            default="`programClusterRoutes` in etcd, else `all`",
+        ),
+    ] = None
+    priorities: Annotated[
+        bool,
+        _key(
+            "LOCAL_PREF tells the metric of routes, as from Calico 3.32 on, and the kernel's metric is made of it. To "
+            "all peers or to none: routes told so beat all others."
+        ),
+    ] = False
+    origin_validation: Annotated[
+        bool | None,
+        _key(
+            "Accept a block, or an address inside, from another node only if etcd says that it may come from there.",
+            default="on if etcd lists blocks of other nodes",
+        ),
+    ] = None
+
+
 class HttpTable(Table, frozen=True, kw_only=True):
     """Metrics, health, read-only API and the page over TCP."""
 
@@ -778,6 +813,7 @@ class Config(Table, frozen=True, kw_only=True):
     kernel: KernelTable = KernelTable()
     mesh: MeshTable = MeshTable()
     etcd: EtcdTable | None = None
+    calico: CalicoTable = CalicoTable()
     http: HttpTable = HttpTable()
     control: ControlTable = ControlTable()
     log: LogTable = LogTable()

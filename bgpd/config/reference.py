@@ -64,11 +64,11 @@ def _row(key: str, takes: str, default: str, meaning: str) -> str:
 def _default(table: type[msgspec.Struct], field: msgspec.structs.FieldInfo, metas: tuple[msgspec.Meta, ...]) -> str:
     """Return what holds where the key is not there."""
     extras = [meta.extra or {} for meta in metas]
-    if any(extra.get("required") for extra in extras):
-        return "**required**"
     in_words = next((str(extra["default"]) for extra in extras if extra.get("default")), "")
     if in_words:
         return in_words
+    if any(extra.get("required") for extra in extras):
+        return "**required**"
     value: object = field.default
     if value is None:
         value = _session_default(table, field.name)

@@ -4,6 +4,7 @@ Expects a configuration whose single values are well written, as ``load`` return
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from bgpd.addresses import parse_address, parse_prefix
 from bgpd.communities import parse_communities
@@ -44,6 +45,8 @@ from bgpd.config.resolved import (
 from bgpd.config.toml import host_name, read_password
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import Role, parse_identifier
+
+_NORMAL_PRIORITY: Final = 1024  # of ordinary routes in the kernel
 
 PasswordReader = Callable[[str], tuple[str | None, str]]
 
@@ -93,11 +96,10 @@ def resolve_process(config: Config) -> ResolvedProcess:
 def _node(config: Config) -> ResolvedNode:
     node = config.node
     addresses = tuple(map(syntax.address_and_length, node.addresses))
-    first = next((written.partition("/")[0] for written in node.addresses if ":" not in written), "")
     return ResolvedNode(
         name=node.name or host_name(),
         asn=syntax.asn_value(node.asn),
-        identifier=parse_identifier(node.router_id or first),
+        identifier=parse_identifier(node.router_id or _first_ipv4(node)),
         addresses=addresses,
         listen=tuple(map(parse_address, node.listen)),
         port=node.port,
@@ -105,6 +107,15 @@ def _node(config: Config) -> ResolvedNode:
         prefer_oldest_external=node.prefer_oldest_external,
         confederation=confederation(node),
     )
+
+
+def _first_ipv4(node: NodeTable) -> str:
+    return next((written.partition("/")[0] for written in node.addresses if ":" not in written), "")
+
+
+def resolve_peer(peer: PeerTable, config: Config) -> ResolvedPeer:
+    """Return one more peer of a configuration without faults, as if it stood there."""
+    return _peer(peer, config.session, config.node, read_password)
 
 
 def _peer(peer: PeerTable, session: SessionTable, node: NodeTable, passwords: PasswordReader) -> ResolvedPeer:
@@ -289,6 +300,8 @@ def _kernel(config: Config) -> ResolvedKernel:
         ecmp=kernel.ecmp,
         learn=tuple(map(_learn, kernel.learn)),
         import_default_route=kernel.import_default_route,
+        priority_ipv4=_NORMAL_PRIORITY if config.calico.priorities else 0,
+        priority_ipv6=_NORMAL_PRIORITY if config.calico.priorities else 0,
     )
 
 

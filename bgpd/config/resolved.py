@@ -21,6 +21,7 @@ from bgpd.config.model import (
 )
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, Confederation, Role
+from bgpd.policy.origins import Origins
 from bgpd.policy.rules import Policy
 
 
@@ -68,7 +69,7 @@ class ResolvedPeer:
     stale_time, max_stale_time: seconds that our routes, the peer's may live as a last resort; both 0 = no long-lived
     graceful restart. sends_stale: also to an internal peer that does not do it. black_holes: RFC 7999 is honoured, for
     prefixes of at least black_hole_ipv4 or black_hole_ipv6 bits. tcp_ao: keys, the one to send with first; empty = no
-    TCP-AO.
+    TCP-AO. keepalive_time: between keepalives, 0 = a third of the hold time.
     """
 
     name: str
@@ -121,6 +122,7 @@ class ResolvedPeer:
     multihop_ttl: int
     ttl_security: int
     ebgp_requires_policy: bool
+    keepalive_time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +154,16 @@ class ResolvedNetwork:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPool:
-    """A pool of container addresses. export: routes inside may be sent to peers."""
+    """A pool of container addresses, or a range of services.
+
+    export: routes inside may be sent to peers. is_programmed: its routes are ours to write to the kernel.
+    """
 
     family: Family
     prefix: bytes
     ipip: IpipMode
     export: bool
+    is_programmed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +181,11 @@ class ResolvedLearn:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedKernel:
-    """The kernel's routing table. metric: 0 = leave unset. ecmp: most next hops of a route."""
+    """The kernel's routing table. metric: 0 = leave unset. ecmp: most next hops of a route.
+
+    priority_ipv4, priority_ipv6: metric of ordinary routes, where LOCAL_PREF is 2^31 - 1 less the metric; 0 = it is
+    not. encrypted_hops: next hops, 4 or 16 octets, whose routes another agent writes, as it encrypts what goes there.
+    """
 
     enabled: bool
     table: int
@@ -185,6 +195,9 @@ class ResolvedKernel:
     ecmp: int
     learn: tuple[ResolvedLearn, ...]
     import_default_route: bool
+    priority_ipv4: int = 0
+    priority_ipv6: int = 0
+    encrypted_hops: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +258,7 @@ class ResolvedProcess:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The whole configuration. http: None = off. etcd: None = no datastore."""
+    """The whole configuration. http: None = off. etcd: None = no datastore. origins: None = not looked at."""
 
     node: ResolvedNode
     peers: tuple[ResolvedPeer, ...]
@@ -259,3 +272,4 @@ class Resolved:
     http: ResolvedHttp | None
     control: ResolvedControl
     log: ResolvedLog
+    origins: Origins | None = None

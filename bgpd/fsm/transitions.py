@@ -100,7 +100,8 @@ HARD_CEASES: Final = frozenset(
 class MachineSettings(ExpectedPeer, Protocol):
     """What the machine must know of the peer.
 
-    Times are seconds; delay_open_time 0 = off. authentication: what segments are signed with, for people.
+    Times are seconds; delay_open_time 0 = off; keepalive_time 0 = a third of the hold time.
+    authentication: what segments are signed with, for people.
     """
 
     @property
@@ -113,6 +114,8 @@ class MachineSettings(ExpectedPeer, Protocol):
     def idle_hold_max(self) -> float: ...
     @property
     def delay_open_time(self) -> float: ...
+    @property
+    def keepalive_time(self) -> int: ...
     @property
     def authentication(self) -> str: ...
 
@@ -482,7 +485,9 @@ def _send_hold_timer(hold_time: int) -> list[Action]:
 
 def _keepalive_timer(machine: Context) -> list[Action]:
     assert machine.negotiated is not None  # OpenConfirm is entered with it
-    seconds = machine.negotiated.keepalive_time
+    seconds: float = machine.negotiated.keepalive_time
+    if seconds and machine.settings.keepalive_time:
+        seconds = min(seconds, machine.settings.keepalive_time)
     # 4.4: no more often than once a second, whatever the random factor
     return [StartTimer(Timer.KEEPALIVE, max(LEAST_KEEPALIVE_TIME, seconds * machine.jitter()))] if seconds else []
 

@@ -34,6 +34,7 @@ class SessionSettings:
 
     interface: name of the link, for a link-local address. local_address: the source address, None = the kernel's
     choice. remote_asn None: any AS that peer_type allows. multihop_ttl: TTL of what we send, 0 = the system's default.
+    keepalive_time: 0 = a third of the hold time.
     ttl_security: 0 = off, n = only packets from at most n hops away count (GTSM). delay_open_time: 0 = off. ao_keys: of
     TCP-AO, the one to send with first; empty = none. other_asn, confederation, is_role_required: see
     ``fsm.open_checks.ExpectedPeer``.
@@ -61,6 +62,7 @@ class SessionSettings:
     other_asn: Asn | None = None
     confederation: Confederation | None = None
     is_role_required: bool = False
+    keepalive_time: int = 0
 
     @property
     def authentication(self) -> str:
@@ -71,7 +73,15 @@ class SessionSettings:
 
 
 _WITHOUT_RESET: Final = frozenset(
-    {"name", "connect_retry_time", "idle_hold_first", "idle_hold_max", "is_passive", "delay_open_time"}
+    {
+        "name",
+        "connect_retry_time",
+        "idle_hold_first",
+        "idle_hold_max",
+        "is_passive",
+        "delay_open_time",
+        "keepalive_time",
+    }
 )
 
 

@@ -90,4 +90,5 @@ def session_settings(peer: ResolvedPeer, node: ResolvedNode) -> SessionSettings:
         other_asn=peer.real_asn if peer.is_dual_asn else None,
         confederation=node.confederation,
         is_role_required=peer.is_role_required,
+        keepalive_time=peer.keepalive_time,
     )

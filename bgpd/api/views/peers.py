@@ -93,7 +93,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         resting=session.resting,
         rests_until=moment.unix_of(session.rests_until) if session.rests_until is not None else None,
         faulty=_faulty(session.faulty, moment) if session.faulty is not None else None,
-        negotiated=_negotiated(peer.negotiated) if peer.negotiated is not None else {},
+        negotiated=_negotiated(peer.negotiated, peer.settings) if peer.negotiated is not None else {},
         settings=_settings(settings),
         route_faults={kind: f"{n}, last: {peer.faults.last[kind]}" for kind, n in peer.faults.by_kind.items()},
     )
@@ -155,15 +155,16 @@ def _advertised(group: UpdateGroup, member: Member) -> int:
     return group.rib.advertised(member.peer)
 
 
-def _negotiated(negotiated: Negotiated) -> dict[str, str]:
+def _negotiated(negotiated: Negotiated, settings: ResolvedPeer) -> dict[str, str]:
     def names(families: Iterable[Family]) -> str:
         return ", ".join(sorted(family.name for family in families)) or "none"
 
     restart = negotiated.peer_graceful_restart
+    keepalive_time = min(negotiated.keepalive_time, settings.keepalive_time or negotiated.keepalive_time)
     return {
         "identifier": format_identifier(negotiated.remote_identifier),
         "families": names(negotiated.families),
-        "hold time": f"{negotiated.hold_time} s, keepalive {negotiated.keepalive_time} s",
+        "hold time": f"{negotiated.hold_time} s, keepalive {keepalive_time} s",
         "graceful restart": f"{restart.restart_time} s, {names(restart.families)}" if restart is not None else "no",
         "long-lived restart": _long_lived(negotiated),
         "route refresh": "enhanced" if negotiated.enhanced_route_refresh else _yes(negotiated.route_refresh),
