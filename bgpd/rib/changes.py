@@ -91,13 +91,15 @@ def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
                 members.append(prefix)
         elif old is not None:
             was = old[0]
-            lost.append(was)
             members = gone.get(was)
             if members is None:
                 gone[was] = [prefix]
             else:
                 members.append(prefix)
-    return Batch(changes, gained, gone, moved, Counter(lost))
+    left = Counter(lost)
+    for was, prefixes in gone.items():
+        left[was] += len(prefixes)
+    return Batch(changes, gained, gone, moved, left)
 
 
 def _joined(runs: list[tuple[Path, list[bytes]]]) -> dict[Path, list[bytes]]:

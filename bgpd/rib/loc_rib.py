@@ -73,6 +73,8 @@ class LocRib:
         """Take the source's path, if there is one, from each prefix."""
         table, was_quiet = self.table, not self._changes
         changed, get = self._changes.before, table.get
+        note = changed.setdefault
+        rests: dict[Candidates, Candidates] = {}  # prefixes share candidates
         gone = 0
         for prefix in prefixes:
             old = get(prefix)
@@ -83,13 +85,14 @@ class LocRib:
                     continue
                 del table[prefix]
             else:
-                rest = tuple([path for path in old if path.source is not source])
-                if len(rest) == len(old):
+                rest = rests.get(old)
+                if rest is None:
+                    rest = rests[old] = self._without(old, source)
+                if rest is old:
                     continue
-                table[prefix] = rest[0].alone if len(rest) == 1 else self._order(rest, old[0].source)
+                table[prefix] = rest
             gone += 1
-            if prefix not in changed:
-                changed[prefix] = old
+            note(prefix, old)
         source.accepted -= gone
         if was_quiet and changed:
             self._on_change()
@@ -159,6 +162,13 @@ class LocRib:
             paths = [p for p in old if p.source is not source] + [path]
             new = self._merged[key] = self._order(paths, old[0].source)
         return new
+
+    def _without(self, old: Candidates, source: Source) -> Candidates:
+        """Return what is left of candidates of several sources without this one; the same object if it has none."""
+        rest = [path for path in old if path.source is not source]
+        if len(rest) == len(old):
+            return old
+        return rest[0].alone if len(rest) == 1 else self._order(rest, old[0].source)
 
     def _order(self, paths: Iterable[Path], present: Source) -> Candidates:
         """Return the paths best first; present: where the best one came from until now."""

@@ -35,12 +35,15 @@ class GroupExporter:
         self._withheld = withheld
         self._interface_name = interface_name
         self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
+        self._surely_fits = rule.max_message - _OVERHEAD - _ROOM  # octets of a path's attributes
         self._rewritten: dict[tuple[Path, bytes, bytes, Settled], Exported] = {}
 
     def permits(self, path: Path) -> bool:
         """Does ``export`` return something?"""
         if refusal(path, self.rule):
             return False
+        if not self._chain.has_policies and len(path.attributes.octets) <= self._surely_fits:
+            return True
         verdict = self._verdict(path, b"")
         return verdict.accepted and self._fits(path, verdict)
 
@@ -106,7 +109,7 @@ class GroupExporter:
 
     def _fits(self, path: Path, verdict: Verdict) -> bool:
         attributes = verdict.attributes
-        if len(attributes.octets) + _OVERHEAD + _ROOM <= self.rule.max_message:
+        if len(attributes.octets) <= self._surely_fits:
             return True
         octets = rewrite(path, attributes, self.rule, reflected, verdict.settled).octets
         return len(octets) + _OVERHEAD <= self.rule.max_message
