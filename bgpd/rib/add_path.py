@@ -106,11 +106,11 @@ class AddPathRibOut(AdjRibOut):
         return tell
 
     def _tally(self, told: Told, prefixes: int) -> None:
-        count, by_peer = len(told.shared), self._by_peer
+        count = len(told.shared)
         self.total += count * prefixes
         for peer in {path.source.peer for path in told.shared}:
             if peer is not None:
-                by_peer[peer] = by_peer.get(peer, 0) + (count - len(told.to(peer))) * prefixes
+                self._add_own(peer, (count - len(told.to(peer))) * prefixes)
 
     def _count(self, before: Mapping[bytes, Candidates]) -> Iterator[None]:
         tell, routes = self._teller(), iter(before.items())

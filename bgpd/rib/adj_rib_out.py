@@ -5,6 +5,7 @@ prefix is the export of the path that was best at the last flush, and what it ha
 that is best now. Only the counts are kept. ``rib.add_path`` has the variant that tells several paths for a prefix.
 """
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
@@ -139,20 +140,17 @@ class AdjRibOut:
         verdicts: dict[Path, bool] = {}
         packed: list[Packed] = []
         untold: dict[object, list[bytes]] = {}
-        permits, export, by_peer = self.exporter.permits, self.exporter.export, self._by_peer
+        permits, export = self.exporter.permits, self.exporter.export
         for was, count in batch.lost.items():
             verdict = verdicts[was] = permits(was)
             if verdict:
-                self.total -= count
-                peer = was.source.peer
-                by_peer[peer] = by_peer.get(peer, 0) - count
+                self._add(was.source.peer, -count)
         for path, prefixes in batch.gained.items():
             exported = export(path)
             if exported is not None:
                 peer = path.source.peer
                 packed.append(announced(family, exported, prefixes, peer, limit))
-                self.total += len(prefixes)
-                by_peer[peer] = by_peer.get(peer, 0) + len(prefixes)
+                self._add(peer, len(prefixes))
                 continue
             if not batch.lost:
                 continue
@@ -175,7 +173,7 @@ class AdjRibOut:
 
     def _changes_by_prefix(self, batch: Batch) -> list[Packed]:
         family, limit, judge = self.rule.family, self.rule.max_message, self.exporter.judge
-        table, by_peer = self.loc_rib.table, self._by_peer
+        table, add = self.loc_rib.table, self._add
         told: dict[tuple[Exported, object], list[bytes]] = {}
         untold: dict[object, list[bytes]] = {}
         withheld: dict[object, list[bytes]] = {}
@@ -188,13 +186,10 @@ class AdjRibOut:
             held = judge(was, prefix) if was is not None else None
             exported = judge(best, prefix) if best is not None else None
             if was is not None and held is not None:
-                self.total -= 1
-                former = was.source.peer
-                by_peer[former] = by_peer.get(former, 0) - 1
+                add(was.source.peer, -1)
             if best is not None and exported is not None:
                 peer = best.source.peer
-                self.total += 1
-                by_peer[peer] = by_peer.get(peer, 0) + 1
+                add(peer, 1)
                 told.setdefault((exported, peer), []).append(prefix)
                 if held is not None and was is not None and peer is not None and was.source.peer is not peer:
                     withheld.setdefault(peer, []).append(prefix)
@@ -206,23 +201,25 @@ class AdjRibOut:
         return packed
 
     def _count(self, before: Mapping[bytes, Candidates]) -> Iterator[None]:
-        by_peer, permits, verdicts = self._by_peer, self.exporter.permits, dict[Path, bool]()
-        judges_prefixes = self.exporter.judges_prefixes
-        routes = iter(before.items())
+        is_told, routes = asked_once(self.exporter), iter(before.items())
         while chunk := list(islice(routes, SLICE)):
-            for prefix, candidates in chunk:
-                path = candidates[0]
-                if judges_prefixes:
-                    is_told = self.exporter.judge(path, prefix) is not None
-                elif path in verdicts:
-                    is_told = verdicts[path]
-                else:
-                    is_told = verdicts[path] = permits(path)
-                if is_told:
-                    peer = path.source.peer
-                    self.total += 1
-                    by_peer[peer] = by_peer.get(peer, 0) + 1
+            best = [(candidates[0], prefix) for prefix, candidates in chunk]
+            for path, count in Counter([path for path, prefix in best if is_told(path, prefix)]).items():
+                self._add(path.source.peer, count)
             yield
+
+    def _add(self, peer: object, routes: int) -> None:
+        """Count so many routes more, or less, that came from a peer."""
+        self.total += routes
+        self._add_own(peer, routes)
+
+    def _add_own(self, peer: object, routes: int) -> None:
+        """Count so many routes more, or less, of the total that the peer itself is not told."""
+        held = self._by_peer.get(peer, 0) + routes
+        if held:
+            self._by_peer[peer] = held
+        else:
+            self._by_peer.pop(peer, None)  # nothing here keeps a peer alive that is gone
 
 
 def asked_once(exporter: Exporter) -> Callable[[Path, bytes], bool]:

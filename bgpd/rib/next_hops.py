@@ -6,10 +6,13 @@ RFC 4271 5.1.3 and 9.1.2.1 (resolvability). A resolved next hop is a frozen reco
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Protocol
+from typing import Final, Protocol
+from weakref import ref
 
 from bgpd.addresses import is_link_local
 from bgpd.rib.path import NextHop
+
+_FEW: Final = 1000  # next hops that are not worth a sweep
 
 
 class Reach(Protocol):
@@ -36,17 +39,20 @@ class Resolver(Protocol):
 class NextHopTable:
     """All next hops in use. Without a resolver each of them counts as reachable."""
 
-    __slots__ = ("_known", "_resolver")
+    __slots__ = ("_known", "_resolver", "_swept")
 
     def __init__(self, resolver: Resolver | None) -> None:
         self._resolver = resolver
         self._known: dict[tuple[bytes, int], NextHop] = {}
+        self._swept = _FEW  # how many there were after the last sweep
 
     def get(self, octets: bytes, interface: int = 0) -> NextHop:
         """Return the next hop for the octets of NEXT_HOP or MP_REACH_NLRI: 4, 16 or 32 (global and link-local)."""
         key = (octets, interface)
         found = self._known.get(key)
         if found is None:
+            if len(self._known) > 2 * self._swept:  # a peer may name new ones for ever
+                self._sweep()
             found = self._known[key] = self._resolve(octets, interface)
         return found
 
@@ -60,12 +66,15 @@ class NextHopTable:
                 self._known[octets, interface] = new
         return changed
 
-    def forget_unused(self, in_use: set[NextHop]) -> None:
-        """Drop the records that no path holds."""
-        self._known = {key: hop for key, hop in self._known.items() if hop in in_use}
-
     def __len__(self) -> int:
         return len(self._known)
+
+    def _sweep(self) -> None:
+        """Forget the records that nobody else holds."""
+        known = [(key, ref(hop)) for key, hop in self._known.items()]
+        self._known.clear()
+        self._known = {key: hop for key, weak in known if (hop := weak()) is not None}
+        self._swept = max(_FEW, len(self._known))
 
     def _resolve(self, octets: bytes, interface: int) -> NextHop:
         address, link_local = octets[:16], octets[16:]

@@ -62,7 +62,7 @@ class Source:
         self.tails.clear()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class NextHop:
     """An address that paths point to, and how we reached it when it was last resolved (RFC 4271 5.1.3, 9.1.2.1).
 

@@ -14,7 +14,7 @@ from bgpd.rib.export import Exported, ExportRule, Settled, refusal, rewrite
 from bgpd.rib.path import Path
 
 _OVERHEAD: Final = 19 + 4 + 4 + 5 + 32 + 21  # header, lengths, MP_REACH_NLRI with the longest next hop and prefix
-_ROOM: Final = 300  # octets: what ``rewrite`` adds is less, but for long AS_PATHs, which are looked at exactly
+_ROOM: Final = 300  # octets: what ``rewrite`` adds is less, but for AS4_PATH
 _MEMO: Final = 4096
 
 
@@ -36,6 +36,8 @@ class GroupExporter:
         self._interface_name = interface_name
         self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
         self._surely_fits = rule.max_message - _OVERHEAD - _ROOM  # octets of a path's attributes
+        if not rule.four_octet_as:
+            self._surely_fits //= 2  # AS4_PATH may repeat the whole path
         self._rewritten: dict[tuple[Path, bytes, bytes, Settled], Exported] = {}
 
     def permits(self, path: Path) -> bool:

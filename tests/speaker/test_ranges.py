@@ -11,7 +11,7 @@ from bgpd.messages.notification import Notification
 from bgpd.messages.notification import decode as decode_notification
 from bgpd.session.listener import HALF_OPEN_LIMIT_PER_ADDRESS
 from bgpd.speaker.ranges import KEPT, MOST_KEPT
-from tests.support.cluster import Cluster, address, cluster, peer
+from tests.support.cluster import Cluster, address, cluster, network, peer
 from tests.support.speakers import settings
 
 RANGE = '[[peer_range]]\nname = "r"\nprefix = "10.0.0.0/16"\nasn = "internal"\nlimit = {}\n'
@@ -212,3 +212,20 @@ def test_a_peer_of_a_range_that_an_operator_disabled_stays_disabled_and_listed()
         assert made.peer(2, 1).negotiated is None
         speaker.peers[address(2)].enable()
         made.established(2, within=60)
+
+
+def test_a_peer_that_left_is_held_by_nothing_that_counts_routes() -> None:
+    members = '[[peer_range]]\nprefix = "10.0.0.0/24"\nasn = "internal"\nreflector_client = true\n'
+    with cluster() as made:
+        made.start(1, members, node='cluster_id = "10.0.0.1"')
+        made.start(2, peer(1) + network("10.65.2.0/26"))
+        made.start(3, peer(1))
+        made.until(3, "10.65.2.0/26")
+        (gone,) = [one for name, one in made.speakers[1].peers.items() if address(2) in name]
+        made.network.block(address(1), address(2))
+        made.network.cut(address(1), address(2))
+        made.until(3, "10.65.2.0/26", present=False, within=400)
+        made.run(1)
+        groups = made.speakers[1].groups.values()
+        assert [group.rib.advertised(None) for group in groups] == [0]
+        assert not any(gone in group.rib._by_peer for group in groups)
