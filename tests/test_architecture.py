@@ -70,6 +70,7 @@ PURE: Final = (
     "kernel.lookup",
     "kernel.programming",
     "datastore.calico",
+    "datastore.resources",
     "api.rows",
     "api.views",
     "lab.options",
