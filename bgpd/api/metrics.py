@@ -12,7 +12,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from bgpd.api.statistics import STATES, Distribution, FibStatistics, PeerStatistics, Statistics
+from bgpd.api.statistics import STATES, DatastoreStatistics, Distribution, FibStatistics, PeerStatistics, Statistics
 
 
 class Snapshot(Collector):
@@ -26,6 +26,8 @@ class Snapshot(Collector):
         yield from _daemon(self._statistics)
         yield from _peers(self._statistics.peers)
         yield from _fib(self._statistics.fib)
+        if self._statistics.datastore is not None:
+            yield from _datastore(self._statistics.datastore)
         for name, (text, distribution) in self._statistics.distributions.items():
             yield _histogram(f"bgpd_{name}_seconds", text, distribution)
         yield from _PROCESS.collect()
@@ -138,6 +140,25 @@ def _fib(fib: FibStatistics) -> Iterator[Metric]:
         "Times the kernel's tables were read again after lost events.",
         fib.resynchronizations,
     )
+
+
+def _datastore(store: DatastoreStatistics) -> Iterator[Metric]:
+    yield GaugeMetricFamily("bgpd_datastore_connected", "1 while etcd is followed.", int(store.is_connected))
+    yield GaugeMetricFamily("bgpd_datastore_revision", "Revision of etcd, as last heard.", store.revision)
+    yield GaugeMetricFamily(
+        "bgpd_datastore_last_change_time_seconds",
+        "Unix time at which a configuration last came of etcd, 0 = never.",
+        store.changed,
+    )
+    problems = GaugeMetricFamily(
+        "bgpd_datastore_problem", "Keys whose value cannot be used; the last good one stays.", labels=["key"]
+    )
+    for key in store.problems:
+        problems.add_metric([key], 1)
+    yield problems
+    yield CounterMetricFamily("bgpd_datastore_lists", "Times that all keys were read.", store.lists)
+    yield CounterMetricFamily("bgpd_datastore_disconnects", "Times that etcd was lost.", store.disconnects)
+    yield CounterMetricFamily("bgpd_datastore_status_writes", "Writes of our status key.", store.status_writes)
 
 
 def _histogram(name: str, text: str, distribution: Distribution) -> Metric:

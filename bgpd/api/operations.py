@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from bgpd.api.health import Health
-from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, PolicyTrial, RouteRow, StatusRow
+from bgpd.api.rows import (
+    ClusterView,
+    Explanation,
+    FibRow,
+    Outcome,
+    PeerDetail,
+    PeerRow,
+    PolicyTrial,
+    RouteRow,
+    StatusRow,
+)
 from bgpd.api.statistics import Statistics
 from bgpd.communities import NO_COMMUNITIES, Communities
 from bgpd.families import Family
@@ -93,10 +103,17 @@ class Slice(Generic[Row]):
     next: int | None
 
 
-class Operations(Protocol):
-    """The daemon as the API sees it. All runs on the event loop, and only what is ``async`` waits. Raises Refused."""
+class Glance(Protocol):
+    """What a daemon can always tell of itself, also one that waits for its first configuration."""
 
     def status(self) -> StatusRow: ...
+    def statistics(self) -> Statistics: ...
+    def health(self) -> Health: ...
+
+
+class Operations(Glance, Protocol):
+    """The daemon as the API sees it. All runs on the event loop, and only what is ``async`` waits. Raises Refused."""
+
     def peers(self) -> list[PeerRow]: ...
     def peer(self, name: str) -> PeerDetail: ...
     def routes(self, query: RouteQuery) -> Iterator[Slice[RouteRow]]: ...
@@ -105,10 +122,13 @@ class Operations(Protocol):
     def fib(self, query: RouteQuery) -> Iterator[Slice[FibRow]]: ...
     def explain(self, query: RouteQuery) -> Explanation: ...
     def policy_trial(self, query: PolicyQuery) -> PolicyTrial: ...
-    def statistics(self) -> Statistics: ...
-    def health(self) -> Health: ...
+
+    async def cluster(self) -> ClusterView: ...
 
     async def reload(self) -> Outcome: ...
+    async def plan(self, text: str, file: str) -> Outcome:
+        """Return what a reload with another text of the configuration would do. file: for messages, relative paths."""
+
     def drain(self, peer: str, wait: float) -> Outcome:
         """Take a peer out, or the node if peer is empty: its routes are a last resort first, for so many seconds."""
 

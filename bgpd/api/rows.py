@@ -250,9 +250,89 @@ class PolicyTrial(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class StatusRow(Struct, frozen=True):
-    """The daemon at a glance. state: ``ok``, ``degraded``, ``starting`` or ``draining``; problems: what is wrong.
+class KeyRow(Struct, frozen=True):
+    """A key of the datastore whose value cannot be used, and why; never the value."""
 
+    key: str
+    why: str
+
+
+class DatastoreRow(Struct, frozen=True):
+    """How the cluster's datastore is.
+
+    why: why it is not connected, empty = it is. waiting: what the configuration waits for. refused: why the latest one
+    is not in force. revision: as last heard. changed: when a configuration last came of it. lists: how often all of it
+    was read. problems: keys whose last good value stays in force. notices: what is asked for and done otherwise.
+    status_key: why our status key is not written, empty = it is.
+    """
+
+    kind: str
+    endpoint: str
+    is_connected: bool
+    why: str = ""
+    waiting: str = ""
+    refused: str = ""
+    revision: int = 0
+    changed: float | None = None
+    lists: int = 0
+    disconnects: int = 0
+    problems: tuple[KeyRow, ...] = ()
+    notices: tuple[str, ...] = ()
+    status_key: str = ""
+
+
+class ClusterNodeRow(Struct, frozen=True):
+    """One node of the cluster. state: ``up``, ``dead`` (it is listed, but no bgpd reports from there) or ``unlisted``.
+
+    sessions_up, sessions: as it sees them. routes: over all families.
+    """
+
+    node: str
+    state: str
+    version: str = ""
+    asn: int = 0
+    identifier: str = ""
+    since: float | None = None
+    sessions_up: int = 0
+    sessions: int = 0
+    routes: int = 0
+
+
+class ClusterSessionRow(Struct, frozen=True):
+    """One session from both ends; other: a node, or the address of a router outside the cluster.
+
+    state, other_state: as either end sees it, empty = it has no such session. verdict: ``up``, ``down``, ``mismatch``
+    (up at one end only), ``one end`` (configured at one end only), ``dead`` (nobody reports from the other end).
+    why: last errors.
+    """
+
+    node: str
+    address: str
+    state: str
+    other: str
+    other_address: str
+    other_state: str
+    verdict: str
+    why: str = ""
+
+
+class ClusterView(Struct, frozen=True):
+    """All nodes and their sessions, as their bgpds report them.
+
+    sessions: all of them if is_complete, else those that are not up at both ends. sessions_up: how many are.
+    """
+
+    nodes: tuple[ClusterNodeRow, ...]
+    sessions: tuple[ClusterSessionRow, ...]
+    sessions_up: int
+    is_complete: bool = True
+
+
+class StatusRow(Struct, frozen=True):
+    """The daemon at a glance.
+
+    state: ``ok``, ``degraded``, ``starting``, ``draining`` or ``waiting`` (for a first configuration); problems: what
+    is wrong. datastore: None = the configuration is a file alone.
     drain_ends: Unix time at which the sessions of a node that is drained are closed, None = nothing is waited for.
     drained_peers: those that an operator has taken out, or is taking out.
     """
@@ -276,6 +356,7 @@ class StatusRow(Struct, frozen=True):
     cluster_id: str = ""
     drain_ends: float | None = None
     drained_peers: tuple[str, ...] = ()
+    datastore: DatastoreRow | None = None
 
 
 class Outcome(Struct, frozen=True):

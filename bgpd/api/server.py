@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bgpd.addresses import parse_prefix
 from bgpd.api.metrics import expose
-from bgpd.api.operations import Operations, Refused, RouteQuery, Row, Slice
+from bgpd.api.operations import Glance, Operations, Refused, RouteQuery, Row, Slice
 from bgpd.api.policy_queries import parse_policy_query
 from bgpd.api.rows import Failure, PeerList
 from bgpd.families import FAMILY_BY_NAME, Family
@@ -31,12 +31,24 @@ _JSON: Final = "application/json"
 
 
 class Server:
-    """The API of one daemon."""
+    """The API of one daemon. Until it is told to begin, it has only a glance to give, and refuses the rest."""
 
-    def __init__(self, operations: Operations) -> None:
-        self._operations = operations
+    def __init__(self, glance: Glance) -> None:
+        self._glance = glance
+        self._begun: Operations | None = None
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.AbstractServer] = []
+
+    def begin(self, operations: Operations) -> None:
+        """Answer everything from now on."""
+        self._glance = self._begun = operations
+
+    @property
+    def _operations(self) -> Operations:
+        if self._begun is None:
+            why = self._glance.health().why
+            raise Refused(503, f"bgpd waits for its first configuration: {why}", "see bgpctl status")
+        return self._begun
 
     async def serve(self, listener: socket.socket, *, is_full: bool) -> None:
         """Answer on a bound socket from now on; without is_full only what reads."""
@@ -75,10 +87,12 @@ class Server:
                 web.get(f"{API}/fib", self._fib),
                 web.get(f"{API}/explain", self._explain),
                 web.get(f"{API}/policy/test", self._policy_test),
+                web.get(f"{API}/cluster", self._cluster),
             ]
         )
         commands: dict[str, Callable[[web.Request], Awaitable[web.StreamResponse]]] = {
             f"{API}/reload": self._reload,
+            f"{API}/diff": self._diff,
             f"{API}/drain": self._drain,
             f"{API}/undrain": self._undrain,
             f"{API}/peers/{{name}}/drain": self._drain,
@@ -94,18 +108,18 @@ class Server:
         return _answer({"is_alive": True})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        health = self._operations.health()
+        health = self._glance.health()
         return _answer(health, 200 if health.is_ready else 503)
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        statistics = self._operations.statistics()
+        statistics = self._glance.statistics()
         loop = asyncio.get_running_loop()
         # With a thousand peers the text is some megabytes: written in a thread, of values that do not change any more
         body, content_type = await loop.run_in_executor(None, expose, statistics, request.headers.get("Accept", ""))
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _status(self, _: web.Request) -> web.Response:
-        return _answer(self._operations.status())
+        return _answer(self._glance.status())
 
     async def _peers(self, _: web.Request) -> web.Response:
         return _answer(PeerList(tuple(self._operations.peers())))
@@ -139,6 +153,15 @@ class Server:
     async def _policy_test(self, request: web.Request) -> web.Response:
         query = parse_policy_query({key: request.query.getall(key) for key in request.query})
         return _answer(self._operations.policy_trial(query))
+
+    async def _cluster(self, _: web.Request) -> web.Response:
+        view = await self._operations.cluster()
+        # Half a million sessions are 60 MB: written in a thread
+        body = await asyncio.get_running_loop().run_in_executor(None, _ENCODER.encode, view)
+        return web.Response(body=body, content_type=_JSON)
+
+    async def _diff(self, request: web.Request) -> web.Response:
+        return _answer(await self._operations.plan(await request.text(), request.query.get("file", "")))
 
     async def _reload(self, _: web.Request) -> web.Response:
         return _answer(await self._operations.reload())

@@ -105,6 +105,19 @@ class FibStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class DatastoreStatistics:
+    """The cluster's datastore. changed: Unix time of the last change, 0 = none. problems: by key. Then counts."""
+
+    is_connected: bool
+    revision: int
+    changed: float
+    problems: tuple[str, ...]
+    lists: int
+    disconnects: int
+    status_writes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Statistics:
     """All that is measured.
 
@@ -123,3 +136,4 @@ class Statistics:
     distributions: Mapping[str, tuple[str, Distribution]]
     paths: Mapping[str, int]
     tasks: int
+    datastore: DatastoreStatistics | None = None

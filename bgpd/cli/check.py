@@ -1,5 +1,6 @@
 """Looks at a configuration file for an operator: what it means, or everything that is wrong with it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -13,10 +14,25 @@ CONFIG_IS_WRONG: Final = 2
 def check(path: Path) -> int:
     """Print what a configuration file means, or every problem that it has; return the exit status."""
     try:
-        resolved = read(path)
+        config = load(path)
+        if config.etcd is None:
+            return good(path, resolve(config, file=str(path)))
     except ConfigError as error:
         report(error)
         return CONFIG_IS_WRONG
+    quiet_grpc()
+    from bgpd.cli.check_cluster import check_cluster
+
+    return check_cluster(path, config)
+
+
+def quiet_grpc() -> None:
+    """Have gRPC, when it is imported, not write to standard error: its failures are told in our own words."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+def good(path: Path, resolved: Resolved) -> int:
+    """Print what a good configuration means; return the exit status."""
     print(f"{path}: good: {summary(resolved)}")
     for peer in resolved.peers:
         if peer.held_down:

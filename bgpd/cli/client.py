@@ -48,19 +48,19 @@ class Client:
         """Return one object. Raises Unreachable, Refusal."""
         return self._object(self._ask("GET", what, query), kind)
 
-    def command(self, what: str, kind: type[Answer], query: Mapping[str, str] = {}) -> Answer:
-        """Have something done. Raises Unreachable, Refusal."""
-        return self._object(self._ask("POST", what, query), kind)
+    def command(self, what: str, kind: type[Answer], query: Mapping[str, str] = {}, text: str = "") -> Answer:
+        """Have something done; text: what goes with it. Raises Unreachable, Refusal."""
+        return self._object(self._ask("POST", what, query, text), kind)
 
     def listing(self, what: str, query: Mapping[str, str]) -> "Listing":
         """Return a list that is read as the daemon sends it. Raises Unreachable, Refusal."""
         return Listing(self._ask("GET", what, query))
 
-    def _ask(self, method: str, what: str, query: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _ask(self, method: str, what: str, query: Mapping[str, str], text: str = "") -> http.client.HTTPResponse:
         connection = _UnixConnection(self._connect(), self._timeout)
         target = f"{API}/{what}" + (f"?{urlencode(query)}" if query else "")
         try:
-            connection.request(method, target, headers={"Connection": "close"})
+            connection.request(method, target, text.encode() or None, headers={"Connection": "close"})
             response = connection.getresponse()
             if response.status >= 400:
                 raise Refusal(response.status, _failure(response))

@@ -17,7 +17,7 @@ import msgspec
 import typer
 
 import bgpd
-from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
+from bgpd.api.rows import ClusterView, Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
 from bgpd.cli import policy, show
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
 from bgpd.cli.output import (
@@ -252,6 +252,33 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A bgp.toml.
     from bgpd.cli.check import check as check_file
 
     _exit_degraded(check_file(file) != 0)
+
+
+@app.command()
+def diff(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A changed bgp.toml.")],
+    output: OutputOption = Output.TABLE,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """Show what a reload with FILE would do: which sessions reset, which routes change. Nothing is changed."""
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error}") from error
+    outcome = Client(socket).command("diff", Outcome, {"file": str(file.absolute())}, text)
+    print_answer(outcome, output, lambda: "\n".join(outcome.done))
+
+
+@app.command()
+def cluster(
+    all_sessions: Annotated[bool, typer.Option("--all", help="Also the sessions that are up.")] = False,
+    output: OutputOption = Output.TABLE,
+    socket: SocketOption = DEFAULT_SOCKET,
+) -> None:
+    """Show all nodes of the cluster, and every session that is not up at both ends, as their bgpds report them."""
+    view = Client(socket).get("cluster", ClusterView)
+    print_answer(view, output, lambda: show.cluster(view, all_sessions=all_sessions, wide=output is Output.WIDE))
+    _exit_degraded(any(row.state != "up" for row in view.nodes) or any(row.verdict != "up" for row in view.sessions))
 
 
 @app.command("log-level")

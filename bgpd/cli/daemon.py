@@ -3,6 +3,9 @@
 SIGTERM and SIGINT stop it, SIGHUP reloads. BGP comes first: the API's library takes as long to import as the rest of
 the start, so that is done in a thread while sessions come up, and requests wait on the control socket meanwhile. That
 socket is taken before anything else: two daemons with one configuration never meet on the port or in the kernel.
+
+With a cluster in etcd there may be nothing to start from yet: then the API answers first and says what is waited for,
+and the kernel's routes stay as a former run left them.
 """
 
 import asyncio
@@ -12,6 +15,7 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -21,16 +25,21 @@ import structlog
 
 import bgpd
 from bgpd.api.loop_lag import LoopLag
-from bgpd.api.operations import Refused
+from bgpd.api.operations import Glance, Refused
 from bgpd.api.sockets import FULL_MODE, READ_ONLY_MODE, READ_ONLY_SUFFIX, ApiError, bind_tcp, bind_unix
+from bgpd.api.views import Moment
 from bgpd.cli import logs
-from bgpd.cli.check import CONFIG_IS_WRONG, read, report
+from bgpd.cli.check import CONFIG_IS_WRONG, quiet_grpc, report
+from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
 from bgpd.cli.garbage import Garbage
 from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
 from bgpd.cli.run_mark import INTERVAL, RunMark
-from bgpd.config import ConfigError, Resolved
+from bgpd.cli.waiting import Waiting
+from bgpd.config import Config, ConfigError, Resolved, ResolvedEtcd, load, resolve, resolve_process
 from bgpd.config.notices import notices
+from bgpd.datastore.file import FileSource
+from bgpd.datastore.source import ConfigSource
 from bgpd.kernel import KernelError
 from bgpd.session.listener import ListenError
 from bgpd.session.sockets import TcpNetwork
@@ -38,6 +47,7 @@ from bgpd.speaker import Speaker
 
 if TYPE_CHECKING:
     from bgpd.api.server import Server
+    from bgpd.cli.clustering import Clustering
 
 try:
     from uvloop import new_event_loop as _uvloop
@@ -47,6 +57,7 @@ except ImportError:  # everything runs on the standard loop too, only slower
     _new_loop = asyncio.new_event_loop
 
 CANNOT_START: Final = 1
+SHORT_WAIT: Final = 1.0  # seconds for a first configuration, before the API says that it is waited for
 LISTEN_HINTS: Final = {
     os.strerror(errno.EADDRINUSE): "another BGP daemon listens there: stop it, or change [node] listen or port",
     os.strerror(errno.EADDRNOTAVAIL): "no interface of this host has that address: see [node] listen",
@@ -59,18 +70,17 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 def run(path: Path, *, flush: bool) -> int:
     """Run until a signal ends it; return the exit status. flush: take our routes out of the kernel when stopped."""
     try:
-        config = read(path)
+        config = load(path)
+        first = resolve(config, file=str(path)) if config.etcd is None else None
     except ConfigError as error:
         report(error)
         return CONFIG_IS_WRONG
     threshold = logs.configure(config.log.level.value, config.log.format.value)
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # a connection is a file
-    for notice in notices(config):
-        _log.warning("not supported", notice=notice)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
-            runner.run(_Daemon(path, config, threshold, flush=flush).run())
+            runner.run(_Daemon(path, config, first, threshold, flush=flush).run())
     except ApiError as error:
         return _refuse(str(error), error.hint)
     except ListenError as error:
@@ -88,11 +98,15 @@ def _refuse(why: str, hint: str) -> int:
 
 
 class _Daemon:
-    """One run of the daemon."""
+    """One run of the daemon. first: what the file means by itself, None = the cluster is in etcd."""
 
-    def __init__(self, path: Path, config: Resolved, threshold: logs.Threshold, *, flush: bool) -> None:
+    def __init__(
+        self, path: Path, config: Config, first: Resolved | None, threshold: logs.Threshold, *, flush: bool
+    ) -> None:
         self._path = path
-        self._config = config
+        self._first = first
+        self._process = resolve_process(config)
+        self._started = time.time()
         self._threshold = threshold
         self._flush = flush
         self._notifier = Notifier()
@@ -105,7 +119,7 @@ class _Daemon:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        control = Path(self._config.control.socket)
+        control = Path(self._process.control.socket)
         bound: list[tuple[socket.socket, bool]] = []
         files: list[Path] = []
         try:
@@ -113,35 +127,87 @@ class _Daemon:
                 (control, FULL_MODE, True),
                 (control.with_name(control.name + READ_ONLY_SUFFIX), READ_ONLY_MODE, False),
             ):
-                bound.append((bind_unix(path, mode, self._config.control.group if is_full else ""), is_full))
+                bound.append((bind_unix(path, mode, self._process.control.group if is_full else ""), is_full))
                 files.append(path)
-            if self._config.http is not None:
-                bound.append((bind_tcp(self._config.http.host, self._config.http.port), False))
-            await self._serve(loop, bound, stop)
+            if self._process.http is not None:
+                bound.append((bind_tcp(self._process.http.host, self._process.http.port), False))
+            if self._first is not None:
+                await self._serve(loop, FileSource(self._path, self._first), None, self._first, None, bound, stop)
+            else:
+                await self._serve_cluster(loop, bound, stop)
         finally:
             for listener, _ in bound:
                 listener.close()
             for path in files:
                 path.unlink(missing_ok=True)
 
-    async def _serve(
+    async def _serve_cluster(
         self, loop: asyncio.AbstractEventLoop, bound: list[tuple[socket.socket, bool]], stop: asyncio.Event
     ) -> None:
-        speaker = Speaker(self._config, loop, TcpNetwork(), Random())
+        """Serve with what file and etcd say together, as soon as there is something to start from."""
+        assert self._process.etcd is not None  # else the file means something by itself
+        clustering = _open_cluster(self._path, self._process.name, self._process.etcd)
+        starting = loop.create_task(clustering.source.start())
+        stopping = loop.create_task(stop.wait())
+        server = None
+        try:
+            await asyncio.wait((starting, stopping), timeout=SHORT_WAIT, return_when=asyncio.FIRST_COMPLETED)
+            if not (starting.done() or stopping.done()):
+                server = await _answer(self._waiting(clustering), bound)
+                self._notifier.ready("waiting for a first configuration")
+                _log.warning("waiting for a first configuration", reason=_why(clustering.source))
+                await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                await self._serve(loop, clustering.source, clustering, starting.result(), server, bound, stop)
+            elif server is not None:
+                await server.close()
+        finally:
+            starting.cancel()
+            stopping.cancel()
+            await asyncio.gather(starting, stopping, return_exceptions=True)
+            await clustering.close()
+
+    def _waiting(self, clustering: "Clustering") -> Waiting:
+        state = clustering.source.state
+        return Waiting(
+            self._process.name,
+            self._started,
+            lambda: datastore_row(state, _now(), clustering.status_problem),
+            lambda: datastore_statistics(state, _now(), clustering.status_writes),
+        )
+
+    async def _serve(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        source: ConfigSource,
+        clustering: "Clustering | None",
+        config: Resolved,
+        server: "Server | None",
+        bound: list[tuple[socket.socket, bool]],
+        stop: asyncio.Event,
+    ) -> None:
+        """Run a speaker. server: that answers already, None = there is none yet."""
+        for notice in notices(config):
+            _log.warning("not supported", notice=notice)
+        self._threshold.set(config.log.level.value)
+        speaker = Speaker(config, loop, TcpNetwork(), Random())
         lag, garbage = LoopLag(loop), Garbage(loop)
-        operations = SpeakerOperations(speaker, self._path, self._threshold, lag, self._notifier)
-        mark = RunMark(Path(self._config.control.socket))
+        operations = SpeakerOperations(speaker, source, clustering, self._threshold, lag, self._notifier)
+        mark = RunMark(Path(self._process.control.socket))
         await speaker.start(mark.former())
         beat = loop.create_task(_keep_marked(mark, speaker))
         loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
-        server = (await loop.run_in_executor(None, _import_server))(operations)
-        for listener, is_full in bound:
-            await server.serve(listener, is_full=is_full)
+        following = loop.create_task(_follow(source, operations))
+        if clustering is not None:
+            clustering.report(speaker, self._started)
+        if server is None:
+            server = await _answer(operations, bound)
+        server.begin(operations)
         garbage.start()
         lag.start()
         watchdog = loop.create_task(self._watch()) if self._notifier.watchdog else None
         self._notifier.ready(operations.summary())
-        node = self._config.node
+        node = config.node
         _log.info("bgpd is up", version=bgpd.__version__, node=node.name, asn=node.asn, peers=len(speaker.peers))
         await stop.wait()
         _log.info("stopping", flush=self._flush)
@@ -151,6 +217,7 @@ class _Daemon:
         lag.stop()
         garbage.stop()
         beat.cancel()
+        following.cancel()
         await server.close()
         if self._flush or speaker.is_draining:
             mark.remove()
@@ -175,11 +242,40 @@ async def _keep_marked(mark: RunMark, speaker: Speaker) -> None:
         await asyncio.sleep(INTERVAL)
 
 
+async def _follow(source: ConfigSource, operations: SpeakerOperations) -> None:
+    """Apply each configuration that the source comes to."""
+    async for config in source.changes():
+        operations.apply(config)
+
+
+def _open_cluster(path: Path, name: str, settings: ResolvedEtcd) -> "Clustering":
+    quiet_grpc()
+    from bgpd.cli.clustering import Clustering
+
+    return Clustering(path, name, settings, Random())
+
+
+def _why(source: ConfigSource) -> str:
+    return source.state.why or source.state.waiting
+
+
+def _now() -> Moment:
+    return Moment(asyncio.get_running_loop().time(), time.time())
+
+
 async def _reload_and_log(operations: SpeakerOperations) -> None:
     try:
         await operations.reload()
     except Refused:
         _log.error("the former configuration stays in force")
+
+
+async def _answer(glance: Glance, bound: list[tuple[socket.socket, bool]]) -> "Server":
+    """Return a server that answers on the sockets what it can."""
+    server = (await asyncio.get_running_loop().run_in_executor(None, _import_server))(glance)
+    for listener, is_full in bound:
+        await server.serve(listener, is_full=is_full)
+    return server
 
 
 def _import_server() -> "type[Server]":

@@ -3,8 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -13,18 +12,34 @@ from bgpd.api import views
 from bgpd.api.health import Health, readiness
 from bgpd.api.loop_lag import LoopLag
 from bgpd.api.operations import PolicyQuery, Refused, RouteQuery, Slice
-from bgpd.api.rows import Explanation, FibRow, Outcome, PeerDetail, PeerRow, PolicyTrial, RouteRow, StatusRow
+from bgpd.api.rows import (
+    ClusterView,
+    DatastoreRow,
+    Explanation,
+    FibRow,
+    Outcome,
+    PeerDetail,
+    PeerRow,
+    PolicyTrial,
+    RouteRow,
+    StatusRow,
+)
 from bgpd.api.statistics import Sample, Statistics
 from bgpd.api.views import Moment
-from bgpd.cli.check import read
+from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
 from bgpd.cli.logs import LEVELS, Threshold
 from bgpd.cli.notify import Notifier
-from bgpd.config import ConfigError
+from bgpd.cli.plan import plan
+from bgpd.config import Changes, ConfigError, Resolved
+from bgpd.datastore.source import ConfigSource
 from bgpd.errors import Cease, CeaseSubcode
 from bgpd.messages.notification import administrative, hard_reset
 from bgpd.speaker import Speaker
 from bgpd.speaker.convergence import BOUNDS, Histogram
 from bgpd.speaker.peer import Peer
+
+if TYPE_CHECKING:
+    from bgpd.cli.clustering import Clustering
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
@@ -34,11 +49,20 @@ _LAG: Final = "How late the event loop calls what is due."
 
 
 class SpeakerOperations:
-    """The ``bgpd.api.operations.Operations`` of one speaker."""
+    """The ``bgpd.api.operations.Operations`` of one speaker. clustering: None = the configuration is a file alone."""
 
-    def __init__(self, speaker: Speaker, path: Path, threshold: Threshold, lag: LoopLag, notifier: Notifier) -> None:
+    def __init__(
+        self,
+        speaker: Speaker,
+        source: ConfigSource,
+        clustering: "Clustering | None",
+        threshold: Threshold,
+        lag: LoopLag,
+        notifier: Notifier,
+    ) -> None:
         self._speaker = speaker
-        self._path = path
+        self._source = source
+        self._clustering = clustering
         self._threshold = threshold
         self._lag = lag
         self._notifier = notifier
@@ -48,7 +72,7 @@ class SpeakerOperations:
 
     def status(self) -> StatusRow:
         """Return the daemon at a glance."""
-        return views.status(self._speaker, self._now(), bgpd.__version__, self._lag.latest)
+        return views.status(self._speaker, self._now(), bgpd.__version__, self._lag.latest, self._datastore())
 
     def peers(self) -> list[PeerRow]:
         """Return a row for each peer."""
@@ -93,7 +117,10 @@ class SpeakerOperations:
             "event_loop_lag": (_LAG, self._lag.sample()),
         }
         tasks = len(asyncio.all_tasks(speaker.loop))
-        return views.statistics(speaker, self._now(), bgpd.__version__, distributions, tasks)
+        datastore = None
+        if self._clustering is not None:
+            datastore = datastore_statistics(self._source.state, self._now(), self._clustering.status_writes)
+        return views.statistics(speaker, self._now(), bgpd.__version__, distributions, tasks, datastore)
 
     def health(self) -> Health:
         """Return whether the daemon is ready."""
@@ -106,26 +133,43 @@ class SpeakerOperations:
             age=speaker.loop.time() - speaker.started_at,
         )
 
+    async def cluster(self) -> ClusterView:
+        """Return what all nodes of the cluster report."""
+        if self._clustering is None:
+            raise Refused(409, "there is no cluster to show", "a cluster is what [etcd] names")
+        return await self._clustering.view()
+
     # commands
+
+    def apply(self, config: Resolved) -> Changes:
+        """Apply a configuration that the datastore came to."""
+        changes = self._take(config)
+        _log.info("configuration changed in etcd", revision=self._source.state.revision, changes=changes.summary())
+        return changes
 
     async def reload(self) -> Outcome:
         """Read the configuration again and apply what changed."""
         async with self._reloading:
             self._notifier.reloading()
             try:
-                config = await self._speaker.loop.run_in_executor(None, read, self._path)
-                changes = self._speaker.reload(config)
+                changes = self._take(await self._source.reload())
             except ConfigError as error:
                 for problem in error.problems:
                     _log.error("configuration not reloaded", reason=str(problem))
                 raise Refused(422, str(error), "nothing was changed; mend the file and reload again") from error
             finally:
                 self._notifier.ready(self.summary())
-            if changes.log_level:
-                self._threshold.set(config.log.level.value)
             lines = changes.summary()
             _log.info("configuration reloaded", changes=lines)
             return Outcome(tuple(lines) or ("nothing has changed",))
+
+    async def plan(self, text: str, file: str) -> Outcome:
+        """Return what a reload with another text would do."""
+        try:
+            config = await self._source.plan(text, file)
+        except ConfigError as error:
+            raise Refused(422, str(error), "mend the file") from error
+        return Outcome(tuple(plan(self._speaker, config)) or ("nothing would change",))
 
     def drain(self, peer: str, wait: float) -> Outcome:
         """Take the node, or a peer, out."""
@@ -209,6 +253,17 @@ class SpeakerOperations:
         """Return one line for the service manager."""
         expected = [peer for peer in self._speaker.peers.values() if views.is_expected(peer)]
         return f"{sum(map(views.is_up, expected))} of {len(expected)} expected peers are established"
+
+    def _take(self, config: Resolved) -> Changes:
+        changes = self._speaker.reload(config)
+        if changes.log_level:
+            self._threshold.set(config.log.level.value)
+        return changes
+
+    def _datastore(self) -> DatastoreRow | None:
+        if self._clustering is None:
+            return None
+        return datastore_row(self._source.state, self._now(), self._clustering.status_problem)
 
     def _found(self, peer: str) -> Peer:
         return self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]

@@ -16,6 +16,10 @@ from rich.text import Text
 
 from bgpd.api.rows import (
     Candidate,
+    ClusterNodeRow,
+    ClusterSessionRow,
+    ClusterView,
+    DatastoreRow,
     Explanation,
     Export,
     FamilyCount,
@@ -197,9 +201,28 @@ def status(row: StatusRow) -> RenderableType:
         ("routes", routes),
         ("kernel", f"{row.fib_installed} installed, {row.fib_queued} queued, {row.fib_failed} failed"),
         ("loop lag", f"{row.loop_lag * 1000:.1f} ms"),
+        *((("etcd", _datastore(row.datastore)),) if row.datastore is not None else ()),
     )
     problems = [Text(f"! {problem}", style=_BAD) for problem in row.problems]
-    return Group(grid, *problems)
+    notices = [Text(f"  {notice}", style=_WARN) for notice in row.datastore.notices] if row.datastore else []
+    return Group(grid, *problems, *notices)
+
+
+def _datastore(store: DatastoreRow) -> str:
+    changed = f", changed {since(store.changed)}" if store.changed is not None else ""
+    where = f"followed at {store.endpoint}" if store.is_connected else "not followed"
+    return f"{where}, revision {store.revision}{changed}"
+
+
+def cluster(view: ClusterView, *, all_sessions: bool, wide: bool) -> RenderableType:
+    """Return all nodes, and the sessions that are not up at both ends or all that are known."""
+    rows = [row for row in view.sessions if all_sessions or row.verdict != "up"]
+    lines = [Text(f"{view.sessions_up} sessions are up" + ("" if rows else ", all of them"), style=_GOOD)]
+    if all_sessions and not view.is_complete:
+        lines.append(Text("too many to list: only those that are not up", style=_WARN))
+    return Group(
+        table(_CLUSTER_NODES, view.nodes, wide=wide), "", *([table(_ENDS, rows, wide=wide)] if rows else []), *lines
+    )
 
 
 def _drain(word: str, ends: float | None) -> str:
@@ -359,3 +382,27 @@ def node_status(peers: Sequence[PeerRow], now: float | None = None) -> Renderabl
             ascii_table.add_row(row.address, kind, state, since(row.since, now), info)
         parts += [f"{name} BGP status", ascii_table]
     return Group(*parts)
+
+
+_NODE_STYLES: Final = {"up": _GOOD, "dead": _BAD, "unlisted": _WARN}
+_VERDICT_STYLES: Final = {"up": _GOOD, "down": _WARN}
+_CLUSTER_NODES: Final[tuple[Column[ClusterNodeRow], ...]] = (
+    Column("NODE", lambda row: row.node),
+    Column("STATE", lambda row: Text(row.state, _NODE_STYLES.get(row.state, _BAD))),
+    Column("VERSION", lambda row: row.version or "-"),
+    Column("AS", lambda row: str(row.asn or "-"), is_number=True),
+    Column("IDENTIFIER", lambda row: row.identifier or "-", is_wide=True),
+    Column("SINCE", lambda row: since(row.since) if row.since is not None else "-"),
+    Column("SESSIONS", lambda row: f"{row.sessions_up}/{row.sessions}", is_number=True),
+    Column("ROUTES", lambda row: str(row.routes), is_number=True),
+)
+_ENDS: Final[tuple[Column[ClusterSessionRow], ...]] = (
+    Column("NODE", lambda row: row.node),
+    Column("STATE", lambda row: row.state or "-"),
+    Column("OTHER", lambda row: row.other),
+    Column("OTHER-STATE", lambda row: row.other_state or "-"),
+    Column("VERDICT", lambda row: Text(row.verdict, _VERDICT_STYLES.get(row.verdict, _BAD))),
+    Column("ADDRESS", lambda row: row.address, is_wide=True),
+    Column("OTHER-ADDRESS", lambda row: row.other_address, is_wide=True),
+    Column("WHY", lambda row: row.why or "-"),
+)

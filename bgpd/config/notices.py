@@ -14,8 +14,6 @@ def notices(config: Resolved) -> tuple[str, ...]:
 
 
 def _notices(config: Resolved) -> Iterator[str]:
-    if config.etcd is not None:
-        yield "etcd: this version takes the cluster from this file alone; etcd is not read"
     for peer in (*config.peers, *(one.template for one in config.ranges)):
         yield from _of_peer(peer)
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from bgpd.config import Config, ConfigError, Problem, Resolved, load
+from bgpd.config import Config, ConfigError, Problem, Resolved, load, parse
 from bgpd.datastore.following import Following
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.source import KeyProblem, SourceState
@@ -114,6 +114,15 @@ class ClusterSource:
             raise ConfigError((Problem(str(self._path), "etcd", self.state.waiting or self.state.why),))
         self._current = config
         return config
+
+    async def plan(self, text: str, file: str) -> Resolved:
+        """Return what another file would mean with the cluster as it is. Raises ConfigError."""
+        async with self._resolving:
+            loop = asyncio.get_running_loop()
+            outcome = await loop.run_in_executor(None, self._model.resolve, parse(text, file), self._secrets)
+        if outcome.is_waiting:
+            raise ConfigError((Problem(file, "etcd", outcome.is_waiting),))
+        return outcome.resolved
 
     async def close(self) -> None:
         """Stop following."""

@@ -4,20 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from bgpd.config import Resolved, load, resolve
+from bgpd.config import Resolved, load, parse, resolve
 from bgpd.datastore.source import SourceState
 
 
 class FileSource:
     """A ``ConfigSource``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, first: Resolved) -> None:
         self._path = path
+        self._first = first
         self.state = SourceState("file")
 
     async def start(self) -> Resolved:
-        """Return what the file means. Raises ConfigError."""
-        return await self.reload()
+        """Return what the file meant when it was first read."""
+        return self._first
 
     async def changes(self) -> AsyncIterator[Resolved]:
         """Yield nothing, for ever: a file is read when it is asked for."""
@@ -27,6 +28,10 @@ class FileSource:
     async def reload(self) -> Resolved:
         """Read the file again. Raises ConfigError."""
         return await asyncio.get_running_loop().run_in_executor(None, self._read)
+
+    async def plan(self, text: str, file: str) -> Resolved:
+        """Return what a text means. Raises ConfigError."""
+        return resolve(parse(text, file), file=file)
 
     async def close(self) -> None:
         """Do nothing: it holds nothing."""

@@ -60,5 +60,8 @@ class ConfigSource(Protocol):
     async def reload(self) -> Resolved:
         """Read again what does not tell of its changes, and return the whole. Raises ConfigError."""
 
+    async def plan(self, text: str, file: str) -> Resolved:
+        """Return what ``reload`` would with another text in the file, and change nothing. Raises ConfigError."""
+
     async def close(self) -> None:
         """Let go of everything."""

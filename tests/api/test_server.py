@@ -26,6 +26,7 @@ class Site:
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
     answers = Answers()
     server = Server(answers)
+    server.begin(answers)
     await server.serve(bind_unix(tmp_path / "a.sock", FULL_MODE), is_full=True)
     await server.serve(bind_unix(tmp_path / "a.sock.ro", READ_ONLY_MODE), is_full=False)
     async with (

@@ -25,6 +25,7 @@ class Site:
         self._capsys = capsys
         self._loop = asyncio.new_event_loop()
         self._server = Server(self.answers)
+        self._server.begin(self.answers)
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self._run(self._server.serve(bind_unix(path, FULL_MODE), is_full=True))

@@ -17,5 +17,3 @@ def test_what_is_not_there_is_named_with_its_key() -> None:
     without = "graceful_restart = { enabled = false }\nlong_lived_graceful_restart = { stale_time = 3600 }\n"
     [stale] = noticed(PEER + without)
     assert stale.startswith("peer b: long_lived_graceful_restart:")
-    [etcd] = noticed('[etcd]\nendpoints = ["http://10.0.0.5:2379"]\n')
-    assert etcd.startswith("etcd:")

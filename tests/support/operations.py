@@ -10,6 +10,9 @@ from bgpd.api.health import Health
 from bgpd.api.operations import SLICE, PolicyQuery, Refused, RouteQuery, Slice
 from bgpd.api.rows import (
     Candidate,
+    ClusterNodeRow,
+    ClusterSessionRow,
+    ClusterView,
     Explanation,
     Export,
     FamilyCount,
@@ -127,6 +130,18 @@ class Answers:
 
     def health(self) -> Health:
         return Health(all(row.is_up for row in self.peer_rows), "one peer is down")
+
+    async def cluster(self) -> ClusterView:
+        nodes = (ClusterNodeRow("worker-1", "up", "0.1.0", 64512, "172.18.4.13", 1_760_000_000.0, 1, 2, 7),)
+        nodes += (ClusterNodeRow("worker-2", "dead"),)
+        up = ClusterSessionRow("worker-1", "172.18.4.13", "Established", "172.18.0.1", "172.18.0.1", "", "up")
+        down = ClusterSessionRow("worker-1", "172.18.4.13", "Active", "worker-2", "172.18.4.14", "", "dead", "Refused")
+        return ClusterView(nodes, (up, down), 1)
+
+    async def plan(self, text: str, file: str) -> Outcome:
+        if "nonsense" in text:
+            raise Refused(422, f"{file}: nonsense: unknown key", "mend the file")
+        return Outcome(("peer tor-r2: reset, as asn changed",))
 
     async def reload(self) -> Outcome:
         self.commands.append("reload")

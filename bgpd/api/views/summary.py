@@ -4,8 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bgpd.addresses import format_prefix
-from bgpd.api.rows import FamilyCount, StatusRow
-from bgpd.api.statistics import Distribution, FamilyStatistics, FibStatistics, PeerStatistics, Statistics
+from bgpd.api.rows import DatastoreRow, FamilyCount, StatusRow
+from bgpd.api.statistics import (
+    DatastoreStatistics,
+    Distribution,
+    FamilyStatistics,
+    FibStatistics,
+    PeerStatistics,
+    Statistics,
+)
 from bgpd.api.views.peers import family_counts, is_expected, is_up, peer_address, peer_kind
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.identity import format_identifier
@@ -14,11 +21,13 @@ from bgpd.messages.framing import MessageType
 _NAMED: Final = 5  # peers that a problem names
 
 
-def status(speaker: SpeakerView, moment: Moment, version: str, loop_lag: float) -> StatusRow:
+def status(
+    speaker: SpeakerView, moment: Moment, version: str, loop_lag: float, datastore: DatastoreRow | None = None
+) -> StatusRow:
     """Return the daemon at a glance."""
     node, kernel = speaker.config.node, speaker.kernel
     expected = [peer for peer in speaker.peers.values() if is_expected(peer)]
-    problems = tuple(_problems(speaker, expected))
+    problems = (*_problems(speaker, expected), *(datastore_problems(datastore) if datastore is not None else ()))
     ends = [peer.drain.ends for peer in speaker.peers.values() if peer.drain.ends is not None]
     state = "draining" if speaker.is_draining else "starting" if speaker.is_recovering else "ok"
     return StatusRow(
@@ -41,7 +50,24 @@ def status(speaker: SpeakerView, moment: Moment, version: str, loop_lag: float) 
         drain_ends=moment.unix_of(max(ends)) if speaker.is_draining and ends else None,
         drained_peers=tuple(name for name, peer in speaker.peers.items() if peer.drain.stage.value),
         cluster_id=format_identifier(node.cluster_id) if node.cluster_id is not None else "",
+        datastore=datastore,
     )
+
+
+def datastore_problems(store: DatastoreRow) -> Iterator[str]:
+    """Yield what is wrong with the datastore; routing goes on with what was last known."""
+    if not store.is_connected:
+        yield f"etcd is not followed: {store.why}"
+    if store.waiting:
+        yield f"etcd: {store.waiting}"
+    if store.refused:
+        yield f"etcd: the latest configuration is not in force: {store.refused}"
+    for problem in store.problems[:_NAMED]:
+        yield f"etcd key {problem.key} cannot be used: {problem.why}"
+    if len(store.problems) > _NAMED:
+        yield f"{len(store.problems) - _NAMED} more keys of etcd cannot be used"
+    if store.status_key:
+        yield f"our status key in etcd is not written: {store.status_key}"
 
 
 def _problems(speaker: SpeakerView, expected: Sequence[PeerView]) -> Iterator[str]:
@@ -63,6 +89,7 @@ def statistics(
     version: str,
     distributions: Mapping[str, tuple[str, Distribution]],
     tasks: int,
+    datastore: DatastoreStatistics | None = None,
 ) -> Statistics:
     """Return all that is measured."""
     kernel = speaker.kernel
@@ -94,6 +121,7 @@ def statistics(
             for family in speaker.loc_ribs
         },
         tasks=tasks,
+        datastore=datastore,
     )
 
 
