@@ -43,5 +43,6 @@ def encode(metric: int | None, _: Negotiated) -> bytes:
 
 
 SPEC: Final[AttributeSpec[int | None]] = AttributeSpec(
-    26, "AIGP", OPTIONAL, decode, encode, Outcome.ATTRIBUTE_DISCARD, "aigp", None
-)
+    26, "AIGP", OPTIONAL, decode, encode, Outcome.ATTRIBUTE_DISCARD, "aigp", None,
+    when_flags_conflict=Outcome.ATTRIBUTE_DISCARD,  # 7311 3.2: the Transitive bit makes it malformed
+)  # fmt: skip

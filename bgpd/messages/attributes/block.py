@@ -230,9 +230,11 @@ def _read_one(reading: _Reading, flags: int, code: int, attribute: bytes, negoti
         reading.discard(spec.name, "from a peer with four-octet AS numbers")  # 6793 4.1
         return
     if (flags ^ spec.flags) & _KIND:
-        # 7606 3 c: for every attribute alike
         why = f"flags {flags:#04x}, expected {spec.flags:#04x}"
-        reading.fail(spec.name, why, UpdateSubcode.ATTRIBUTE_FLAGS_ERROR, attribute)
+        if spec.when_flags_conflict is Outcome.ATTRIBUTE_DISCARD:
+            reading.discard(spec.name, why)
+        else:
+            reading.fail(spec.name, why, UpdateSubcode.ATTRIBUTE_FLAGS_ERROR, attribute)
         return
     value = _value(attribute)
     try:

@@ -71,6 +71,7 @@ class AttributeSpec(Generic[Value]):
     back. field: its name in ``Attributes``, empty = the value is merged into another attribute's. absent: the field's
     value without the attribute. when_malformed: outcome of Malformed. is_mandatory: every route has it (RFC 4271 5).
     is_internal: means something in iBGP only and is discarded from others, unread (RFC 7606 7.5, 7.9, 7.10).
+    when_flags_conflict: outcome of an Optional or Transitive bit that is wrong (RFC 7606 3 c).
     """
 
     code: int
@@ -83,6 +84,7 @@ class AttributeSpec(Generic[Value]):
     absent: Value
     is_mandatory: bool = False
     is_internal: bool = False
+    when_flags_conflict: Outcome = Outcome.TREAT_AS_WITHDRAW
 
     def encode_from(self, attributes: Attributes, negotiated: Negotiated) -> bytes | None:
         """Return the value's octets for these attributes, None = they do not have it."""
@@ -109,6 +111,8 @@ class AnySpec(Protocol):
     def is_mandatory(self) -> bool: ...
     @property
     def is_internal(self) -> bool: ...
+    @property
+    def when_flags_conflict(self) -> Outcome: ...
     def encode_from(self, attributes: Attributes, negotiated: Negotiated) -> bytes | None: ...
 
 
