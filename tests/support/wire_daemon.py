@@ -46,13 +46,15 @@ class Remote(msgspec.Struct, frozen=True):
         """Where it dials from."""
         return f"127.0.0.{self.number}"
 
+    @property
+    def table(self) -> str:
+        """Its table in bgp.toml."""
+        return f'[[peer]]\naddress = "{self.address}"\nasn = {self.asn}\npassive = true\n{self.options}\n'
+
 
 def configuration(remotes: Iterable[Remote], port: int, socket_path: Path, node: str = "", tables: str = "") -> str:
     """Return a bgp.toml."""
-    peers = "".join(
-        f'[[peer]]\naddress = "{remote.address}"\nasn = {remote.asn}\npassive = true\n{remote.options}\n'
-        for remote in remotes
-    )
+    peers = "".join(remote.table for remote in remotes)
     return f"""
 [node]
 name = "dut"
@@ -84,7 +86,13 @@ class WireDaemon:
     """One bgpd, and the peers that it is configured for."""
 
     def __init__(
-        self, directory: Path, remotes: Iterable[Remote], node: str = "", tables: str = "", port: int | None = None
+        self,
+        directory: Path,
+        remotes: Iterable[Remote],
+        node: str = "",
+        tables: str = "",
+        port: int | None = None,
+        program: tuple[str, ...] = ("-m", "bgpd"),
     ) -> None:
         self.port = port or free_port()
         self.directory = directory
@@ -98,7 +106,7 @@ class WireDaemon:
             ready.bind(str(directory / "notify"))
             ready.settimeout(0.1)
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "bgpd", "--config", str(config)],
+                [sys.executable, *program, "--config", str(config)],
                 stdout=log,
                 stderr=log,
                 env=os.environ | {"NOTIFY_SOCKET": str(directory / "notify")},
@@ -150,6 +158,10 @@ class WireDaemon:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(PATIENCE)
 
+    def command(self, what: str) -> Outcome:
+        """Tell it to do something, by the path of its API."""
+        return self._client.command(what, Outcome)
+
     def status(self) -> StatusRow:
         """Return the daemon at a glance."""
         return self._client.get("status", StatusRow)
@@ -169,7 +181,7 @@ class WireDaemon:
         text = path.read_text()
         assert replaced in text
         path.write_text(text.replace(replaced, by))
-        self._client.command("reload", Outcome)
+        self.command("reload")
 
     @property
     def memory(self) -> int:
