@@ -28,6 +28,14 @@ class OriginNode:
 
 
 @dataclass(frozen=True, slots=True)
+class OriginChanges:
+    """What differs between two. addresses: of nodes. blocks: blocks and borrowed addresses that somebody else has."""
+
+    addresses: frozenset[bytes]
+    blocks: Mapping[Family, frozenset[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
 class Origins:
     """What etcd says of where blocks are. borrowed: host prefixes that other nodes than the block's owner hold."""
 
@@ -45,6 +53,30 @@ class Origins:
         }
         object.__setattr__(self, "_by_address", by_address)
         object.__setattr__(self, "_lengths", lengths)
+
+    def knows(self, address: bytes) -> bool:
+        """Is there a node at this address?"""
+        return address in self._by_address
+
+    def changes(self, new: "Origins") -> "OriginChanges":
+        """Return what is judged otherwise by others."""
+        nodes = {name for name, _ in self.nodes.items() ^ new.nodes.items()}
+        addresses = {
+            address
+            for name in nodes
+            for node in (self.nodes.get(name), new.nodes.get(name))
+            if node is not None
+            for address in node.addresses
+        }
+        blocks = {}
+        for family in {*self.blocks, *new.blocks, *self.borrowed, *new.borrowed}:
+            before, after = self.blocks.get(family, {}), new.blocks.get(family, {})
+            changed = {block for block, _ in before.items() ^ after.items()}
+            changed |= {one for one, _ in self.borrowed.get(family, {}).items() ^ new.borrowed.get(family, {}).items()}
+            if nodes:
+                changed.update(block for block, owners in after.items() if not nodes.isdisjoint(owners))
+            blocks[family] = frozenset(changed)
+        return OriginChanges(frozenset(addresses), blocks)
 
     def owners(self, family: Family, prefix: bytes) -> tuple[str, ...] | None:
         """Return the nodes that may announce a prefix, None = it is in no block."""

@@ -97,7 +97,7 @@ class Forwarding:
                     if not path.is_black_hole
                 ]
             )
-            return self._programmer.route(family, prefix, hops)
+            return self._programmer.route(family, prefix, hops, best.attributes.local_pref)
         if best.is_black_hole:
             return self._programmer.black_hole(family, prefix)
         return None
@@ -113,6 +113,8 @@ class Forwarding:
                 return "a network of ours without a black hole route"
             case SourceKind.PEER if prefix == _DEFAULT_ROUTE and not self.import_default_route:
                 return "a default route from a peer is not written ([kernel] import_default_route)"
+            case SourceKind.PEER if not self._programmer.is_left_alone(family, prefix):
+                return "its next hops are nodes that WireGuard leads to, which is another agent's business"
             case _:
                 return "its pool is programmed by another agent"
 

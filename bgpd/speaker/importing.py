@@ -20,6 +20,7 @@ from bgpd.rib.border import NO_BORDER, Border
 from bgpd.rib.decision import rank
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path
+from bgpd.speaker.origin_check import OriginCheck
 
 _MEMO: Final = 4096  # judged copies that are kept for sharing
 
@@ -27,8 +28,9 @@ _MEMO: Final = 4096  # judged copies that are kept for sharing
 class PeerImporter:
     """The Importer of one peer's Adj-RIB-In (see ``rib.adj_rib_in``).
 
-    report: hears (kind of fault, reason) of what is set aside; it has to limit its own rate. treated_as_withdraw,
-    discards, rejected: counts of attribute blocks (RFC 7606), attributes and paths.
+    origins: what nodes of the cluster may announce, None = this is none of them. report: hears (kind of fault,
+    reason) of what is set aside; it has to limit its own rate. treated_as_withdraw, discards, rejected: counts of
+    attribute blocks (RFC 7606), attributes and paths.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class PeerImporter:
         denies_all: bool,
         border: Border = NO_BORDER,
         role: Role | None = None,
+        origins: OriginCheck | None = None,
     ) -> None:
         self._admission = admission
         self._identifier = identifier
@@ -59,9 +62,10 @@ class PeerImporter:
         self._denies_all = denies_all
         self._border = border
         self._role = role
+        self._origins = origins
         self._copies: dict[tuple[Path, bytes, bytes, int, bool], Path] = {}
         takes_black_holes = signals.black_hole_length is not None
-        self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes) and not denies_all
+        self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes or origins is not None) and not denies_all
         self.treated_as_withdraw = 0
         self.discards = 0
         self.rejected = 0
@@ -101,6 +105,9 @@ class PeerImporter:
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return what import policy makes of the path for this prefix, None = rejected."""
+        if self._origins is not None and (reason := self._origins.refusal(path, prefix)):
+            self._report("block refused", reason)
+            return None
         is_asking = self._signals.asks_black_hole(path.attributes)
         if not is_asking and not self._chain.looks_at_prefix:
             return path.imported
@@ -118,6 +125,8 @@ class PeerImporter:
         """Return why the path is not used for this prefix, for people; empty = it is."""
         if path.rejected or not self.judges_prefixes:
             return path.rejected
+        if self._origins is not None and (reason := self._origins.refusal(path, prefix)):
+            return reason
         verdict = self._verdict(path, prefix)
         if not verdict.accepted:
             return f"import policy: {verdict.rule}"

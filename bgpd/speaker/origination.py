@@ -5,6 +5,7 @@ too, and its gateway as next hop where it has one, which iBGP peers are told.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 from bgpd.config import ResolvedNetwork
 from bgpd.families import Family
@@ -16,12 +17,15 @@ from bgpd.rib.decision import rank
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.path import OWN, NextHop, Path, Preference, Source, SourceKind
 
+_HIGHEST: Final = 2147483647  # LOCAL_PREF of metric 0
+
 
 class Origination:
     """Puts our own routes into the Loc-RIBs and takes them out again.
 
     networks: what is originated by configuration. learned: what the kernel has, by family and prefix. gateways: next
-    hops that learned routes have, or had.
+    hops that learned routes have, or had. priorities: metric of ordinary routes by family, where LOCAL_PREF tells
+    metrics; ``renew`` has to follow a change.
     """
 
     def __init__(
@@ -38,7 +42,8 @@ class Origination:
         self.networks: dict[tuple[Family, bytes], ResolvedNetwork] = {}
         self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
         self.gateways: set[bytes] = set()
-        self._kernel_paths: dict[tuple[Family, bytes, int], Path] = {}
+        self.priorities: Mapping[Family, int] = {}
+        self._kernel_paths: dict[tuple[Family, bytes, int, int | None], Path] = {}
 
     def set_networks(self, networks: Iterable[ResolvedNetwork]) -> None:
         """Originate these networks and no others."""
@@ -74,6 +79,7 @@ class Origination:
     def _network_path(self, network: ResolvedNetwork) -> Path:
         attributes = block.make(
             origin=Origin.IGP,
+            local_pref=self._local_pref(network.family, 0),
             communities=network.communities.plain,
             extended_communities=network.communities.extended,
             ipv6_extended_communities=network.communities.ipv6_extended,
@@ -85,10 +91,11 @@ class Origination:
         return path
 
     def _kernel_path(self, family: Family, route: LocalRoute) -> Path:
-        key = (family, route.gateway, route.device)
+        local_pref = self._local_pref(family, route.metric)
+        key = (family, route.gateway, route.device, local_pref)
         path = self._kernel_paths.get(key)
         if path is None:
-            attributes = block.make(origin=Origin.IGP, next_hop=route.gateway)
+            attributes = block.make(origin=Origin.IGP, next_hop=route.gateway, local_pref=local_pref)
             hop = NextHop(route.gateway, gateway=route.gateway, device=route.device) if route.gateway else OWN
             path = Path(self._kernel_source, family, attributes, hop)
             path.interface = route.device
@@ -97,3 +104,8 @@ class Origination:
             if route.gateway:
                 self.gateways.add(route.gateway)
         return path
+
+    def _local_pref(self, family: Family, metric: int) -> int | None:
+        """Return the LOCAL_PREF that tells a metric, 0 = an ordinary route's; None = it does not tell metrics."""
+        priority = self.priorities.get(family)
+        return None if priority is None else max(0, _HIGHEST - (metric or priority))

@@ -51,6 +51,7 @@ from bgpd.session.faulty_message import FaultyMessage, LineLimit
 from bgpd.session.peer import PeerSession
 from bgpd.speaker.draining import PeerDrain, Stage
 from bgpd.speaker.importing import PeerImporter
+from bgpd.speaker.origin_check import OriginCheck
 from bgpd.speaker.slices import Slicer
 
 _HEADER: Final = 19  # octets before a message's body
@@ -78,6 +79,7 @@ class Hub(Protocol):
     source_numbers: Iterator[int]
     is_recovering: bool
     is_draining: bool
+    origins: OriginCheck
 
     @property
     def ranges(self) -> tuple[ResolvedRange, ...]: ...
@@ -131,6 +133,11 @@ class Peer:
     def attach(self, session: PeerSession) -> None:
         """Give the peer the session whose user it is."""
         self.session = session
+
+    @property
+    def address(self) -> bytes:
+        """The address of its session."""
+        return self.settings.address
 
     @property
     def negotiated(self) -> Negotiated | None:
@@ -534,6 +541,7 @@ class Peer:
             denies_all=self._is_denied(settings.imports),
             border=self._border(),
             role=settings.role,
+            origins=self._hub.origins if self._hub.origins.applies_to(settings.address) else None,
         )
 
     def _border(self) -> Border:

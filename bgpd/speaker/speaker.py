@@ -18,7 +18,7 @@ from bgpd.addresses import covers, host_prefix, is_link_local, network_of
 from bgpd.config import Resolved, ResolvedKernel, ResolvedPeer, ResolvedRange
 from bgpd.config.diff import Changes, PeerChange, diff
 from bgpd.errors import Cease, CeaseSubcode
-from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
+from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.kernel import Ipip, Kernel, KernelSettings, LearnRule, LocalRoute, Pool, Programmer
 from bgpd.messages.negotiated import Negotiated
@@ -44,6 +44,7 @@ from bgpd.speaker.former_run import FormerRun
 from bgpd.speaker.forwarding import Forwarding
 from bgpd.speaker.keys import Keys, session_settings
 from bgpd.speaker.offer import offer, peer_type
+from bgpd.speaker.origin_check import OriginCheck
 from bgpd.speaker.origination import Origination
 from bgpd.speaker.peer import Peer
 from bgpd.speaker.ranges import Ranges
@@ -86,6 +87,8 @@ class Speaker:
         self._keys = Keys(self.listener, network, config.node)
         self.source_numbers: Iterator[int] = (1 + number % _LAST_PATH_ID for number in count())
         self.origination = Origination(self.loc_ribs, config.node.asn, config.node.identifier, self.source_numbers)
+        self.origination.priorities = _priorities(config.kernel)
+        self.origins = OriginCheck(config.origins)
         self.forwarding = self._make_forwarding()
         for loc_rib in self.loc_ribs.values():
             loc_rib.prefers_oldest = config.node.prefer_oldest_external
@@ -196,7 +199,10 @@ class Speaker:
         self._policies = {policy.name: policy for policy in config.policies}
         self._generations.update(changes.policies)
         self._generation += changes.pools
-        if {"asn", "identifier"} & set(changes.node):
+        judged_again = self.origins.use(config.origins, self.peers.values()) if changes.origins else []
+        has_priorities = {"priority_ipv4", "priority_ipv6"} & set(changes.kernel)
+        self.origination.priorities = _priorities(config.kernel)
+        if has_priorities or {"asn", "identifier"} & set(changes.node):
             self.origination.renew(config.node.asn, config.node.identifier)
         if "prefer_oldest_external" in changes.node:
             for rib in self.loc_ribs.values():
@@ -227,6 +233,8 @@ class Speaker:
             if dynamic := self._dynamic.find(added.address, added.interface):
                 self._remove_peer(dynamic)  # it has a table of its own now
             self._add_peer(self._keys.of_peer(added))
+        for announcer in judged_again:
+            announcer.import_again()
         self.origination.set_networks(config.networks)
         if self.kernel is not None and (changes.kernel or changes.pools or "addresses" in changes.node):
             self.kernel.apply_settings(kernel_settings(kernel))
@@ -593,11 +601,13 @@ class Speaker:
     def _programmer(self, tunnel: int) -> Programmer:
         config = self.config
         return Programmer(
-            [Pool(pool.family, pool.prefix, Ipip(pool.ipip.value)) for pool in config.pools],
+            [Pool(pool.family, pool.prefix, Ipip(pool.ipip.value), pool.is_programmed) for pool in config.pools],
             [(FAMILY_BY_ADDRESS_SIZE[len(a)], network_of(a, length)) for a, length in config.node.addresses],
             tunnel=tunnel,
             ecmp=config.kernel.ecmp,
             metric=config.kernel.metric,
+            encrypted=config.kernel.encrypted_hops,
+            priorities=_priorities(config.kernel),
         )
 
     def _program_again(self) -> None:
@@ -616,6 +626,12 @@ def _stale_routes(settings: ResolvedPeer, kind: PeerType, negotiated: Negotiated
     if negotiated.peer_long_lived is not None:
         return StaleRoutes.SENT
     return StaleRoutes.LAST_RESORT if settings.sends_stale and kind is not PeerType.EXTERNAL else StaleRoutes.WITHHELD
+
+
+def _priorities(config: ResolvedKernel) -> dict[Family, int]:
+    """Return the metric of ordinary routes by family, empty = LOCAL_PREF does not tell metrics."""
+    wanted = {IPV4_UNICAST: config.priority_ipv4, IPV6_UNICAST: config.priority_ipv6}
+    return {family: priority for family, priority in wanted.items() if priority}
 
 
 def kernel_settings(config: ResolvedKernel) -> KernelSettings:
