@@ -248,7 +248,8 @@ class _Causes:
         names = (("identifier", "router_id"), ("confederation", "confederation"))
         self._reset = tuple(key for field, key in names if field in node)
         is_reflection = "cluster_id" in node
-        self._imports = is_reflection or old.kernel.import_default_route != new.kernel.import_default_route
+        # What is one of our addresses is no next hop
+        self._imports = is_reflection or "addresses" in node
         self._exports = is_reflection or "addresses" in node or old.pools != new.pools
 
     def change(self, old: ResolvedPeer, new: ResolvedPeer) -> PeerChange:

@@ -18,6 +18,7 @@ from bgpd.kernel.routes import FibRoute, Leg, RouteKind
 
 _HIGHEST: Final = 2147483647  # LOCAL_PREF of metric 0
 _DEFAULT_LOCAL_PREF: Final = 100
+_MEMO: Final = 16_384  # sets of next hops, then it starts again
 
 
 class Ipip(Enum):
@@ -109,6 +110,8 @@ class Programmer:
             hops = tuple([hop for hop in hops if hop.address not in self._encrypted])
         route = self._routes.get((mode, hops, metric))
         if route is None and hops:
+            if len(self._routes) >= _MEMO:
+                self._routes.clear()
             route = self._routes[mode, hops, metric] = self._build(mode, hops, metric)
         return route
 

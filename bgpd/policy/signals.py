@@ -40,9 +40,13 @@ class Signals:
         if self.is_leaving:
             added = () if GRACEFUL_SHUTDOWN in communities else (GRACEFUL_SHUTDOWN,)
             return block.replace(attributes, local_pref=_LEAST, communities=communities + added)
-        if self.shuts_down and GRACEFUL_SHUTDOWN in communities and attributes.local_pref != _LEAST:
+        if self.is_last_resort(attributes) and attributes.local_pref != _LEAST:
             return block.replace(attributes, local_pref=_LEAST)
         return attributes
+
+    def is_last_resort(self, attributes: Attributes) -> bool:
+        """Shall every other way win, whatever weight policy gave this one?"""
+        return self.is_leaving or (self.shuts_down and GRACEFUL_SHUTDOWN in attributes.communities)
 
     def asks_black_hole(self, attributes: Attributes) -> bool:
         """May some prefix with these attributes become a black hole?"""

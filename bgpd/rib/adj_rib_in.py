@@ -99,9 +99,13 @@ class AdjRibIn:
         """How many paths are interned, those that no route holds any more and were not swept yet among them."""
         return len(self._paths)
 
-    def renegotiate(self, negotiated: Negotiated) -> None:
-        """Go on with the table of a former session (graceful restart); the new one must agree on path identifiers."""
+    def renegotiate(self, negotiated: Negotiated, interface: int = 0) -> None:
+        """Go on with the table of a former session (graceful restart); the new one must agree on path identifiers.
+
+        interface: as it is now; a link that was made again has another index.
+        """
         self._negotiated = negotiated
+        self._interface = interface
         # The same octets may mean something else now
         self._paths = {object(): path for path in set(self.table.values())}
 

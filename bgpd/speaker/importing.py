@@ -167,6 +167,8 @@ class PeerImporter:
         is_plain = not attributes.communities and not self._signals.is_leaving
         if is_plain and attributes is path.attributes and not weight:
             return path
+        if self._signals.is_last_resort(attributes):
+            weight = 0
         key = (path, attributes.octets, attributes.next_hop, weight, is_black_hole)
         copy = self._copies.get(key)
         if copy is None:

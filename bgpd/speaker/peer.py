@@ -118,6 +118,7 @@ class Peer:
         self._hub = hub
         self._ribs: dict[Family, AdjRibIn] = {}
         self._negotiated: Negotiated | None = None
+        self._agreed: Negotiated | None = None
         self._restart_timer: asyncio.TimerHandle | None = None
         self._stale_timers: dict[Family, asyncio.TimerHandle] = {}
         self._uses_real_asn = False  # of our two, where the session may come up with either
@@ -145,6 +146,11 @@ class Peer:
         return self._negotiated
 
     @property
+    def agreed(self) -> Negotiated | None:
+        """What the present session allows, or did the last one, whose routes may be kept; None = there was none."""
+        return self._agreed
+
+    @property
     def peer_type(self) -> PeerType:
         """What the peer's AS is to ours."""
         return PeerType(self.settings.peer_type)
@@ -152,8 +158,8 @@ class Peer:
     @property
     def context(self) -> PeerContext:
         """What policies see of the peer."""
-        settings, negotiated = self.settings, self._negotiated
-        remote = negotiated.remote_asn if negotiated is not None else settings.asn
+        settings, agreed = self.settings, self._agreed
+        remote = agreed.remote_asn if agreed is not None else settings.asn
         return PeerContext(settings.name, self.peer_type, settings.local_asn, remote or Asn(0))
 
     def stale_until(self, family: Family) -> float | None:
@@ -182,7 +188,7 @@ class Peer:
 
     def session_up(self, negotiated: Negotiated) -> None:
         """Make the tables of a new session, or take up those of one that was lost."""
-        self._negotiated = negotiated
+        self._negotiated = self._agreed = negotiated
         self.got_end_of_rib.clear()
         self._refreshing.clear()
         self._refresh_due.clear()
@@ -342,11 +348,10 @@ class Peer:
                 group.join(member, end_of_rib(family))
 
     def import_again(self) -> None:
-        """Judge what the peer sent by changed rules; it need not send anything again."""
-        if self._negotiated is not None:
-            for family, rib in self.adj_ribs_in.items():
-                importer = self.importers[family] = self._make_importer(family)
-                self._hub.slicer.add(rib.evaluate_again(importer))
+        """Judge what the peer sent, and what is kept while it restarts, by changed rules; it need not send it again."""
+        for family, rib in self.adj_ribs_in.items():
+            importer = self.importers[family] = self._make_importer(family)
+            self._hub.slicer.add(rib.evaluate_again(importer))
 
     def export_again(self) -> None:
         """Tell the peer what differs by changed rules."""
@@ -478,7 +483,7 @@ class Peer:
     def _open_rib(self, family: Family, negotiated: Negotiated) -> None:
         kept = self.adj_ribs_in.get(family)
         if kept is not None and kept.has_path_ids == (family in negotiated.add_path_receive):
-            kept.renegotiate(negotiated)
+            kept.renegotiate(negotiated, self._interface())
             for source in kept.sources.values():
                 source.identify(negotiated.remote_asn, negotiated.remote_identifier)
             importer = self.importers[family] = self._make_importer(family)  # policies may have changed meanwhile
@@ -494,8 +499,12 @@ class Peer:
             importer,
             self._make_source,
             negotiated,
-            self._hub.interface_index(self.settings.interface) if self.settings.interface else 0,
+            self._interface(),
         )
+
+    def _interface(self) -> int:
+        """Return the index of the link that the peer is on, 0 = not known."""
+        return self._hub.interface_index(self.settings.interface) if self.settings.interface else 0
 
     def _make_source(self, path_id: int) -> Source:
         negotiated = self._negotiated
@@ -545,13 +554,13 @@ class Peer:
         )
 
     def _border(self) -> Border:
-        settings, negotiated = self.settings, self._negotiated
-        if self.peer_type is not PeerType.EXTERNAL or negotiated is None:
+        settings, agreed = self.settings, self._agreed
+        if self.peer_type is not PeerType.EXTERNAL or agreed is None:
             return NO_BORDER
-        prepends = settings.prepends_local_asn and negotiated.local_asn != settings.real_asn
+        prepends = settings.prepends_local_asn and agreed.local_asn != settings.real_asn
         return Border(
-            prepended=negotiated.local_asn if prepends else None,
-            otc=negotiated.remote_asn if only_to_customer.marks_received(settings.role) else None,
+            prepended=agreed.local_asn if prepends else None,
+            otc=agreed.remote_asn if only_to_customer.marks_received(settings.role) else None,
             is_crossed=True,
         )
 

@@ -271,7 +271,7 @@ class Speaker:
         """Return the rules that the peer's paths are held against."""
         settings, node = peer.settings, self.config.node
         own = {address for address, _ in node.addresses} | {peer.session.local_address}
-        remote = peer.negotiated.remote_asn if peer.negotiated is not None else settings.asn
+        remote = peer.agreed.remote_asn if peer.agreed is not None else settings.asn
         group = node.confederation
         own_asns = [settings.local_asn, settings.real_asn]
         if group is not None:
@@ -517,6 +517,8 @@ class Speaker:
             cease = Cease(CeaseSubcode.OTHER_CONFIGURATION_CHANGE, why=f"{', '.join(change.reset)} changed")
             if change.keeps_routes:
                 peer.session.stop(cease)
+                if change.imports:
+                    peer.import_again()
             else:
                 peer.close(harden(cease))
         peer.session.update_settings(session_settings(new, self.config.node))

@@ -139,3 +139,8 @@ def test_what_else_changes_is_named() -> None:
     found = changes(FILE, new)
     assert (found.listeners, found.kernel, found.log_level) == (True, ("metric",), True)
     assert found.summary() == ["node: port changed", "kernel: metric changed", "log level changed"]
+
+
+def test_another_address_of_ours_judges_again_which_next_hops_are_our_own() -> None:
+    (peer,) = changes(FILE, FILE.replace('["172.18.4.13/20"]', '["172.18.4.13/20", "172.18.9.1/20"]')).peers_changed
+    assert (peer.reset, peer.imports, peer.exports) == ((), True, True)

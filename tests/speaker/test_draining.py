@@ -335,3 +335,27 @@ def test_a_peer_that_an_operator_disabled_stays_down_whatever_is_reloaded_or_tak
         assert one.negotiated is None
         one.enable()
         made.established(within=60)
+
+
+@pytest.mark.rfc("8326", "4.2")
+def test_a_weight_that_a_policy_gives_does_not_keep_traffic_on_a_session_about_to_close() -> None:
+    heavy = '[[policy]]\nname = "heavy"\nrules = [ { action = "accept", set_weight = 10 } ]\n'
+    options = {"ebgp_requires_policy": "false"}
+    with cluster() as made:
+        for number in (2, 3):
+            made.start(number, peer(4, asn="65004", **options) + network(ROUTE), asn=65000 + number)
+        made.start(
+            4, peer(2, asn="65002", import_='["heavy"]', **options) + peer(3, asn="65003", **options) + heavy, asn=65004
+        )
+        made.established()
+        made.run(2)
+        assert source(made.best(4, ROUTE)) == address(2)
+        made.peer(4, 2).drain.begin(10, "maintenance")
+        made.run(2)
+        assert source(made.best(4, ROUTE)) == address(3)
+        made.peer(4, 2).drain.end()
+        made.run(2)
+        assert source(made.best(4, ROUTE)) == address(2)
+        made.speakers[2].drain(10)
+        made.run(2)
+        assert source(made.best(4, ROUTE)) == address(3)

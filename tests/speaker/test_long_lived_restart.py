@@ -204,3 +204,31 @@ def test_the_capability_goes_out_only_beside_the_other_one_and_when_asked_for() 
         assert asking is not None
         assert asking.times == ((IPV4_UNICAST, 77),)
         assert asking.preserved == {IPV4_UNICAST}
+
+
+def test_routes_that_are_kept_while_a_peer_restarts_are_judged_by_a_changed_policy() -> None:
+    tables = peer(1, import_='["p"]', graceful_restart="{ restart_time = 100 }")
+    policy = '[[policy]]\nname = "p"\nrules = [ {{ action = "{}" }} ]\n'
+    with cluster() as made:
+        made.start(1, peer(2, graceful_restart="{ restart_time = 100 }") + network(ROUTE))
+        made.start(2, tables + policy.format("accept"))
+        made.until(2, ROUTE)
+        lose(made)
+        made.run(5)
+        assert made.best(2, ROUTE) is not None
+        made.speakers[2].reload(made.config(2, tables + policy.format("reject")))
+        made.until(2, ROUTE, present=False, within=1)
+        made.speakers[2].reload(made.config(2, tables + policy.format("accept")))
+        made.until(2, ROUTE, within=1)
+
+
+def test_a_reset_that_keeps_routes_judges_them_by_a_policy_that_changed_with_it() -> None:
+    policy = '[[policy]]\nname = "p"\nrules = [ {{ action = "{}" }} ]\n'
+    with cluster() as made:
+        made.start(1, peer(2) + network(ROUTE))
+        made.start(2, peer(1, import_='["p"]') + policy.format("accept"))
+        made.until(2, ROUTE)
+        made.network.block(address(1), address(2))
+        tables = peer(1, import_='["p"]', hold_time="60") + policy.format("reject")
+        made.speakers[2].reload(made.config(2, tables))
+        made.until(2, ROUTE, present=False, within=1)
