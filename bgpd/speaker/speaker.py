@@ -150,6 +150,8 @@ class Speaker:
         """
         if self._recovery_timer is not None:
             self._recovery_timer.cancel()
+        if self._listening is not None:
+            self._listening.cancel()
         await self.listener.close()
         self._unnumbered.close()
         is_final = flush or self.is_draining
@@ -208,15 +210,13 @@ class Speaker:
             for rib in self.loc_ribs.values():
                 rib.prefers_oldest = config.node.prefer_oldest_external
                 self.slicer.add(rib.order_again())
+        for change in changes.peers_changed:
+            self._keys.drop_peer(change.new.name)  # others may have its address now
+        for gone_range in (*changes.ranges_removed, *(moved.old for moved in changes.ranges_changed)):
+            self._keys.drop_range(gone_range.name)
         for gone in changes.peers_removed:
             self._remove_peer(self.peers[gone.name])
-        for gone_range in changes.ranges_removed:
-            self._keys.drop_range(gone_range)
-        for moved in changes.ranges_changed:
-            if (moved.old.family, moved.old.prefix) != (moved.new.family, moved.new.prefix):
-                self._keys.drop_range(moved.old)
-            self._keys.of_range(moved.new)
-        for new_range in changes.ranges_added:
+        for new_range in (*(moved.new for moved in changes.ranges_changed), *changes.ranges_added):
             self._keys.of_range(new_range)
         ranges = {one.name: one for one in config.ranges}
         for peer in [peer for peer in self.peers.values() if peer.range_name]:
@@ -235,6 +235,8 @@ class Speaker:
             self._add_peer(self._keys.of_peer(added))
         for announcer in judged_again:
             announcer.import_again()
+        self._keys.tidy()
+        self._try_keys_again()
         self.origination.set_networks(config.networks)
         if self.kernel is not None and (changes.kernel or changes.pools or "addresses" in changes.node):
             self.kernel.apply_settings(kernel_settings(kernel))
@@ -242,7 +244,7 @@ class Speaker:
                 self.forwarding.import_default_route = kernel.import_default_route
             self._program_again()
         if changes.listeners:
-            self._listening = self.loop.create_task(self._listen_again())
+            self._listening = self.loop.create_task(self._listen_again(self._listening))
         return changes
 
     def peers_from_ranges(self) -> list[str]:
@@ -486,7 +488,7 @@ class Speaker:
         if peer.range_name:
             self._dynamic.dropped(peer)
         else:
-            self._keys.drop_peer(settings)
+            self._keys.drop_peer(settings.name)
         del self.peers[settings.name]
 
     def _reload_dynamic(self, peer: Peer, ranges: Mapping[str, ResolvedRange], changes: Changes) -> None:
@@ -501,12 +503,17 @@ class Speaker:
                 new = self._keys.member(source, source.peer(address, peer.settings.interface))
                 self._change_peer(peer, change.template, new)
 
+    def _try_keys_again(self) -> None:
+        """Let peers come up that were held down for keys which can be had by now."""
+        for configured in self.config.peers:
+            peer = self.peers[configured.name]
+            if peer.settings.held_down and not (configured.held_down or configured.is_unnumbered):
+                peer.settings = self._keys.of_peer(configured)
+                peer.start()
+
     def _change_peer(self, peer: Peer, change: PeerChange, new: ResolvedPeer) -> None:
         """Apply changed options; the session is closed only if it has to be."""
-        old = peer.settings
         if not peer.range_name:
-            if old.address != new.address:
-                self._keys.drop_peer(old)
             if new.is_unnumbered:
                 new = self._unnumbered.changed(peer, new)
             new = self._keys.of_peer(new)
@@ -527,7 +534,7 @@ class Speaker:
                 _log.error("session held down", peer=new.name, reason=new.held_down)
             peer.start()
             return
-        if change.fields and is_resting:
+        if change.fields or not is_resting:
             peer.start()
         peer.check_limits()
         if change.imports:
@@ -537,20 +544,18 @@ class Speaker:
 
     def settle(self, peer: Peer, settings: ResolvedPeer) -> None:
         """Use the address at which an unnumbered peer was found, or hold it down; see ``speaker.unnumbered``."""
-        old = peer.settings
         if peer.session.is_started:
             peer.session.stop(None)
-        if old.address and old.address != settings.address:
-            self._keys.drop_peer(old)
-        if settings.address:
-            settings = self._keys.of_peer(settings)
-        peer.settings = settings
+        peer.settings = settings = self._keys.of_peer(settings)
+        self._keys.tidy()
         self._places = None
         peer.session.update_settings(session_settings(settings, self.config.node))
         peer.start()
 
-    async def _listen_again(self) -> None:
-        """Listen where the new configuration says."""
+    async def _listen_again(self, earlier: asyncio.Task[None] | None) -> None:
+        """Listen where the new configuration says, after an earlier change of that."""
+        if earlier is not None:
+            await earlier
         await self.listener.close()
         try:
             await self.listener.start(self.config.node.listen, self.config.node.port)

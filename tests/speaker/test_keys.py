@@ -2,6 +2,7 @@
 
 import pytest
 
+from bgpd.addresses import parse_address
 from bgpd.fsm.states import State
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
@@ -113,3 +114,85 @@ def test_a_passive_session_that_nobody_dials_says_nothing() -> None:
         made.run(300)
         assert made.peer(1, 2).session.last_error == ""
         assert address(2) in made.speakers[1].peers
+
+
+def named(name: str, number: int, password: str) -> str:
+    return peer(number, name=f'"{name}"', password=f'"{password}"', passive="true")
+
+
+def test_peers_that_swap_their_addresses_in_a_reload_still_need_their_passwords() -> None:
+    with cluster() as made:
+        speaker = made.start(1, named("p", 2, "a") + named("q", 3, "b"))
+        speaker.reload(made.config(1, named("p", 3, "a") + named("q", 2, "b")))
+        made.start(2, peer(1))
+        made.start(3, peer(1))
+        made.run(30)
+        assert not any(one.session.is_established for one in speaker.peers.values())
+        made.speakers[2].reload(made.config(2, peer(1, password='"b"')))
+        made.speakers[3].reload(made.config(3, peer(1, password='"a"')))
+        made.established(within=60)
+
+
+def test_peers_that_move_one_place_on_in_a_reload_still_need_their_passwords() -> None:
+    with cluster() as made:
+        speaker = made.start(1, named("p", 2, "a") + named("q", 3, "b"))
+        speaker.reload(made.config(1, named("p", 3, "a") + named("q", 4, "b")))
+        made.start(3, peer(1))
+        made.run(30)
+        assert not speaker.peers["p"].session.is_established
+        made.speakers[3].reload(made.config(3, peer(1, password='"a"')))
+        made.run(60)
+        assert speaker.peers["p"].session.is_established
+
+
+def test_ranges_that_swap_their_prefixes_in_a_reload_still_need_their_passwords() -> None:
+    with cluster() as made:
+        text = '[[peer_range]]\nname = "{}"\nprefix = "10.0.0.{}/32"\nasn = "internal"\npassword = "{}"\n'
+        speaker = made.start(1, text.format("r", 2, "a") + text.format("s", 3, "b"))
+        speaker.reload(made.config(1, text.format("r", 3, "a") + text.format("s", 2, "b")))
+        made.start(2, peer(1))
+        made.start(3, peer(1))
+        made.run(30)
+        assert not any(one.session.is_established for one in speaker.peers.values())
+        made.speakers[2].reload(made.config(2, peer(1, password='"b"')))
+        made.speakers[3].reload(made.config(3, peer(1, password='"a"')))
+        made.established(2, 3, within=60)
+
+
+def on_link(interface: str, password: str) -> str:
+    line = f'password = "{password}"\n' if password else ""
+    return f'[[peer]]\naddress = "fe80::1%{interface}"\nasn = "external"\npassive = true\n{line}'
+
+
+def passwords(made: Cluster) -> list[str]:
+    """Return what an IPv6 listening socket of speaker 1 requires of fe80::1."""
+    own = parse_address("fd00::1")
+    made.loop.run_until_complete(made.speakers[1].listener.close())
+    listening = made.network.hosts[bytes((10, 0, 0, 1))].listening
+    listening.clear()
+    made.loop.run_until_complete(made.speakers[1].listener.start([own], 179))
+    return list(listening[own, 179].passwords.values())
+
+
+def test_one_address_on_two_links_keeps_its_password_while_one_of_them_needs_it() -> None:
+    with cluster() as made:
+        speaker = made.start(1, on_link("eth0", "a") + on_link("eth1", "a"))
+        assert passwords(made) == ["a"]
+        speaker.reload(made.config(1, on_link("eth1", "a")))
+        assert passwords(made) == ["a"]
+        speaker.reload(made.config(1, on_link("eth1", "")))
+        assert passwords(made) == []
+
+
+def test_one_address_on_two_links_cannot_have_two_passwords() -> None:
+    with cluster() as made:
+        speaker = made.start(1, on_link("eth0", "a") + on_link("eth1", "b") + on_link("eth2", ""))
+        assert passwords(made) == ["a"]
+        assert speaker.peers["fe80::1%eth0"].settings.held_down == ""
+        assert speaker.peers["fe80::1%eth2"].settings.held_down == ""  # it can be dialled
+        assert speaker.peers["fe80::1%eth1"].settings.held_down == (
+            "the kernel takes one key for an address on all links, and peer fe80::1%eth0 has another one for fe80::1"
+        )
+        speaker.reload(made.config(1, on_link("eth1", "b")))
+        assert passwords(made) == ["b"]
+        assert speaker.peers["fe80::1%eth1"].session.is_started

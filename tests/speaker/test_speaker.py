@@ -5,6 +5,7 @@ from random import Random
 
 import pytest
 
+from bgpd.addresses import parse_address
 from bgpd.families import IPV4_UNICAST
 from bgpd.fsm.states import State
 from bgpd.identity import BgpIdentifier
@@ -361,3 +362,17 @@ def test_a_mesh_whose_links_fail_at_random_ends_up_right(seed: int) -> None:
                 assert member.backlog is None
                 assert not one.adj_ribs_in[IPV4_UNICAST].stale
                 assert group.rib.advertised(one) == len(speaker.origination.networks)
+
+
+def test_of_two_reloads_with_another_port_the_second_counts_and_a_stop_ends_both() -> None:
+    with cluster() as made:
+        speaker = made.start(1, "")
+        for port in (1790, 1791):
+            speaker.reload(made.config(1, "", node=f"port = {port}"))
+        made.run(1)
+        assert speaker.listener.addresses == ((parse_address(address(1)), 1791),)
+        for port in (1792, 1793):
+            speaker.reload(made.config(1, "", node=f"port = {port}"))
+        made.loop.run_until_complete(speaker.stop())
+        made.run(1)
+        assert speaker.listener.addresses == ()
