@@ -62,4 +62,7 @@ class RunMark:
 
     def remove(self) -> None:
         """Forget the run: its routes are given up."""
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("the next start will be taken for a restart: the mark of this run stays", reason=str(error))

@@ -208,7 +208,7 @@ class TcpListeningSocket:
     async def close(self) -> None:
         """Accept no more."""
         self._server.close()
-        await self._server.wait_closed()
+        await asyncio.sleep(0)  # uvloop gives the port back then; ``wait_closed`` would wait for all its connections
 
 
 def sign(target: socket.socket, address: bytes, length: int, password: str | None) -> None:

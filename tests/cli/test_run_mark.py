@@ -48,3 +48,8 @@ def test_a_file_that_makes_no_sense_is_no_mark(socket: Path, text: str) -> None:
 
 def test_a_directory_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
     RunMark(tmp_path / "gone" / "bgpd.sock").alive(["10.0.0.7"])
+
+
+def test_a_mark_that_cannot_be_removed_does_not_keep_the_daemon_from_stopping(socket: Path) -> None:
+    socket.with_name("bgpd.sock.run").mkdir()
+    RunMark(socket).remove()

@@ -566,3 +566,17 @@ def test_a_link_that_does_not_exist_says_so(run: Run) -> None:
         await speaker.stop()
 
     run(test)
+
+
+def test_a_listener_closes_and_opens_again_on_its_port_while_its_connections_stay(run: Run) -> None:
+    async def test() -> None:
+        async with TcpPair() as pair:
+            pair.peer(right={"is_passive": True})
+            await pair.establish()
+            ((address, port),) = pair.right.listener.addresses
+            await asyncio.wait_for(pair.right.listener.close(), 1)
+            await pair.right.listener.start([address], port)
+            assert pair.right.listener.addresses == ((address, port),)
+            assert pair.b.is_established
+
+    run(test)
