@@ -115,12 +115,13 @@ class Chain:
     """Import or export policies of a peer, in order. final: what happens to a route that nothing decided.
 
     looks_at_prefix: can two prefixes of one path be decided differently? looks_at_interface: does it ask for the
-    interface's name? has_policies: without any, all routes are ``final``, unchanged, and need not be asked about.
+    interface's name? sets_next_hop: does some rule? has_policies: without any, all routes are ``final``, unchanged, and
+    need not be asked about.
     """
 
     __slots__ = (
         "_asked", "_judges", "_last", "_programs", "final",
-        "has_policies", "looks_at_interface", "looks_at_prefix", "policies",
+        "has_policies", "looks_at_interface", "looks_at_prefix", "policies", "sets_next_hop",
     )  # fmt: skip
 
     def __init__(self, policies: Sequence[Policy], *, final: bool = True) -> None:
@@ -133,6 +134,7 @@ class Chain:
         self._last: PathJudge | None = None
         asked = [rule.conditions for policy in policies for rule in policy.rules]
         self.looks_at_prefix = any(one.prefixes or one.length is not None for one in asked)
+        self.sets_next_hop = any(rule.changes.next_hop for policy in policies for rule in policy.rules)
         self.looks_at_interface = any(one.interface for one in asked)
 
     def judge(

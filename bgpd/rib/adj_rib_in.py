@@ -8,7 +8,7 @@ Keys are canonical wire octets, with the four octets of the path identifier befo
 identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
@@ -41,6 +41,9 @@ class Importer(Protocol):
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return the path that this prefix gets, None = policy rejects it."""
+
+    def points_to(self, changed: Collection[NextHop]) -> bool:
+        """Are some paths let in with one of these next hops instead of their own? Asked when they change."""
 
     def refused(self, fault: TreatAsWithdraw) -> None:
         """Hear of an attribute block whose prefixes are taken as withdrawn."""
@@ -202,7 +205,8 @@ class AdjRibIn:
 
     def resolve_again(self, changed: Mapping[NextHop, NextHop]) -> Iterator[None]:
         """Move the paths whose next hop changed over to its new state."""
-        yield from self._renew({path: key for key, path in self._paths.items() if path.next_hop in changed})
+        every = self._importer.points_to(changed.keys())
+        yield from self._renew({path: key for key, path in self._paths.items() if every or path.next_hop in changed})
 
     def evaluate_again(self, importer: Importer) -> Iterator[None]:
         """Put every path through a changed policy; the peer need not send anything again."""

@@ -4,7 +4,7 @@ RFC 4271 9.1, RFC 4456 section 8, RFC 8212, RFC 9234 section 5 (route leaks), RF
 ask for). One object for each peer and family; all that it decides it can say the reason of.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from bgpd.identity import BgpIdentifier, Role
@@ -19,7 +19,7 @@ from bgpd.rib.admission import Admission
 from bgpd.rib.border import NO_BORDER, Border
 from bgpd.rib.decision import rank
 from bgpd.rib.next_hops import NextHopTable
-from bgpd.rib.path import Path
+from bgpd.rib.path import NextHop, Path
 from bgpd.speaker.origin_check import OriginCheck
 
 _MEMO: Final = 4096  # judged copies that are kept for sharing
@@ -64,6 +64,7 @@ class PeerImporter:
         self._role = role
         self._origins = origins
         self._copies: dict[tuple[Path, bytes, bytes, int, bool], Path] = {}
+        self._given: set[NextHop] = set()
         takes_black_holes = signals.black_hole_length is not None
         self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes or origins is not None) and not denies_all
         self.treated_as_withdraw = 0
@@ -77,13 +78,14 @@ class PeerImporter:
         path.rejected = leak
         if not leak:
             path.rejected = self._admission.refusal(path)
+        is_asking = self._signals.asks_black_hole(attributes)
         if (
             path.rejected
             and not leak
-            and self._signals.asks_black_hole(attributes)
-            and path.rejected == self._unreachable(path)
+            and (is_asking or self._chain.sets_next_hop)
+            and path.rejected == self._admission.next_hop_refusal(path)
         ):
-            path.rejected = ""  # ``judge`` says it of the prefixes that do not become black holes
+            path.rejected = ""  # ``_unusable`` says it of what becomes neither a black hole nor gets another next hop
         if not path.rejected and (attributes.originator_id is not None or attributes.cluster_list):
             path.rejected = loop(attributes, self._identifier, self._cluster_id)
         if not path.rejected and self._denies_all:
@@ -97,7 +99,8 @@ class PeerImporter:
                 if not verdict.accepted:
                     path.rejected = f"import policy: {verdict.rule}"
                 else:
-                    path.imported = self._as_judged(path, verdict.attributes, verdict.weight)
+                    path.imported = judged = self._as_judged(path, verdict.attributes, verdict.weight)
+                    path.rejected = "" if is_asking else self._unusable(judged)
         if path.rejected:
             path.imported = None
             self.rejected += 1
@@ -114,12 +117,10 @@ class PeerImporter:
         verdict = self._verdict(path, prefix)
         if not verdict.accepted:
             return None
-        if is_asking:
-            if self._signals.grants_black_hole(verdict.attributes, prefix):
-                return self._as_judged(path, verdict.attributes, verdict.weight, is_black_hole=True)
-            if self._unreachable(path):
-                return None
-        return self._as_judged(path, verdict.attributes, verdict.weight)
+        if is_asking and self._signals.grants_black_hole(verdict.attributes, prefix):
+            return self._as_judged(path, verdict.attributes, verdict.weight, is_black_hole=True)
+        judged = self._as_judged(path, verdict.attributes, verdict.weight)
+        return None if (is_asking or self._chain.sets_next_hop) and self._unusable(judged) else judged
 
     def refusal(self, path: Path, prefix: bytes) -> str:
         """Return why the path is not used for this prefix, for people; empty = it is."""
@@ -132,7 +133,7 @@ class PeerImporter:
             return f"import policy: {verdict.rule}"
         if self._signals.grants_black_hole(verdict.attributes, prefix):
             return ""
-        return self._unreachable(path)
+        return self._unusable(self._as_judged(path, verdict.attributes, verdict.weight))
 
     def black_hole_refusal(self, path: Path, prefix: bytes) -> str:
         """Return why the path is no black hole although it asks for it, for people; empty = it does not ask, or is."""
@@ -159,8 +160,15 @@ class PeerImporter:
         for fault in faults:
             self._report("attribute discarded", f"{fault.attribute}: {fault.why}")
 
-    def _unreachable(self, path: Path) -> str:
-        return self._admission.next_hop_refusal(path)
+    def points_to(self, changed: Collection[NextHop]) -> bool:
+        """Has policy given paths one of these next hops? They are no longer used if so."""
+        found = self._given.intersection(changed)
+        self._given -= found
+        return bool(found)
+
+    def _unusable(self, judged: Path) -> str:
+        """Return why the next hop that policy left a path with is of no use, for people; empty = it is."""
+        return self._admission.next_hop_refusal(judged)
 
     def _as_judged(self, path: Path, attributes: Attributes, weight: int = 0, *, is_black_hole: bool = False) -> Path:
         """Return the path as border, policy and signals left it: itself, or a copy that prefixes judged alike share."""
@@ -179,7 +187,8 @@ class PeerImporter:
                 attributes = self._signals.as_black_hole(attributes)
             hop = path.next_hop
             if attributes.next_hop != path.attributes.next_hop:
-                hop = self._next_hops.get(attributes.next_hop)
+                hop = self._next_hops.get(attributes.next_hop, hop.interface)
+                self._given.add(hop)
             copy = Path(path.source, path.family, attributes, hop)
             copy.is_stale = path.is_stale
             copy.weight = weight

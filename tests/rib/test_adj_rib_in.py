@@ -1,5 +1,5 @@
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.adj_rib_in import AdjRibIn
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
-from bgpd.rib.path import Path, Source
+from bgpd.rib.path import NextHop, Path, Source
 from tests.support.paths import negotiated, path, peer_source, prefix
 
 KEYS = [prefix(f"10.65.0.{n}/32") for n in range(5)]
@@ -39,6 +39,10 @@ class Importer:
 
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         return None if prefix in self.rejected_prefixes else path
+
+    def points_to(self, changed: Collection[NextHop]) -> bool:
+        del changed
+        return False
 
     def refused(self, fault: TreatAsWithdraw) -> None:
         self.faults.append(fault)

@@ -1,5 +1,7 @@
 """Import policy and the choice of the best route: what policy made of a route is what counts and what is told."""
 
+from dataclasses import dataclass
+
 import pytest
 
 from bgpd.families import IPV4_UNICAST
@@ -135,3 +137,43 @@ def test_import_policy_says_who_may_ask_for_a_black_hole() -> None:
         assert host is not None
         assert host.is_black_hole
         assert made.best(1, "10.66.0.1/32") is None
+
+
+class _Ways:
+    """A routing table that has a way to some addresses only, given as their last octets."""
+
+    def __init__(self, *reachable: int) -> None:
+        self.reachable = set(reachable)
+
+    def lookup(self, address: bytes, interface: int = 0) -> "_Way":
+        del interface
+        return _Way(address[-1] in self.reachable)
+
+
+@dataclass(frozen=True)
+class _Way:
+    is_reachable: bool
+    metric: int = 0
+    gateway: bytes = b""
+    device: int = 1
+    why: str = "no route"
+
+
+@pytest.mark.rfc("4271", "9.1.2.1")
+@pytest.mark.parametrize("more", ["", 'prefix = "10.0.0.0/8", '])
+def test_the_next_hop_that_policy_sets_is_the_one_that_has_to_be_reachable(more: str) -> None:
+    through = '[[policy]]\nname = "p"\nrules = [ { ' + more + 'action = "accept", set_next_hop = "10.0.0.77" } ]\n'
+    with cluster() as made:
+        speaker = made.start(1, peer(2, import_='["p"]') + peer(3) + through)
+        ways = speaker.next_hops._resolver = _Ways(2)
+        made.start(2, peer(1) + network(PREFIX))
+        made.established(2)
+        made.run(1)
+        assert made.best(1, PREFIX) is None
+        (received,) = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST].table.values()
+        importer = made.peer(1, 2).importers[IPV4_UNICAST]
+        assert importer.refusal(received, b"\x18\x0a\x41\x09") == "next hop 10.0.0.77 is unreachable: no route"
+        for reachable in ({77}, {2}, {2, 77}):
+            ways.reachable = reachable
+            speaker.topology_changed()
+            made.until(1, PREFIX, present=77 in reachable, within=1)
