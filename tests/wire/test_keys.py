@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bgpd.addresses import parse_address
+from bgpd.cli.client import Refusal
 from bgpd.session.settings import AoAlgorithm, AoKey
 from bgpd.session.sockets import TcpNetwork, sign
 from tests.support.daemon import until
@@ -113,3 +116,20 @@ def test_passive_session_says_that_signatures_are_wrong(daemon: WireDaemon) -> N
     with pytest.raises(TimeoutError):
         signed(daemon, OTHER.address, OTHER.asn, "wrong")
     until(lambda: "wrong or no signature" in daemon.peer(OTHER).row.last_error, "it says so")
+
+
+def test_ao_peer_inside_a_range_with_a_password_is_refused_with_words(daemon: WireDaemon) -> None:
+    inside = Remote(7, 65007, AO.options).table.replace("127.0.0.7", "127.9.0.7")
+    wanted = "expected a TCP-MD5 password, as peer_range[0] has for all of 127.9.0.0/16, 127.9.0.7 too"
+    with daemon.session(PLAIN) as plain:
+        with pytest.raises(Refusal) as refused:
+            daemon.reload("[[peer_range]]", f"{inside}[[peer_range]]")
+        assert wanted in str(refused.value)
+        command = [sys.executable, "-m", "bgpd", "--check", "--config", str(daemon.directory / "bgp.toml")]
+        checked = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert checked.returncode == 2
+        assert wanted in checked.stderr
+        started = subprocess.run([*command[:3], *command[4:]], capture_output=True, text=True, check=False)
+        assert started.returncode == 2
+        assert wanted in started.stderr
+        plain.sync()  # the daemon goes on with what it had
