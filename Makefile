@@ -81,7 +81,7 @@ bench: $(VENV)/.developed
 	$(BIN)/python -m bench.run $(BENCH)
 
 bench-quick: $(VENV)/.developed
-	$(BIN)/python -m bench.run --suite quick --fresh --daemons bgpd,bird,frr --quiet 5 $(BENCH)
+	$(BIN)/python -m bench.run --suite quick --fresh --daemons bgpd,bird,frr --quiet 5 --reps 2 $(BENCH)
 
 bench-guard: $(VENV)/.developed
 	$(BIN)/python -m bench.guard

@@ -43,6 +43,7 @@ typedef uint8_t u8; typedef uint16_t u16; typedef uint32_t u32; typedef uint64_t
 #define FEEDER_AS(f) (65001u + (f))          /* feeder f; via-byte of its routes is f+1 */
 #define SINK_AS(k)   (65301u + (k))          /* up to 1,700 sinks: then come the watchers */
 #define WATCH_AS(w)  (67001u + (w))
+#define REDIAL       5.0                     /* seconds: who gets no answer dials anew, not the kernel after a minute */
 #define WATCH_HOLD   3                       /* seconds: a keepalive is due every second */
 #define VER_AS       1000000u                /* churn: origin AS = VER_AS + round number */
 
@@ -382,7 +383,7 @@ static void start_connect(struct spk *s)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(0x7f010000 + s->id + 1) };
 	int one = 1, rb = s->lazy ? 4096 : 4 << 20;
-	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0); s->t_try = now();
 	if (s->fd < 0) die("socket: %s", strerror(errno));
 	setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
 	setsockopt(s->fd, SOL_SOCKET, SO_RCVBUF, &rb, sizeof rb);
@@ -610,6 +611,7 @@ static void tick(void)
 			s->fd = fd; struct epoll_event e = { EPOLLIN, { .ptr = s } }; epoll_ctl(ep, EPOLL_CTL_ADD, fd, &e);
 			send_open(s);
 		} else if (s->state == S_IDLE && t >= s->t_try && started < dial) start_connect(s), started++;
+		else if (s->state == S_CONN && t - s->t_try > REDIAL) drop(s);
 		else if (s->state == S_EST && s->hold && t - s->t_tx > s->hold / 3.0) { s->t_tx = t; keepalive(s); }
 	}
 }

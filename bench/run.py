@@ -187,6 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     results = run_suite(options, path, earlier())
     if options.suite == "full" and options.cases == SUITES["full"]:
         kept = RESULTS / f"full-{results.series.date[:10]}.jsonl"
+        RESULTS.mkdir(exist_ok=True)
         path.replace(kept)
         print(f"kept as {kept.relative_to(RESULTS.parents[1])}; python -m bench.report writes docs/performance.md")
     sys.exit(any(run.daemon == OURS and not run.outcome.ok for run in results.runs))
