@@ -1,7 +1,7 @@
 """``bgpctl``: shows and steers a running bgpd through its API.
 
-Exit status: 0 all expected peers are up, 1 something is degraded or a command was refused, 2 no daemon answers, 3 the
-command line is wrong.
+Exit status: 0 all expected peers are up, 1 something is degraded or a command was refused, 2 no daemon or no etcd
+answers, 3 the command line is wrong.
 """
 
 import os
@@ -18,7 +18,7 @@ import typer
 
 import bgpd
 from bgpd.api.rows import ClusterView, Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
-from bgpd.cli import policy, show
+from bgpd.cli import cluster_settings, ipam, policy, resources, show
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
 from bgpd.cli.output import (
     DEGRADED,
@@ -31,6 +31,7 @@ from bgpd.cli.output import (
     as_yaml,
     print_answer,
 )
+from bgpd.datastore.store import StoreError
 
 PAGE: Final = 1000  # rows laid out together, and how many a table shows unless told
 _LOOK: Final = 0.1  # seconds between looks at what is waited for
@@ -72,7 +73,7 @@ PeerArgument = Annotated[str, typer.Argument(metavar="PEER", help="Name of the p
 
 app = typer.Typer(
     name="bgpctl",
-    help="Shows and steers a running bgpd.",
+    help="Shows and steers a running bgpd, and keeps a cluster's objects in etcd.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -81,6 +82,10 @@ app = typer.Typer(
 node = typer.Typer(help="The node as Calico's tools show it.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(node, name="node")
 app.add_typer(policy.app, name="policy")
+app.add_typer(cluster_settings.app, name="config")
+app.add_typer(ipam.app, name="ipam")
+for command in resources.COMMANDS:
+    app.command()(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -97,6 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if refusal.hint:
             print(f"bgpctl: hint: {refusal.hint}", file=sys.stderr)
         sys.exit(USAGE if refusal.status in _WRONG_REQUEST else DEGRADED)
+    except StoreError as error:
+        print(f"bgpctl: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"bgpctl: hint: {error.hint}", file=sys.stderr)
+        sys.exit(UNREACHABLE)
     sys.exit(0)
 
 

@@ -51,7 +51,7 @@ def written(documents: Iterable[tuple[str, Json]]) -> Iterator[Written | Unusabl
         if document is None:
             continue
         if isinstance(document, list):
-            yield from written((f"{place}[{index}]", one) for index, one in enumerate(document))
+            yield from written((f"{place}: [{index}]", one) for index, one in enumerate(document))
         elif not isinstance(document, dict):
             yield Unusable(
                 place, (Fault("", f"expected kind, apiVersion, metadata and spec, found {shown(document)}"),)
@@ -75,7 +75,7 @@ def _items(place: str, document: Document) -> Iterator[Written | Unusable]:
     for index, one in enumerate(items):
         if isinstance(one, dict) and name:  # an item of a list of one kind need not say what it is
             one = {"kind": name, "apiVersion": document.get("apiVersion"), **one}
-        yield from written([(f"{place}.items[{index}]", one)])
+        yield from written([(f"{place}: items[{index}]", one)])
 
 
 def _object(place: str, document: Document) -> Written | Unusable:

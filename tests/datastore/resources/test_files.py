@@ -45,7 +45,7 @@ def test_the_items_of_a_typed_list_need_not_say_their_kind() -> None:
     item = {"metadata": POOL["metadata"], "spec": POOL["spec"]}
     listed: Json = {"kind": "IPPoolList", "apiVersion": "projectcalico.org/v3", "metadata": {}, "items": [item]}
     (one,) = written([("f", listed)])
-    assert (one.place, one.faults) == ("f.items[0]", ())
+    assert (one.place, one.faults) == ("f: items[0]", ())
 
 
 @pytest.mark.parametrize(
