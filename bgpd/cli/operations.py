@@ -208,12 +208,14 @@ class SpeakerOperations:
 
     def hard_reset(self, peer: str) -> Outcome:
         """Close a session that comes back by itself; no routes are kept."""
-        return self._reset(peer, hard_reset("reset by an operator"), "reset, no routes kept")
+        outcome = self._reset(peer, hard_reset("reset by an operator"), "reset, no routes kept")
+        self._found(peer).forget_stale()
+        return outcome
 
     def _reset(self, peer: str, cease: Cease, what: str) -> Outcome:
-        found = views.find_peer(self._speaker, peer)
+        found = self._found(peer)
         if found.session.resting:
-            found.session.start()
+            found.start()
             return Outcome((f"peer {found.settings.name}: may come up again",))
         if not found.session.is_started:
             raise Refused(409, f"peer {peer} is not up for a session, there is nothing to reset", "bgpctl enable it")

@@ -62,7 +62,8 @@ class Listener:
     """The listening sockets.
 
     find_peer: which session a connection from this address, on this link if it is link-local, belongs to. accepted,
-    unknown_peers, refused, over_limit: connections by what became of them; over_limit ones were closed unread.
+    unknown_peers, refused, over_limit: connections by what became of them; over_limit ones were closed unread. fault:
+    why we do not listen although we should, for people; empty = we do.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Listener:
         self.unknown_peers = 0
         self.refused = 0
         self.over_limit = 0
+        self.fault = ""
         self._network = network
         self._find_peer = find_peer
         self._loop = loop
@@ -107,6 +109,7 @@ class Listener:
 
     async def start(self, addresses: Iterable[bytes], port: int) -> None:
         """Listen on all of these, or on none: raises ListenError."""
+        self.fault = ""
         for address in addresses:
             try:
                 listening = await self._network.listen(address, port, self._make_connection)
@@ -119,9 +122,12 @@ class Listener:
                 await listening.serve()
             except OSError as error:
                 await self.close()
-                raise ListenError(address, port, describe(error)) from error
-            except ListenError:
+                refused = ListenError(address, port, describe(error))
+                self.fault = str(refused)
+                raise refused from error
+            except ListenError as error:
                 await self.close()
+                self.fault = str(error)
                 raise
 
     async def close(self) -> None:

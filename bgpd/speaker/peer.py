@@ -391,6 +391,10 @@ class Peer:
     def close(self, cease: Cease) -> None:
         """End the session until it is started again, and forget what it brought."""
         self.session.stop(cease)
+        self.forget_stale()
+
+    def forget_stale(self) -> None:
+        """Drop what is kept of a lost session."""
         self._perform(self.helper.stopped())
         self._hub.peer_progressed(self)
 

@@ -225,14 +225,14 @@ class Speaker:
             if change.old.is_unnumbered != change.new.is_unnumbered or (
                 change.new.is_unnumbered and change.old.interface != change.new.interface
             ):
-                self._remove_peer(self.peers[change.new.name])
-                self._add_peer(self._keys.of_peer(change.new))
+                self._replace_peer(self.peers[change.new.name], change.new)
             else:
                 self._change_peer(self.peers[change.new.name], change, change.new)
         for added in changes.peers_added:
             if dynamic := self._dynamic.find(added.address, added.interface):
-                self._remove_peer(dynamic)  # it has a table of its own now
-            self._add_peer(self._keys.of_peer(added))
+                self._replace_peer(dynamic, added)  # it has a table of its own now
+            else:
+                self._add_peer(self._keys.of_peer(added))
         for announcer in judged_again:
             announcer.import_again()
         self._keys.tidy()
@@ -490,6 +490,16 @@ class Speaker:
         else:
             self._keys.drop_peer(settings.name)
         del self.peers[settings.name]
+
+    def _replace_peer(self, old: Peer, settings: ResolvedPeer) -> None:
+        """Begin anew with a peer; what an operator said of it holds on."""
+        is_drained, ends = old.drain.stage is not Stage.NONE, old.drain.ends
+        self._remove_peer(old)
+        new = self._add_peer(self._keys.of_peer(settings))
+        if old.is_disabled:
+            new.disable("disabled by an operator")
+        elif is_drained:
+            new.drain.begin(ends - self.loop.time() if ends is not None else 0, "drained by an operator")
 
     def _reload_dynamic(self, peer: Peer, ranges: Mapping[str, ResolvedRange], changes: Changes) -> None:
         """Apply what changed of the range that the peer came from."""

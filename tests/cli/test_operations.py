@@ -1,5 +1,6 @@
 """What commands answer an operator, on speakers in memory."""
 
+from asyncio import Protocol
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,16 @@ from bgpd.api.operations import Refused
 from bgpd.cli.logs import Threshold
 from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
-from tests.support.cluster import Cluster, address, cluster, peer
+from bgpd.datastore.file import FileSource
+from tests.support.cluster import Cluster, address, cluster, network, peer
 
 TWO = address(2)
 
 
 def operations(made: Cluster) -> SpeakerOperations:
-    return SpeakerOperations(made.speakers[1], Path("bgp.toml"), Threshold("info"), LoopLag(made.loop), Notifier())
+    speaker = made.speakers[1]
+    source = FileSource(Path("bgp.toml"), speaker.config)
+    return SpeakerOperations(speaker, source, None, Threshold("info"), LoopLag(made.loop), Notifier())
 
 
 def test_a_drain_of_what_has_no_session_does_not_say_that_it_waits() -> None:
@@ -73,3 +77,38 @@ def test_a_peer_that_is_held_down_comes_up_once_it_may_if_it_was_enabled_meanwhi
             asked.enable(TWO)
         made.speakers[1].reload(made.config(1, peer(2)))
         assert made.peer(1, 2).session.is_started
+
+
+def test_a_hard_reset_lets_go_of_what_is_kept_of_a_peer_that_is_away() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        made.start(2, peer(1) + network("10.65.1.0/26"))
+        made.until(1, "10.65.1.0/26")
+        made.network.block(address(1), address(2))
+        made.network.cut(address(1), address(2))
+        made.run(1)
+        assert made.best(1, "10.65.1.0/26") is not None
+        operations(made).reset(TWO)
+        made.run(1)
+        assert made.best(1, "10.65.1.0/26") is not None
+        operations(made).hard_reset(TWO)
+        made.run(1)
+        assert made.best(1, "10.65.1.0/26") is None
+        made.network.unblock(address(1), address(2))
+        made.until(1, "10.65.1.0/26", within=60)
+
+
+def test_status_says_that_nobody_can_dial_after_a_reload_that_could_not_listen() -> None:
+    with cluster() as made:
+        speaker = made.start(1, "")
+        made.loop.run_until_complete(
+            made.network.hosts[bytes((10, 0, 0, 1))].listen(bytes((10, 0, 0, 1)), 1790, Protocol)
+        )
+        speaker.reload(made.config(1, "", node="port = 1790"))
+        made.run(1)
+        status = operations(made).status()
+        assert status.state == "degraded"
+        assert status.problems == ("not listening: cannot listen on 10.0.0.1 port 1790: Address already in use",)
+        speaker.reload(made.config(1, "", node="port = 1791"))
+        made.run(1)
+        assert operations(made).status().problems == ()

@@ -1,9 +1,11 @@
 """Unnumbered peers without a link: what is held down and why, and which address counts."""
 
+import pytest
+
 from bgpd.addresses import parse_address
 from bgpd.fsm.states import State
 from bgpd.session.router_discovery import LinkState
-from tests.support.cluster import Cluster, cluster, peer
+from tests.support.cluster import Cluster, address, cluster, peer
 
 ONE, TWO = parse_address("fe80::1"), parse_address("fe80::2")
 PEER = '[[peer]]\ninterface = "eth0"\nasn = "external"\n'
@@ -78,3 +80,39 @@ def test_reload_keeps_the_address_and_a_removed_peer_is_no_longer_looked_for() -
         assert list(speaker.peers) == ["eth1"]
         speaker.reload(made.config(1, peer(2)))
         assert discovery.watched == set()
+
+
+@pytest.mark.parametrize("is_drained", [False, True])
+def test_a_peer_that_an_operator_took_out_stays_out_on_another_interface(is_drained: bool) -> None:
+    with cluster() as made:
+        named = PEER + 'name = "uplink"\n'
+        speaker = made.start(1, named)
+        one = speaker.peers["uplink"]
+        if is_drained:
+            one.drain.begin(0, "for now")
+        else:
+            one.disable("for now")
+        speaker.reload(made.config(1, named.replace("eth0", "eth1")))
+        made.network.hosts[bytes((10, 0, 0, 1))].discovery.changed("eth1", LinkState((ONE,)))
+        made.run(1)
+        two = speaker.peers["uplink"]
+        assert two.settings.address == ONE
+        assert not two.session.is_started
+        if is_drained:
+            two.drain.end()
+        else:
+            two.enable()
+        assert two.session.is_started
+
+
+def test_a_peer_of_a_range_that_an_operator_took_out_stays_out_with_a_table_of_its_own() -> None:
+    with cluster() as made:
+        ranged = '[[peer_range]]\nprefix = "10.0.0.0/24"\nasn = "internal"\n'
+        speaker = made.start(1, ranged)
+        made.start(2, peer(1))
+        made.established(2)
+        speaker.peers[address(2)].disable("for now")
+        speaker.reload(made.config(1, ranged + peer(2)))
+        made.run(60)
+        assert not speaker.peers[address(2)].range_name
+        assert made.peer(2, 1).negotiated is None

@@ -71,6 +71,8 @@ def datastore_problems(store: DatastoreRow) -> Iterator[str]:
 
 
 def _problems(speaker: SpeakerView, expected: Sequence[PeerView]) -> Iterator[str]:
+    if speaker.listener.fault:
+        yield f"not listening: {speaker.listener.fault}"
     down = [peer for peer in expected if not is_up(peer)]
     for peer in down[:_NAMED]:
         error = peer.settings.held_down or peer.session.last_error
