@@ -50,8 +50,11 @@ def wanted_sessions(me: Node, world: World) -> tuple[Wanted, ...]:
     """Return all sessions of a node, sorted by name; two never share address and port."""
     explicit = _explicit(me, world)
     taken = {address for address, _ in explicit}
-    mesh = [one for one in _mesh(me, world) if one.address not in taken]
-    return tuple(sorted([*explicit.values(), *mesh], key=lambda one: one.name))
+    mesh: dict[bytes, Wanted] = {}
+    for one in _mesh(me, world):
+        if one.address not in taken:
+            mesh.setdefault(one.address, one)  # of nodes with the same address the first one by name
+    return tuple(sorted([*explicit.values(), *mesh.values()], key=lambda one: one.name))
 
 
 def session_name(kind: SessionKind, text: str, port: int | None = None) -> str:

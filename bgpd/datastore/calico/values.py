@@ -87,8 +87,10 @@ def identifier(value: str, where: str) -> BgpIdentifier:
 
 
 def address(value: str, where: str) -> bytes:
-    """Return the octets of an address without mask."""
+    """Return the octets of an address without mask and without zone, as sessions are multihop."""
     try:
+        if "%" in value:
+            raise ValueError
         return parse_address(value.strip())
     except ValueError:
         raise UnreadableError(where, "an IP address") from None

@@ -1,88 +1,34 @@
 """Every field of Calico's BGPFilter as one of our rules, and that the rule means what the field means.
 
-``rule_of`` is the table: a BGPFilter rule of one list (direction and family) to the typed rule that does the same. The
-rest is what BGPFilter promises: all conditions must hold, operations run in order, accept and reject end the whole
-decision, and what no rule decided goes on.
+All conditions must hold, operations run in order, accept and reject end the whole decision, and what no rule decided
+goes on. A rule that cannot be done makes its object unusable.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 import pytest
 
-from bgpd.addresses import parse_prefix
-from bgpd.communities import parse_communities, parse_patterns
+from bgpd.datastore.calico import Cluster, filters
+from bgpd.datastore.calico.documents import FilterRule
 from bgpd.families import FAMILY_BY_NAME, Family
-from bgpd.identity import Asn, PeerType, parse_asn
+from bgpd.identity import PeerType, parse_asn
 from bgpd.messages.attributes import block
 from bgpd.messages.attributes.as_path import from_segments
 from bgpd.messages.attributes.model import SegmentType
-from bgpd.policy import (
-    Action,
-    Chain,
-    Changes,
-    CommunitySet,
-    Comparison,
-    Conditions,
-    Policy,
-    PrefixEntry,
-    PrefixSet,
-    Rule,
-)
+from bgpd.policy import Chain, Policy, Rule
 from bgpd.policy.conditions import attribute_tests
-from bgpd.policy.rules import AsPathCondition
-from bgpd.rib.path import SourceKind
+from tests.support.calico import Etcd, document, key
 from tests.support.routes import a_path, a_peer
 
 V4, V6 = FAMILY_BY_NAME["ipv4-unicast"], FAMILY_BY_NAME["ipv6-unicast"]
 SEQUENCE: Final = SegmentType.AS_SEQUENCE
-OPERATORS: Final = {
-    "In": Comparison.IN, "NotIn": Comparison.NOT_IN, "Equal": Comparison.EQUAL, "NotEqual": Comparison.NOT_EQUAL,
-}  # fmt: skip
-PEER_TYPES: Final = {"iBGP": (PeerType.INTERNAL,), "eBGP": (PeerType.EXTERNAL, PeerType.CONFEDERATION)}
-HIGHEST: Final = 2147483647  # LOCAL_PREF of priority 0
 
 
 def rule_of(written: Mapping[str, object], family: Family, number: int = 1) -> Rule:
     """Return the rule that a rule of importV4, exportV4, importV6 or exportV6 is."""
-    cidr, lengths = written.get("cidr"), written.get("prefixLength")
-    length = None
-    if isinstance(lengths, Mapping):
-        length = (int(lengths.get("min", 0)), min(int(lengths.get("max", family.bits)), family.bits))
-    communities = written.get("communities")
-    values = communities["values"] if isinstance(communities, Mapping) else []
-    priority = written.get("priority")
-    conditions = Conditions(
-        family=family,
-        prefixes=(PrefixSet((PrefixEntry(*parse_prefix(cidr)),)),) if isinstance(cidr, str) else (),
-        comparison=OPERATORS[str(written.get("matchOperator", "In"))],
-        length=length,
-        sources=(SourceKind.PEER,) if written.get("source") == "RemotePeers" else (),
-        interface=str(written.get("interface", "")),
-        peer_types=PEER_TYPES.get(str(written.get("peerType")), ()),
-        communities=(CommunitySet(parse_patterns(values[0])),) if values else (),
-        as_path=AsPathCondition(starts_with=tuple(map(Asn, _list(written.get("asPathPrefix"))))),
-        local_pref=(HIGHEST - priority,) * 2 if isinstance(priority, int) else None,
-    )
-    return Rule(f"rule {number}", Action(str(written["action"]).lower()), conditions, _changes(written))
-
-
-def _changes(written: Mapping[str, object]) -> Changes:
-    added: list[str] = []
-    prepend: tuple[Asn, ...] = ()
-    local_pref: int | None = None
-    for operation in _list(written.get("operations")):
-        if "addCommunity" in operation:
-            added.append(operation["addCommunity"]["value"])
-        elif "prependASPath" in operation:
-            prepend = (*map(Asn, operation["prependASPath"]["prefix"]), *prepend)  # a later one stands before
-        else:
-            local_pref = HIGHEST - operation["setPriority"]["value"]
-    return Changes(add_communities=parse_communities(tuple(added)), prepend=prepend, local_pref=local_pref)
-
-
-def _list(value: object) -> Sequence:  # type: ignore[type-arg]  # JSON
-    return value if isinstance(value, list) else []
+    return filters.rule_of(msgspec.convert(written, FilterRule), family, f"rule {number}", "spec.importV4[0]")
 
 
 def decided(
@@ -236,3 +182,68 @@ def test_a_list_concerns_routes_of_its_own_family_alone() -> None:
     path, key = a_path("10.0.0.0/8")
     policy = Policy("filter", (rule_of({"action": "Reject"}, V6),))
     assert Chain([policy]).judge(path, path.attributes, key, a_peer()).rule == "end of policies"
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"action": "Perhaps"}, "spec.importV4[0].action: expected Accept or Reject"),
+        ({}, "spec.importV4[0].action: expected Accept or Reject"),
+        ({"action": "Reject", "cidr": "10.0.0.0/8"}, "cidr and matchOperator together"),
+        ({"action": "Reject", "matchOperator": "In"}, "cidr and matchOperator together"),
+        ({"action": "Reject", "cidr": "10.0.0.0/8", "matchOperator": "Inside"}, "matchOperator: expected In, NotIn"),
+        ({"action": "Reject", "cidr": "fd00::/8", "matchOperator": "In"}, "cidr: expected an IPv4 CIDR"),
+        ({"action": "Reject", "prefixLength": {"min": 8}}, "prefixLength: expected cidr"),
+        ({"action": "Reject", "source": "LocalPeers"}, "source: expected RemotePeers"),
+        ({"action": "Reject", "peerType": "cBGP"}, "peerType: expected iBGP or eBGP"),
+        ({"action": "Reject", "interface": "a" * 16}, "interface: expected a name or glob of at most 15"),
+        ({"action": "Reject", "communities": {"values": ["1:1", "2:2"]}}, "communities.values: expected exactly one"),
+        ({"action": "Reject", "communities": {"values": ["1:65536"]}}, "values[0]: expected a community"),
+        ({"action": "Reject", "communities": {"values": ["no-export"]}}, "values[0]: expected a community"),
+        ({"action": "Reject", "asPathPrefix": [0]}, "asPathPrefix: expected AS numbers"),
+        ({"action": "Reject", "priority": -1}, "priority: expected a number from 0"),
+        ({"action": "Reject", "operations": [{"setPriority": {"value": 1}}]}, "operations: expected none"),
+        ({"action": "Accept", "operations": [{}]}, "operations[0]: expected one of addCommunity"),
+        ({"action": "Accept", "operations": [{"addCommunity": {"value": "x"}}]}, "addCommunity.value: expected a comm"),
+        ({"action": "Accept", "operations": [{"setPriority": {}}]}, "setPriority.value: expected a number"),
+        ({"action": 7}, "$.spec.importV4[0].action"),
+    ],
+)
+def test_a_rule_that_cannot_be_done_leaves_the_last_good_filter(rule: dict[str, object], reason: str) -> None:
+    cluster = Cluster("w1")
+    name = key("bgpfilters", "f")
+    assert cluster.put(name, document({"importV4": [{"action": "Reject"}]})) is None
+    problem = cluster.put(name, document({"importV4": [rule]}))
+    assert problem is not None
+    assert reason in problem.why
+    etcd = Etcd()
+    etcd.cluster = cluster
+    etcd.node("w1", "10.0.0.1/24")
+    found = etcd.config()
+    assert [policy.name for policy in found.resolved.policies] == ["filter f import", "cluster export"]
+    assert [str(problem)] == [str(one) for one in found.problems]
+
+
+def test_each_list_becomes_rules_of_its_family_and_direction() -> None:
+    etcd = Etcd()
+    etcd.node("w1", "10.0.0.1/24")
+    reject_all = [{"action": "Reject"}]
+    etcd.filter("f", importV4=reject_all, exportV6=reject_all)
+    policies = {policy.name: policy for policy in etcd.config().resolved.policies}
+    for name, family, other in (
+        ("filter f import", "10.0.0.0/8", "fd00::/8"),
+        ("filter f export", "fd00::/8", "10.0.0.0/8"),
+    ):
+        for prefix, is_rejected in ((family, True), (other, False)):
+            path, wire = a_path(prefix)
+            verdict = Chain([policies[name]]).judge(path, path.attributes, wire, a_peer())
+            assert verdict.accepted is not is_rejected, (name, prefix)
+
+
+def test_a_filter_without_rules_is_not_asked() -> None:
+    etcd = Etcd()
+    etcd.node("w1", "10.0.0.1/24")
+    etcd.filter("empty", importV4=[])
+    etcd.peer("tor", peerIP="10.0.0.9", asNumber=65020, filters=["empty"])
+    (peer,) = etcd.config().resolved.peers
+    assert (peer.imports, peer.exports) == ((), ("cluster export",))
