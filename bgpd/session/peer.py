@@ -92,10 +92,10 @@ class PeerSession:
     state: of the connection that is furthest. since: loop time at which it was entered. established_at: loop time; None
     when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error: for
     people, "" = none yet; last_error_at: loop time. last_end: what last_error is about. faulty: the last message that
-    was not as it should be. is_hanging_up: at the last attempt it took the connection and dropped it without a word, as
-    daemons do that are not ready for a peer that they just lost. resting: why the session stays down by itself, "" = it
-    does not; rests_until: loop time, None = until it is started. admission: asked when the peer's OPEN is fine; what it
-    returns refuses the session.
+    was not as it should be. is_hanging_up: at the last attempt it took the connection and dropped it without a word, or
+    spoke out of turn, as daemons do that are not ready for a peer that they just lost. resting: why the session stays
+    down by itself, "" = it does not; rests_until: loop time, None = until it is started. admission: asked when the
+    peer's OPEN is fine; what it returns refuses the session.
     lines: limits the log. local_address: octets of our end, b"" when not connected; remote_port: 0 when not connected.
     counts: over all sessions.
     """
@@ -352,7 +352,9 @@ class PeerSession:
 
     def attempt_failed(self, driver: Driver, end: SessionEnd) -> None:
         """Keep the reason, unless it says nothing about the peer."""
-        self.is_hanging_up = self._was_connected and end.kind is EndKind.CONNECTION_LOST
+        is_lost = end.kind is EndKind.CONNECTION_LOST
+        is_out_of_turn = (end.kind, end.code) == (EndKind.SENT_NOTIFICATION, ErrorCode.FINITE_STATE_MACHINE)
+        self.is_hanging_up = self._was_connected and (is_lost or is_out_of_turn)
         if end.kind not in (EndKind.COLLISION, EndKind.ADMINISTRATIVE):
             is_news = self._describe(end) != self.last_error
             self._note(end)

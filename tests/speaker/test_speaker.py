@@ -8,7 +8,9 @@ import pytest
 from bgpd.addresses import parse_address
 from bgpd.families import IPV4_UNICAST
 from bgpd.fsm.states import State
-from bgpd.identity import BgpIdentifier
+from bgpd.identity import Asn, BgpIdentifier
+from bgpd.messages.codec import encode
+from bgpd.messages.open import Open
 from bgpd.speaker import Speaker
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
@@ -192,12 +194,22 @@ class _NotReady(asyncio.Protocol):
         transport.close()
 
 
+class _OutOfTurn(asyncio.Protocol):
+    """What OpenBGPD was seen to do at first when its dial and its peer's crossed: it sends its OPEN twice."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        octets = encode(Open(4, Asn(64512), 90, BgpIdentifier(0x0A000003)))
+        transport.write(octets + octets)
+
+
 @pytest.mark.rfc("4724", "4.1")
-def test_a_restarted_speaker_waits_for_a_peer_that_answers_and_hangs_up() -> None:
+@pytest.mark.parametrize("answer", [_NotReady, _OutOfTurn], ids=["hangs up", "speaks out of turn"])
+def test_a_restarted_speaker_waits_for_a_peer_that_answers_and_hangs_up(answer: type[asyncio.Protocol]) -> None:
     with cluster() as made:
         made.start(2, peer(1) + network("10.65.2.0/26"))
         third = made.network.host(address(3))
-        listening = made.loop.run_until_complete(third.listen(bytes(4), 179, _NotReady))
+        listening = made.loop.run_until_complete(third.listen(bytes(4), 179, answer))
         _restart(made, peer(2) + peer(3) + network("10.65.1.0/26"))
         made.until(1, "10.65.2.0/26")
         made.run(25)
