@@ -135,7 +135,7 @@ speakers in memory, and hold the simulation to the number of UPDATEs that each o
 _COSTS: Final = """
 These are measured on one 2-core machine ([bench/scaling/costs.py](../bench/scaling/costs.py) says how); other
 machines stretch all seconds alike. Not in the model: bandwidth, lost packets, other load, and the kernel's part on
-the nodes. Each reflector has a core of its own.
+the nodes, and what a node itself writes (in a full mesh: to all others). Each reflector has a core of its own.
 """
 
 _RACK: Final = """\

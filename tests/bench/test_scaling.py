@@ -7,6 +7,7 @@ import pytest
 from bench.scaling.costs import MEASURED, Costs
 from bench.scaling.experiments import converged, rack_fails, reflector_fails, state
 from bench.scaling.layouts import LAYOUTS, Cluster, Layout, flat, hierarchy, mesh, sharded
+from bench.scaling.page import KEPT, PAGE, load, page
 from bench.scaling.simulation import Bundle
 from bgpd.messages.framing import MessageType
 from tests.support import cluster as memory
@@ -138,3 +139,9 @@ def test_a_mesh_has_a_session_for_each_pair() -> None:
 
     assert state(model, MEASURED).sessions == 15
     assert effect.messages == 30
+
+
+def test_the_page_is_made_of_what_is_kept() -> None:
+    assert KEPT.exists()
+    assert PAGE.read_text() == page(load())
+    assert load().costs == MEASURED
