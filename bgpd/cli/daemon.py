@@ -243,9 +243,13 @@ async def _keep_marked(mark: RunMark, speaker: Speaker) -> None:
 
 
 async def _follow(source: ConfigSource, operations: SpeakerOperations) -> None:
-    """Apply each configuration that the source comes to."""
-    async for config in source.changes():
-        operations.apply(config)
+    """Apply each configuration that the source comes to; the root of its task."""
+    try:
+        async for config in source.changes():
+            operations.apply(config)
+    except Exception:
+        source.state.refused = "a fault in bgpd, see its log; nothing more is applied before a restart"
+        _log.exception("a fault in bgpd: the datastore is not followed any more")
 
 
 def _open_cluster(path: Path, name: str, settings: ResolvedEtcd) -> "Clustering":

@@ -45,6 +45,7 @@ _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
 _SENT: Final = "Time from the arrival of a change to its UPDATEs, one observation for each flush."
 _WRITTEN: Final = "Time from the arrival of a change to the kernel's acknowledgement, one for each batch."
+_MOST_LOGGED: Final = 20  # lines of what a configuration changed
 _LAG: Final = "How late the event loop calls what is due."
 
 
@@ -144,7 +145,9 @@ class SpeakerOperations:
     def apply(self, config: Resolved) -> Changes:
         """Apply a configuration that the datastore came to."""
         changes = self._take(config)
-        _log.info("configuration changed in etcd", revision=self._source.state.revision, changes=changes.summary())
+        _log.info(
+            "configuration changed in etcd", revision=self._source.state.revision, changes=_shortened(changes.summary())
+        )
         return changes
 
     async def reload(self) -> Outcome:
@@ -160,7 +163,7 @@ class SpeakerOperations:
             finally:
                 self._notifier.ready(self.summary())
             lines = changes.summary()
-            _log.info("configuration reloaded", changes=lines)
+            _log.info("configuration reloaded", changes=_shortened(lines))
             return Outcome(tuple(lines) or ("nothing has changed",))
 
     async def plan(self, text: str, file: str) -> Outcome:
@@ -276,3 +279,9 @@ class SpeakerOperations:
 
 def _but_for_disabled(names: list[str]) -> str:
     return f", but for those that are disabled: {', '.join(names)}" if names else ""
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    """Return what is logged of a change: in a large cluster it may be a line for each node."""
+    more = len(lines) - _MOST_LOGGED
+    return lines if more <= 0 else [*lines[:_MOST_LOGGED], f"and {more} more"]

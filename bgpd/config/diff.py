@@ -148,7 +148,6 @@ class Changes:
     kernel: tuple[str, ...] = ()
     pools: bool = False
     mesh: bool = False
-    etcd: bool = False
     log_level: bool = False
     origins: bool = False
     needs_restart: tuple[str, ...] = ()
@@ -179,7 +178,6 @@ class Changes:
         flags = (
             ("pools", self.pools),
             ("mesh", self.mesh),
-            ("etcd", self.etcd),
             ("log level", self.log_level),
             ("origins of blocks", self.origins),
         )
@@ -211,6 +209,8 @@ def diff(old: Resolved, new: Resolved) -> Changes:
     restart = [key for table, name, key in _RESTART if _part(old, table, name) != _part(new, table, name)]
     if old.http != new.http:
         restart.append("http.listen")
+    if old.etcd != new.etcd:
+        restart.append("etcd")
     return Changes(
         peers_added=tuple(peer for name, peer in new_peers.items() if name not in old_peers),
         peers_removed=tuple(peer for name, peer in old_peers.items() if name not in new_peers),
@@ -225,7 +225,6 @@ def diff(old: Resolved, new: Resolved) -> Changes:
         kernel=different(old.kernel, new.kernel),
         pools=old.pools != new.pools,
         mesh=old.mesh != new.mesh,
-        etcd=old.etcd != new.etcd,
         log_level=old.log.level != new.log.level,
         origins=old.origins is not new.origins and old.origins != new.origins,
         needs_restart=tuple(restart),

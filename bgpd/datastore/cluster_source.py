@@ -17,7 +17,7 @@ from bgpd.config import Config, ConfigError, Problem, Resolved, load, parse
 from bgpd.datastore.following import Following
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.source import KeyProblem, SourceState
-from bgpd.datastore.store import Batch, Snapshot, WatchedStore
+from bgpd.datastore.store import Batch, Snapshot, StoreError, WatchedStore
 
 GATHER: Final = 0.01  # from a change until it is looked at
 SPACING: Final = 0.1  # at least, between two looks
@@ -82,6 +82,7 @@ class ClusterSource:
         self._task: asyncio.Task[None] | None = None
         self._pending: list[Snapshot | Batch] = []
         self._has_list = False
+        self._must_list = False  # what was told was lost in a fault of our own
         self._news = asyncio.Event()
         self._resolving = asyncio.Lock()
         self._stream = self._configurations()
@@ -133,11 +134,13 @@ class ClusterSource:
     def replaced(self, snapshot: Snapshot) -> None:
         """All keys, at one revision."""
         self._pending = [snapshot]
-        self._has_list = True
+        self._has_list, self._must_list = True, False
         self._news.set()
 
     def changed(self, batch: Batch) -> None:
-        """What changed since."""
+        """What changed since. Raises StoreError to have everything listed again."""
+        if self._must_list:
+            raise StoreError("listed again after a fault in bgpd")
         self._pending.append(batch)
         self._news.set()
 
@@ -158,6 +161,11 @@ class ClusterSource:
                 config = await self._resolve()
             except ConfigError as error:
                 self._refuse(str(error))
+                config = None
+            except Exception:  # the root of what runs in the thread: no value in etcd may end a router's work
+                _log.exception("a fault in bgpd: the cluster's configuration could not be resolved")
+                self._must_list = True  # with the next change, which may be the one that mends it
+                self._refuse("a fault in bgpd, see its log")
                 config = None
             not_before = loop.time() + max(SPACING, loop.time() - began)
             if config is not None and config != self._current:

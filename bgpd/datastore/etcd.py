@@ -10,7 +10,7 @@ are seconds.
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from random import Random
 from typing import Final, TypeVar
@@ -25,6 +25,7 @@ from bgpd.datastore.etcd_errors import explained
 from bgpd.datastore.store import Batch, Compacted, Conflict, Entry, Snapshot, StoreError
 
 TIMEOUT: Final = 5.0  # for an answer
+QUIET: Final = 10.0  # until a watch that says nothing is asked whether it lives
 PAGE: Final = 1000  # keys read at a time: one callback parses so many
 CLOSE_GRACE: Final = 0.2
 _OPTIONS: Final = (
@@ -94,14 +95,15 @@ class Etcd:
         with member.in_use():
             stream = member.watches.Watch(metadata=(*member.metadata(), _NEEDS_LEADER))
             try:
-                async for batch in _batches(stream, tuple(prefixes), revision):
-                    yield batch
+                async with aclosing(_batches(stream, tuple(prefixes), revision)) as batches:
+                    async for batch in batches:
+                        yield batch
             except aio.AioRpcError as error:
                 self._leave(member)
                 raise self._explained(member, "watch", error) from error
             except TimeoutError as error:
                 self._leave(member)
-                raise StoreError(f"{member.endpoint}: no watch within {TIMEOUT:g} s") from error
+                raise StoreError(f"{member.endpoint}: the watch says nothing any more") from error
             except aio.UsageError as error:
                 self._leave(member)
                 raise StoreError(f"{member.endpoint} ended the watch") from error
@@ -328,26 +330,45 @@ class _Member:
 async def _batches(
     stream: aio.StreamStreamCall, prefixes: tuple[str, ...], revision: int
 ) -> AsyncGenerator[Batch, None]:
-    """Yield the changes of a watch stream. Raises Compacted, _Cancelled, TimeoutError, AioRpcError."""
+    """Yield the changes of a watch stream. Raises Compacted, _Cancelled, TimeoutError, AioRpcError.
+
+    A watch may be silent because nothing happens, or because its member is stuck: one that is silent is asked how far
+    it is. gRPC's keepalive does not tell: it was seen to take a stopped process for a living one.
+    """
     for prefix in prefixes:
         wanted = rpc.WatchCreateRequest(
             key=prefix.encode(), range_end=_end(prefix.encode()), start_revision=revision, progress_notify=True
         )
         await stream.write(rpc.WatchRequest(create_request=wanted))
-    pending = len(prefixes)
-    while True:
-        # A watch that stands may be silent as long as it likes; keepalives tell of a member that is gone
-        answer = await asyncio.wait_for(stream.read(), TIMEOUT if pending else None)
-        if answer is aio.EOF:
-            raise _Cancelled("the stream has ended")
-        if answer.compact_revision:
-            raise Compacted(f"revision {revision} is compacted, {answer.compact_revision} is the oldest")
-        if answer.canceled:
-            raise _Cancelled(answer.cancel_reason or "without a reason")
-        if answer.created:
-            pending -= 1
-        if answer.events or not pending:
-            yield Batch(answer.header.revision, tuple(map(_change, answer.events)))
+    pending, is_asked = len(prefixes), False
+    reading = asyncio.ensure_future(stream.read())  # cancelling it would end the stream
+    try:
+        while True:
+            done, _ = await asyncio.wait((reading,), timeout=TIMEOUT if pending or is_asked else QUIET)
+            if not done:
+                if pending or is_asked:
+                    raise TimeoutError
+                await stream.write(rpc.WatchRequest(progress_request=rpc.WatchProgressRequest()))
+                is_asked = True
+                continue
+            answer = reading.result()
+            if answer is aio.EOF:
+                raise _Cancelled("the stream has ended")
+            if answer.compact_revision:
+                raise Compacted(f"revision {revision} is compacted, {answer.compact_revision} is the oldest")
+            if answer.canceled:
+                raise _Cancelled(answer.cancel_reason or "without a reason")
+            is_asked = False
+            reading = asyncio.ensure_future(stream.read())
+            if answer.created:
+                pending -= 1
+            if answer.events or not pending:
+                yield Batch(answer.header.revision, tuple(map(_change, answer.events)))
+    finally:
+        reading.cancel()
+        await asyncio.wait((reading,))
+        if not reading.cancelled():
+            reading.exception()  # it is known by now, or does not matter any more
 
 
 async def _extend(member: _Member, lease: int) -> bool:

@@ -196,7 +196,9 @@ class Speaker:
         kernel = replace(config.kernel, enabled=running.enabled, table=running.table, protocol=running.protocol)
         log = replace(config.log, format=self.config.log.format)
         # What waits for the next start is as it was, so that the next reload says so again
-        self.config = replace(config, kernel=kernel, log=log, http=self.config.http, control=self.config.control)
+        self.config = replace(
+            config, kernel=kernel, log=log, http=self.config.http, control=self.config.control, etcd=self.config.etcd
+        )
         self.reloaded_at = self.loop.time()
         self._policies = {policy.name: policy for policy in config.policies}
         self._generations.update(changes.policies)

@@ -190,3 +190,20 @@ async def test_it_answers_on_tcp_too() -> None:
     async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
         assert response.status == 503
     await server.close()
+
+
+async def test_a_daemon_without_a_configuration_says_so_and_refuses_the_rest(tmp_path: Path) -> None:
+    server = Server(Answers())
+    await server.serve(bind_unix(tmp_path / "s", FULL_MODE), is_full=True)
+    connector = aiohttp.UnixConnector(str(tmp_path / "s"))
+    async with aiohttp.ClientSession("http://bgpd", connector=connector) as session:
+        async with session.get("/api/v1/status") as response:
+            assert response.status == 200
+        for what in ("peers", "routes", "cluster"):
+            async with session.get(f"/api/v1/{what}") as response:
+                assert response.status == 503
+                assert "waits for its first configuration" in (await response.json())["error"]
+        server.begin(Answers())
+        async with session.get("/api/v1/peers") as response:
+            assert response.status == 200
+    await server.close()

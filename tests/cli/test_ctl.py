@@ -246,3 +246,29 @@ def test_check_needs_no_daemon(tmp_path: Path, capsys: pytest.CaptureFixture[str
         main(["check", str(tmp_path / "bad.toml")])
     assert ended.value.code == 1
     assert "nod" in capsys.readouterr().err
+
+
+def test_the_cluster_shows_nodes_and_what_is_not_up_from_both_ends(site: Site) -> None:
+    status, printed, _ = site.ctl("cluster")
+    assert status == 1
+    lines = [line.split() for line in printed.splitlines()]
+    assert lines[0] == ["NODE", "STATE", "VERSION", "AS", "SINCE", "SESSIONS", "ROUTES"]
+    assert lines[2][:2] == ["worker-2", "dead"]
+    assert ["worker-1", "Active", "worker-2", "-", "dead", "Refused"] in lines
+    assert "1 sessions are up" in printed
+    assert "172.18.0.1" not in printed
+    assert "172.18.0.1" in site.ctl("cluster", "--all")[1]
+    assert len(json.loads(site.ctl("cluster", "-o", "json")[1])["sessions"]) == 2
+
+
+def test_a_changed_file_is_sent_to_the_daemon_and_the_difference_shown(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "new.toml"
+    file.write_text("[node]\n")
+    assert site.ctl("diff", str(file)) == (0, "peer tor-r2: reset, as asn changed\n", "")
+    file.write_text("nonsense")
+    status, _, errors = site.ctl("diff", str(file))
+    assert status == 1
+    assert f"{file}: nonsense: unknown key" in errors
+    assert site.ctl("diff", str(tmp_path / "none"))[0] == 3
+    site.path.unlink()  # only the read-only socket is left
+    assert "only shows" in site.ctl("diff", str(file))[2]

@@ -187,6 +187,25 @@ async def test_a_cluster_that_contradicts_the_file_leaves_the_former_configurati
     assert len(one.seen) == 1
 
 
+async def test_a_fault_of_ours_leaves_the_former_configuration_and_the_next_change_is_looked_at(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = follow(MemoryStore(us="64512", b="10.0.0.2"))
+    await one.until(lambda: one.source.state.is_connected and bool(one.seen))
+
+    def broken(key: str, value: bytes) -> None:
+        raise IndexError(key)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.model, "put", broken)
+        one.store.change("c", "10.0.0.3")
+        await one.until(lambda: "a fault in bgpd" in one.source.state.refused)
+    assert len(one.seen) == 1
+    one.store.change("d", "10.0.0.4")
+    await one.until(lambda: one.peers == ["b", "c", "d"])
+    assert one.source.state.refused == ""
+
+
 async def test_a_reload_reads_the_file_and_the_secrets_again(follow: Follow) -> None:
     one = follow(MemoryStore(us="64512", b="10.0.0.2"))
     await one.until(lambda: one.source.state.is_connected and bool(one.seen))

@@ -27,7 +27,14 @@ from bgpd.api.rows import (
     RouteRow,
     StatusRow,
 )
-from bgpd.api.statistics import FamilyStatistics, FibStatistics, Histogram, PeerStatistics, Statistics
+from bgpd.api.statistics import (
+    DatastoreStatistics,
+    FamilyStatistics,
+    FibStatistics,
+    Histogram,
+    PeerStatistics,
+    Statistics,
+)
 from bgpd.families import IPV4_UNICAST
 
 UP = PeerRow("tor-r2", "172.18.0.1", "tor", "ebgp", 65020, "Established", 1_760_000_000.0, 7, 6, 5, "", is_up=True)
@@ -125,7 +132,7 @@ class Answers:
         return Statistics(
             "0.1.0", 1_760_000_000.0, (peer,), {"ipv4-unicast": 3}, 1, 2, 4, FibStatistics(2, 0, 1, errors=3),
             dict.fromkeys(("event_loop_lag", "convergence_sent", "convergence_written"), ("Time.", lag)),
-            {"ipv4-unicast": 2}, 5,
+            {"ipv4-unicast": 2}, 5, DatastoreStatistics(True, 42, 1_760_000_000.0, ("/calico/x",), 2, 1, 3),
         )  # fmt: skip
 
     def health(self) -> Health:
