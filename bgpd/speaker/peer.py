@@ -626,6 +626,8 @@ class Peer:
 
     def _stay_down(self) -> None:
         """Keep the session closed for as long as the configuration says (RFC 4486 section 4)."""
+        if not self.session.is_started:
+            return  # the peer was taken out or removed in the meantime
         pause = self.settings.max_prefix_restart_after
         self.session.rest(pause, f"too many prefixes: {self.session.last_error.rpartition(': ')[2]}")
         self._log.error("session stays down: too many prefixes", restart_after=pause or "reset by an operator")

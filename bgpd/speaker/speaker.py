@@ -556,13 +556,15 @@ class Speaker:
 
     def settle(self, peer: Peer, settings: ResolvedPeer) -> None:
         """Use the address at which an unnumbered peer was found, or hold it down; see ``speaker.unnumbered``."""
-        if peer.session.is_started:
-            peer.session.stop(None)
-        peer.settings = settings = self._keys.of_peer(settings)
+        settings = self._keys.of_peer(settings)
         self._keys.tidy()
+        if peer.session.is_started or settings.held_down:  # one that rests would be dialled when its time is over
+            peer.session.stop(None)
+        peer.settings = settings
         self._places = None
         peer.session.update_settings(session_settings(settings, self.config.node))
-        peer.start()
+        if not peer.session.resting:
+            peer.start()
 
     async def _listen_again(self, earlier: asyncio.Task[None] | None) -> None:
         """Listen where the new configuration says, after an earlier change of that."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bgpd.errors import Cease, CeaseSubcode
 from bgpd.fsm.states import State
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
@@ -150,3 +151,23 @@ def test_peer_without_notification_support_is_told_plainly() -> None:
         made.run(0.5)
         assert made.peer(2, 1).session.last_error == "Received: Cease/Maximum Prefixes Reached"
         assert made.peer(1, 2).session.resting
+
+
+@pytest.mark.parametrize("how", ["disable", "drain", "remove"])
+def test_who_takes_the_peer_out_at_the_moment_of_one_prefix_too_many_is_obeyed(how: str) -> None:
+    with cluster() as made:
+        limited(made, "{ limit = 4, restart_after = 10 }", 4)
+        made.established()
+        made.run(1)
+        one = made.peer(1, 2)
+        one.session.fail(Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, why="4 ipv4-unicast prefixes, the limit is 3"))
+        if how == "disable":
+            one.disable("for now")
+        elif how == "drain":
+            one.drain.begin(0, "for now")
+        else:
+            made.speakers[1].reload(made.config(1, ""))
+        made.run(60)
+        assert not one.session.resting
+        assert not one.session.is_started
+        assert made.peer(2, 1).negotiated is None

@@ -116,3 +116,26 @@ def test_a_peer_of_a_range_that_an_operator_took_out_stays_out_with_a_table_of_i
         made.run(60)
         assert not speaker.peers[address(2)].range_name
         assert made.peer(2, 1).negotiated is None
+
+
+def test_a_session_that_rests_is_not_dialled_without_an_address_when_its_time_is_over() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        tell(made, ONE)
+        one.session.rest(10, "too many prefixes")
+        tell(made, why="there is no interface eth0")
+        made.run(20)
+        assert one.session.state is State.IDLE
+        assert not one.session.is_started
+
+
+def test_a_router_that_takes_another_address_does_not_end_the_rest_of_its_session() -> None:
+    with cluster() as made:
+        one = made.start(1, PEER).peers["eth0"]
+        tell(made, ONE)
+        one.session.rest(10, "too many prefixes")
+        tell(made, TWO)
+        assert one.session.resting
+        made.run(20)
+        assert one.session.state is State.CONNECT
+        assert one.session.settings.address == TWO
