@@ -40,6 +40,12 @@ _SIOCGIFHWADDR: Final = 0x8927
 _ETHERNET: Final = 1  # ARPHRD_ETHER
 _ICMP6_FILTER: Final = 1  # socket option; bits set = blocked
 _SIZE: Final = 2048  # octets, of the longest message that is read whole
+_HINTS: Final = {
+    errno.EPERM: "CAP_NET_RAW is needed: run as root, or give it to the service",
+    errno.EACCES: "CAP_NET_RAW is needed: run as root, or give it to the service",
+    errno.EADDRNOTAVAIL: "it has no IPv6 link-local address, or only just got one",
+    errno.ENETUNREACH: "it is down, or has no IPv6",
+}
 _CONTROL: Final = socket.CMSG_SPACE(20) + socket.CMSG_SPACE(4)
 
 
@@ -95,6 +101,12 @@ def options(message: bytes) -> dict[int, bytes] | None:
         found.setdefault(message[start], message[start + 2 : stop])
         start = stop
     return found
+
+
+def explain(interface: str, error: OSError) -> str:
+    """Return why a link's routers cannot be found, and what to look at, for people."""
+    hint = _HINTS.get(error.errno or 0, "")
+    return f"router discovery on {interface}: {error.strerror or error}" + (f" ({hint})" if hint else "")
 
 
 def _link_option(link_address: bytes) -> bytes:
@@ -197,7 +209,7 @@ class RouterDiscovery:
             if link.index != index:
                 _join(self._socket, index)
         except OSError as error:
-            return f"router discovery on {link.name}: {error.strerror or error}"
+            return explain(link.name, error)
         if link.index != index:
             link.index, link.sent = index, 0
             link.routers.clear()
@@ -223,7 +235,7 @@ class RouterDiscovery:
         except BlockingIOError:
             return ""  # the next round is soon
         except OSError as error:
-            return f"router discovery on {link.name}: {error.strerror or error}"
+            return explain(link.name, error)
         return ""
 
     def _readable(self) -> None:

@@ -53,3 +53,9 @@ def test_a_directory_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
 def test_a_mark_that_cannot_be_removed_does_not_keep_the_daemon_from_stopping(socket: Path) -> None:
     socket.with_name("bgpd.sock.run").mkdir()
     RunMark(socket).remove()
+
+
+def test_the_systemd_unit_keeps_the_mark_over_a_restart() -> None:
+    unit = (Path(__file__).parents[2] / "contrib/systemd/bgpd.service").read_text().splitlines()
+    assert "RuntimeDirectory=bgpd" in unit
+    assert "RuntimeDirectoryPreserve=yes" in unit  # systemd empties it at each stop otherwise

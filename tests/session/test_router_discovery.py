@@ -1,13 +1,15 @@
 """Router advertisements and solicitations, octet by octet, and on a link between two namespaces."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 
 import pytest
 
 from bgpd.addresses import parse_address
-from bgpd.session.router_discovery import LinkState, RouterDiscovery, advertisement, options, solicitation
+from bgpd.session.router_discovery import LinkState, RouterDiscovery, advertisement, explain, options, solicitation
 from tests.support.netns import join, namespaces
 
 MAC = bytes.fromhex("020000000001")
@@ -89,3 +91,26 @@ async def heard(send: Callable[[], int]) -> LinkState:
             break
     discovery.close()
     return states[-1]
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(errno.EPERM, "CAP_NET_RAW"), (errno.EADDRNOTAVAIL, "link-local"), (errno.ENETUNREACH, "IPv6"), (errno.EIO, "")],
+)
+def test_what_stands_in_the_way_is_said_with_what_to_look_at(number: int, words: str) -> None:
+    said = explain("eth0", OSError(number, os.strerror(number)))
+    assert said.startswith(f"router discovery on eth0: {os.strerror(number)}")
+    assert words in said
+
+
+@pytest.mark.netns
+def test_an_interface_without_ipv6_is_said_to_have_none() -> None:
+    with namespaces("a", "b") as (a, b):
+        join(a, "eth0", b, "eth0")
+        with a.entered():
+            with open("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "w", encoding="ascii") as switch:
+                switch.write("1")
+            with asyncio.Runner() as runner:
+                found = runner.run(heard(lambda: 0))
+        assert not found.routers
+        assert "IPv6" in found.why
