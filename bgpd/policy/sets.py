@@ -17,6 +17,7 @@ from bgpd.messages.attributes.model import Attributes
 PrefixTest = Callable[[bytes], bool]
 Span = tuple[int, int]  # least and most, both included
 
+_Masked = tuple[str, int, int]  # kind of community, mask, value
 _ByLength = dict[int, dict[int, int]]  # length of a member → its leading bits → bit n is set: length n is in
 
 
@@ -109,15 +110,19 @@ class CommunitySet:
 
     patterns: tuple[CommunityPattern, ...]  # those of one text are alternatives
     _exact: frozenset[tuple[str, bytes]] = field(init=False, repr=False, compare=False)
-    _masked: tuple[tuple[str, int, int], ...] = field(init=False, repr=False, compare=False)
+    _masked: tuple[_Masked, ...] = field(init=False, repr=False, compare=False)
+    _by_text: tuple[tuple[_Masked, ...], ...] = field(init=False, repr=False, compare=False)  # the masked ones
 
     def __post_init__(self) -> None:
         exact = frozenset((one.kind, one.value) for one in self.patterns if one.is_exact)
-        masked = tuple(
-            (one.kind, int.from_bytes(one.mask), int.from_bytes(one.value)) for one in self.patterns if not one.is_exact
-        )
+        by_text: dict[str, tuple[_Masked, ...]] = {}
+        for one in self.patterns:
+            if not one.is_exact:
+                masked = (one.kind, int.from_bytes(one.mask), int.from_bytes(one.value))
+                by_text[one.text] = (*by_text.get(one.text, ()), masked)
         object.__setattr__(self, "_exact", exact)
-        object.__setattr__(self, "_masked", masked)
+        object.__setattr__(self, "_masked", tuple(masked for patterns in by_text.values() for masked in patterns))
+        object.__setattr__(self, "_by_text", tuple(by_text.values()))
 
     def has(self, kind: str, octets: bytes) -> bool:
         """Does one of the patterns match a community of that kind, given in octets?"""
@@ -126,7 +131,7 @@ class CommunitySet:
         if not self._masked:
             return False
         number = int.from_bytes(octets)
-        return any(one == kind and number & mask == value for one, mask, value in self._masked)
+        return any(_meets(one, kind, number) for one in self._masked)
 
     def meets(self, carried: Iterable[tuple[str, bytes]]) -> bool:
         """Is one of these communities in the set?"""
@@ -134,13 +139,10 @@ class CommunitySet:
 
     def is_within(self, carried: tuple[tuple[str, bytes], ...]) -> bool:
         """Does every written community match one of these? One that was written may be several patterns."""
-        if not self._exact <= frozenset(carried):
-            return False
-        wanted: dict[str, list[CommunityPattern]] = {}
-        for pattern in self.patterns:
-            if not pattern.is_exact:
-                wanted.setdefault(pattern.text, []).append(pattern)
-        return all(CommunitySet(tuple(patterns)).meets(carried) for patterns in wanted.values())
+        return self._exact <= frozenset(carried) and all(
+            any(_meets(one, kind, int.from_bytes(octets)) for one in patterns for kind, octets in carried)
+            for patterns in self._by_text
+        )
 
 
 NO_COMMUNITY_SET: Final = CommunitySet(())
@@ -154,6 +156,10 @@ def carried_communities(attributes: Attributes) -> tuple[tuple[str, bytes], ...]
         *[("ipv6_extended", octets) for octets in attributes.ipv6_extended_communities],
         *[("large", large_to_octets(community)) for community in attributes.large_communities],
     )
+
+
+def _meets(masked: _Masked, kind: str, number: int) -> bool:
+    return masked[0] == kind and number & masked[1] == masked[2]
 
 
 def _allow(table: _ByLength, family: Family, prefix: bytes, lengths: Span) -> None:

@@ -48,7 +48,7 @@ class AddPathRibOut(AdjRibOut):
     @property
     def routes_per_prefix(self) -> int:
         """About how many routes a prefix stands for, at least 1."""
-        return 1 + self.total // (len(self.loc_rib) or 1)
+        return 1 + max(self.total, 0) // (len(self.loc_rib) or 1)  # below 0 while what is lost was not counted yet
 
     def changes(self, batch: Batch) -> list[Packed]:
         """Return the messages that bring members which were up to date up to date again."""

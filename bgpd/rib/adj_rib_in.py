@@ -236,12 +236,19 @@ class AdjRibIn:
             loc_rib.announce(prefixes, imported)
         else:
             judge = self._importer.judge
+            judged: dict[Path | None, list[bytes]] = {}
             for prefix in prefixes:
                 verdict = judge(path, prefix)
-                if verdict is None:
-                    loc_rib.withdraw((prefix,), path.source)
+                members = judged.get(verdict)
+                if members is None:
+                    judged[verdict] = [prefix]
                 else:
-                    loc_rib.announce((prefix,), verdict)
+                    members.append(prefix)
+            for verdict, members in judged.items():
+                if verdict is None:
+                    loc_rib.withdraw(members, path.source)
+                else:
+                    loc_rib.announce(members, verdict)
 
     def _announce_with_ids(self, attributes: bytes, next_hop: bytes | None, keys: list[bytes]) -> None:
         for path_id, prefixes in _by_path_id(keys).items():

@@ -11,8 +11,7 @@ from typing import Final
 
 from bgpd.errors import UpdateSubcode
 from bgpd.identity import AS_TRANS, Asn
-from bgpd.messages.attributes import aggregator
-from bgpd.messages.attributes.model import EMPTY_AS_PATH, AsPath, Attributes, SegmentType
+from bgpd.messages.attributes.model import EMPTY_AS_PATH, AsPath, SegmentType
 from bgpd.messages.attributes.spec import (
     OPTIONAL,
     TRANSITIVE,
@@ -180,14 +179,6 @@ def two_octet_path(path: AsPath) -> dict[int, bytes]:
     if wide := as4_path(path):
         attributes[_AS4_PATH] = tlv(_AS4_PATH, OPTIONAL | TRANSITIVE, wide)
     return attributes
-
-
-def two_octet_tlvs(attributes: Attributes) -> list[tuple[int, bytes]]:
-    """Return the attributes that have another form on a two-octet session, as (code, the whole attribute)."""
-    found = two_octet_path(attributes.as_path)
-    if attributes.aggregator is not None:
-        found.update(aggregator.two_octet_aggregator(attributes.aggregator))
-    return sorted(found.items())
 
 
 def as4_path(path: AsPath) -> bytes:

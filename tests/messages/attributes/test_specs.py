@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.identity import Asn
-from bgpd.messages.attributes import SPECS, aggregator, aigp, as4_aggregator, as4_path, as_path
+from bgpd.messages.attributes import SPECS, aggregator, aigp, as4_aggregator, as4_path, as_path, block
 from bgpd.messages.attributes.model import Aggregator, Attributes, SegmentType
 from bgpd.messages.attributes.spec import Malformed, TreatAsWithdraw, tlv
 from tests.support.wire import EXTERNAL, TWO_OCTETS, path_octets
@@ -61,10 +61,9 @@ def test_the_first_aigp_tlv_counts_and_others_are_passed_over() -> None:
 
 
 def test_two_octet_attributes_come_in_order() -> None:
-    attributes = Attributes()
-    attributes.as_path = as_path.from_segments([(SegmentType.AS_SEQUENCE, (Asn(200000),))])
-    attributes.aggregator = Aggregator(Asn(200000), b"\1\2\3\4")
-    assert [code for code, _ in as_path.two_octet_tlvs(attributes)] == [2, 7, 17, 18]
+    path = as_path.from_segments([(SegmentType.AS_SEQUENCE, (Asn(200000),))])
+    attributes = block.make(as_path=path, aggregator=Aggregator(Asn(200000), b"\1\2\3\4"))
+    assert [code for code, _ in block.split(block.two_octet(attributes.octets))] == [1, 2, 7, 17, 18]
 
 
 def test_a_length_takes_two_octets_only_above_255() -> None:
