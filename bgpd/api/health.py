@@ -2,7 +2,7 @@
 
 Alive: it answers, for an event loop that is stuck does not. Ready, as Calico's probe has it: without peers always;
 within the first 30 seconds once every expected peer is established and recovery after a restart is over; later with
-one peer.
+one peer. A node that an operator drains is not ready.
 """
 
 from typing import Final
@@ -19,8 +19,10 @@ class Health(Struct, frozen=True):
     why: str
 
 
-def readiness(*, expected: int, up: int, is_recovering: bool, age: float) -> Health:
+def readiness(*, expected: int, up: int, is_recovering: bool, is_draining: bool, age: float) -> Health:
     """Return the verdict; age: seconds since the start; expected, up: peers."""
+    if is_draining:
+        return Health(False, "the node is drained")
     if expected == 0:
         return Health(True, "no peer is expected")
     if age <= GRACE:

@@ -131,6 +131,7 @@ class SpeakerOperations:
             expected=len(expected),
             up=sum(map(views.is_up, expected)),
             is_recovering=speaker.is_recovering,
+            is_draining=speaker.is_draining,
             age=speaker.loop.time() - speaker.started_at,
         )
 

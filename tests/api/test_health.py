@@ -18,4 +18,10 @@ from bgpd.api.health import readiness
     ],
 )
 def test_readiness(expected: int, up: int, is_recovering: bool, age: float, is_ready: bool) -> None:
-    assert readiness(expected=expected, up=up, is_recovering=is_recovering, age=age).is_ready is is_ready
+    found = readiness(expected=expected, up=up, is_recovering=is_recovering, is_draining=False, age=age)
+    assert found.is_ready is is_ready
+
+
+@pytest.mark.parametrize("expected", [0, 2])
+def test_a_drained_node_is_not_ready(expected: int) -> None:
+    assert not readiness(expected=expected, up=expected, is_recovering=False, is_draining=True, age=60.0).is_ready

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from bgpd.api.health import Health
 from bgpd.api.loop_lag import LoopLag
 from bgpd.api.operations import Refused
 from bgpd.cli.logs import Threshold
@@ -112,3 +113,19 @@ def test_status_says_that_nobody_can_dial_after_a_reload_that_could_not_listen()
         speaker.reload(made.config(1, "", node="port = 1791"))
         made.run(1)
         assert operations(made).status().problems == ()
+
+
+def test_a_node_that_is_drained_is_not_ready_for_traffic_from_its_first_moment_on() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        made.start(2, peer(1))
+        made.established()
+        asked = operations(made)
+        assert asked.health().is_ready
+        asked.drain("", 5)
+        assert not asked.health().is_ready
+        made.run(10)
+        assert asked.health() == Health(is_ready=False, why="the node is drained")
+        asked.undrain("")
+        made.established(within=60)
+        assert asked.health().is_ready
