@@ -10,6 +10,7 @@ from typing import Final
 
 from bgpd.addresses import format_prefix
 from bgpd.config.resolved import Resolved, ResolvedNetwork, ResolvedPeer, ResolvedRange
+from bgpd.families import Family
 
 _RESET: Final = frozenset(
     {
@@ -132,7 +133,8 @@ class Changes:
     """All differences.
 
     networks_added: new or changed ones. node, kernel: fields that differ. policies: names of those new, gone or
-    changed. needs_restart: keys whose change waits for the next start of the daemon.
+    changed. withheld: pools that are not exported differ. needs_restart: keys whose change waits for the next start of
+    the daemon.
     """
 
     peers_added: tuple[ResolvedPeer, ...] = ()
@@ -147,6 +149,7 @@ class Changes:
     node: tuple[str, ...] = ()
     kernel: tuple[str, ...] = ()
     pools: bool = False
+    withheld: bool = False
     mesh: bool = False
     log_level: bool = False
     origins: bool = False
@@ -224,6 +227,7 @@ def diff(old: Resolved, new: Resolved) -> Changes:
         node=different(old.node, new.node),
         kernel=different(old.kernel, new.kernel),
         pools=old.pools != new.pools,
+        withheld=_withheld(old) != _withheld(new),
         mesh=old.mesh != new.mesh,
         log_level=old.log.level != new.log.level,
         origins=old.origins is not new.origins and old.origins != new.origins,
@@ -249,7 +253,7 @@ class _Causes:
         is_reflection = "cluster_id" in node
         # What is one of our addresses is no next hop
         self._imports = is_reflection or "addresses" in node
-        self._exports = is_reflection or "addresses" in node or old.pools != new.pools
+        self._exports = is_reflection or "addresses" in node or _withheld(old) != _withheld(new)
 
     def change(self, old: ResolvedPeer, new: ResolvedPeer) -> PeerChange:
         """Return what changes for one peer."""
@@ -266,6 +270,11 @@ class _Causes:
 
 def _meet(names: Iterable[str], others: frozenset[str]) -> bool:
     return not others.isdisjoint(names)
+
+
+def _withheld(config: Resolved) -> list[tuple[Family, bytes]]:
+    """Return the pools that are not exported."""
+    return [(pool.family, pool.prefix) for pool in config.pools if not pool.export]
 
 
 def _part(config: Resolved, table: str, name: str) -> object:

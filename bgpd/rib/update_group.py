@@ -109,7 +109,7 @@ class UpdateGroup:
     schedule: runs a callable soon, after what is ready now.
     """
 
-    __slots__ = ("_fresh", "_schedule", "members", "rib")
+    __slots__ = ("_fresh", "_moved", "_schedule", "members", "rib")
 
     def __init__(self, rib: AdjRibOut, schedule: Callable[[Callable[[], None]], object]) -> None:
         self.rib = rib
@@ -117,6 +117,7 @@ class UpdateGroup:
         rib.members = self.members
         self._schedule = schedule
         self._fresh: Backlog | None = None  # made in this tick: who comes now shares it
+        self._moved: tuple[Backlog, AdjRibOut] | None = None  # the same, of those that come from one other group
 
     def join(self, member: Member, closing: bytes) -> None:
         """Take a member that has yet to be told everything; closing: sent when it has been."""
@@ -133,6 +134,10 @@ class UpdateGroup:
         backlog = member.backlog
         former.leave(member.peer)
         self.members[member.peer] = member
+        if backlog is None and self._moved is not None and self._moved[1] is former.rib and self._moved[0].members:
+            member.backlog = self._moved[0]  # it knows what the others of that group know
+            member.backlog.members.append(member)
+            return
         known = _known(former.rib)
         moved = Backlog([member], {}, backlog.closing if backlog is not None else b"")
         if backlog is not None:
@@ -142,6 +147,8 @@ class UpdateGroup:
                     known.pop(prefix, None)
             known |= backlog.owed
         moved.inherited.append((former.rib, known))
+        if backlog is None:
+            self._moved = (moved, former.rib)
         member.backlog = moved
         self._soon(moved)
 
@@ -170,6 +177,7 @@ class UpdateGroup:
 
     def flush(self, batch: Batch) -> None:
         """Tell the members what changed: those in the stream now, the others in their turn."""
+        self._moved = None
         streaming: list[Member] = []
         for member in self.members.values():
             if member.backlog is None:
@@ -199,6 +207,8 @@ class UpdateGroup:
         backlog.is_scheduled = False
         if self._fresh is backlog:
             self._fresh = None
+        if self._moved is not None and self._moved[0] is backlog:
+            self._moved = None
         members = backlog.members
         for member in [m for m in members if m.outlet.is_congested]:
             if len(members) == 1:

@@ -202,7 +202,7 @@ class Speaker:
         self.reloaded_at = self.loop.time()
         self._policies = {policy.name: policy for policy in config.policies}
         self._generations.update(changes.policies)
-        self._generation += changes.pools
+        self._generation += changes.withheld
         judged_again = self.origins.use(config.origins, self.peers.values()) if changes.origins else []
         has_priorities = {"priority_ipv4", "priority_ipv6"} & set(changes.kernel)
         self.origination.priorities = _priorities(config.kernel)

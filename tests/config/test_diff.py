@@ -111,6 +111,12 @@ def test_a_pool_judges_exports_again() -> None:
     assert [(peer.imports, peer.exports, peer.reset) for peer in found.peers_changed] == [(False, True, ())]
 
 
+def test_how_a_pool_is_reached_is_nothing_to_peers() -> None:
+    pool = FILE + '[[pool]]\ncidr = "10.65.0.0/16"\nexport = false\n'
+    found = changes(pool, pool + 'ipip = "always"\n')
+    assert (found.pools, found.withheld, found.peers_changed) == (True, False, ())
+
+
 def test_ranges_are_compared_by_their_template() -> None:
     text = FILE + '[[peer_range]]\nname = "r"\nprefix = "172.19.0.0/16"\nasn = "internal"\nlimit = 1\n'
     (one,) = changes(text, text + "hold_time = 3\n").ranges_changed

@@ -108,6 +108,23 @@ def test_a_member_that_comes_from_another_group_is_told_what_to_forget() -> None
     bench.assert_told()
 
 
+def test_members_that_move_in_one_tick_share_what_they_learn() -> None:
+    bench = clients()
+    receivers = [bench.join(token) for token in TOKENS]
+    bench.rib.announce(keys(3), path(own_source(), next_hop=""))
+    bench.settle()
+    other = bench.another(export_rule(is_client=True, cluster_id=CLUSTER), lambda key: key == keys(2)[1])
+    bench.move(TOKENS[0], other)
+    bench.move(TOKENS[1], other)
+    assert bench.members[TOKENS[0]].backlog is bench.members[TOKENS[1]].backlog
+    bench.rib.announce(keys(5)[3:], path(own_source(), next_hop=""))
+    bench.flush()
+    bench.move(TOKENS[2], other)  # it has been told more meanwhile
+    assert bench.members[TOKENS[2]].backlog is not bench.members[TOKENS[0]].backlog
+    bench.settle()
+    assert [sorted(receiver.table) for receiver in receivers] == [sorted({*keys(5)} - {keys(2)[1]})] * 3
+
+
 def test_a_member_that_moves_before_it_was_told_anything_is_told_by_its_new_group_only() -> None:
     bench = GroupBench(export_rule(PeerType.EXTERNAL))
     bench.rib.announce(keys(2), path(own_source(), next_hop=""))
