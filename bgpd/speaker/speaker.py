@@ -525,6 +525,12 @@ class Speaker:
 
     def _change_peer(self, peer: Peer, change: PeerChange, new: ResolvedPeer) -> None:
         """Apply changed options; the session is closed only if it has to be."""
+        if not (change.fields or change.reset):
+            if change.imports:
+                peer.import_again()
+            if change.exports:
+                peer.export_again()
+            return
         if not peer.range_name:
             if new.is_unnumbered:
                 new = self._unnumbered.changed(peer, new)
