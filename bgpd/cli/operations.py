@@ -29,7 +29,6 @@ from bgpd.api.views import Moment
 from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
 from bgpd.cli.logs import LEVELS, Threshold
 from bgpd.cli.notify import Notifier
-from bgpd.cli.plan import plan
 from bgpd.config import Changes, ConfigError, Resolved
 from bgpd.datastore.source import ConfigSource
 from bgpd.errors import Cease, CeaseSubcode
@@ -37,6 +36,7 @@ from bgpd.messages.notification import administrative, hard_reset
 from bgpd.speaker import Speaker
 from bgpd.speaker.convergence import BOUNDS, Histogram
 from bgpd.speaker.peer import Peer
+from bgpd.speaker.planning import plan
 
 if TYPE_CHECKING:
     from bgpd.cli.clustering import Clustering
@@ -173,7 +173,7 @@ class SpeakerOperations:
             config = await self._source.plan(text, file)
         except ConfigError as error:
             raise Refused(422, str(error), "mend the file") from error
-        return Outcome(tuple(plan(self._speaker, config)) or ("nothing would change",))
+        return Outcome(tuple(await plan(self._speaker, config)) or ("nothing would change",))
 
     def drain(self, peer: str, wait: float) -> Outcome:
         """Take the node, or a peer, out."""
