@@ -1,6 +1,7 @@
 """``bgpctl config``: the cluster's AS number, its mesh and what its nodes log, in etcd."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,8 +76,9 @@ def _write(setting: "Setting", node: str, value: "Json", endpoints: str, config:
     async def act(client: "Etcd", prefix: str) -> str:
         from bgpd.datastore.object_store import ObjectStore
         from bgpd.datastore.resources.kinds import BGP_CONFIGURATION
+        from bgpd.datastore.resources.settings import edited
 
-        await ObjectStore(client, prefix).set_field(BGP_CONFIGURATION, name, setting.field, value, birth())
+        await ObjectStore(client, prefix).edit(BGP_CONFIGURATION, name, partial(edited, setting, value), birth())
         return ""
 
     _guarded(endpoints, config, act)

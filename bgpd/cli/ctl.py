@@ -18,7 +18,7 @@ import typer
 
 import bgpd
 from bgpd.api.rows import ClusterView, Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
-from bgpd.cli import cluster_settings, ipam, policy, resources, show
+from bgpd.cli import cluster_settings, ipam, node, policy, resources, show, version
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
 from bgpd.cli.output import (
     DEGRADED,
@@ -79,12 +79,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-node = typer.Typer(help="The node as Calico's tools show it.", no_args_is_help=True, rich_markup_mode=None)
-app.add_typer(node, name="node")
+app.add_typer(node.app, name="node")
 app.add_typer(policy.app, name="policy")
 app.add_typer(cluster_settings.app, name="config")
 app.add_typer(ipam.app, name="ipam")
-for command in resources.COMMANDS:
+for command in (*resources.COMMANDS, version.version):
     app.command()(command)
 
 
@@ -113,10 +112,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 @app.callback()
 def everywhere(
     socket: Annotated[Path | None, typer.Option("--socket", help="The daemon's control socket.", hidden=True)] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Take what may stand before the command."""
-    if version:
+    if show_version:
         print(f"bgpctl {bgpd.__version__}")
         raise typer.Exit
     if socket is not None:
@@ -300,14 +299,6 @@ def log_level(
     """Change how much the daemon logs, until it starts again."""
     outcome = Client(socket).command("log-level", Outcome, {"level": level.value})
     print_answer(outcome, output, lambda: "\n".join(outcome.done))
-
-
-@node.command("status")
-def node_status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
-    """Show the peers in the tables of ``calicoctl node status``."""
-    rows = Client(socket).get("peers", PeerList).rows
-    print_answer(rows, output, lambda: show.node_status(rows))
-    _exit_degraded(any(row.is_expected and not row.is_up for row in rows))
 
 
 def _of_peer(name: str, command: str) -> str:

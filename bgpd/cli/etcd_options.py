@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import typer
 
 from bgpd.api.rows import Failure
+from bgpd.cli.check import quiet_grpc
 from bgpd.cli.client import Refusal
 from bgpd.cli.main import DEFAULT_CONFIG
 
@@ -44,6 +45,7 @@ ConfigOption = Annotated[
 
 def with_etcd(endpoints: str, config: Path | None, act: "Callable[[Etcd, str], Awaitable[Answer]]") -> Answer:
     """Return what comes of it with a client of etcd and the prefix of the keys. Raises StoreError, Refusal."""
+    quiet_grpc()
     from bgpd.datastore.etcd import Etcd
 
     settings = etcd_settings(endpoints, config, os.environ)

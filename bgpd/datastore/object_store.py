@@ -4,6 +4,7 @@ Every write is conditional on the revision that it was made from. Without a reso
 read again and the write made anew; with one, the file was made from that revision and no other.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -11,7 +12,7 @@ from bgpd.datastore.resources.files import Written
 from bgpd.datastore.resources.ip_pool import block_conflicts, overlaps
 from bgpd.datastore.resources.kinds import API_VERSION, IP_POOL, Kind
 from bgpd.datastore.resources.old import stored_name
-from bgpd.datastore.resources.shapes import Document, Fault, Json, part
+from bgpd.datastore.resources.shapes import Document, Fault, part
 from bgpd.datastore.resources.usage import DIRECTORY, block_of_key
 from bgpd.datastore.resources.writing import (
     Birth,
@@ -134,25 +135,26 @@ class ObjectStore:
             return True
         raise ObjectRefusal(f"{one.kind.name} {one.name}: others keep changing it; try again")
 
-    async def set_field(self, kind: Kind, name: str, field: str, value: Json, birth: Birth) -> None:
-        """Write one field of a spec, None = take it out; the rest stays as it is."""
+    async def edit(self, kind: Kind, name: str, edit: Callable[[Document], Document], birth: Birth) -> Stored:
+        """Change the spec of an object, a new one if there is none; return what is stored then.
+
+        The rest of the object stays as it is. Raises ObjectRefusal.
+        """
         for _ in range(ATTEMPTS):
             former = await self.get(kind, name)
             document = former.document if former is not None else created(_blank(kind, name), birth)
-            spec = {key: one for key, one in part(document, "spec").items() if key != field}
-            if value is not None:
-                spec[field] = value
-            made = {**document, "spec": spec}
+            made = {**document, "spec": edit(dict(part(document, "spec")))}
             faults = list(faults_of_update(kind, made, made))
             if faults:
                 raise ObjectRefusal(*(f"{kind.name} {name}: {fault}" for fault in faults))
+            if former is not None and made == former.document:
+                return former
             try:
-                if former is None or made != former.document:
-                    revision = former.revision if former is not None else 0
-                    await self._store.put_if(kind.key(self._prefix, name), encode(made), revision)
+                revision = former.revision if former is not None else 0
+                revision = await self._store.put_if(kind.key(self._prefix, name), encode(made), revision)
             except Conflict:
                 continue
-            return
+            return Stored(kind, name, made, revision)
         raise ObjectRefusal(f"{kind.name} {name}: others keep changing it; try again")
 
     async def _change(self, one: Written, verb: Verb, birth: Birth) -> _Change:

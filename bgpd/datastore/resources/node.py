@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from bgpd.datastore.resources.shapes import Document, Fault, Field, Opaque, Rows, Table
+from bgpd.datastore.resources.shapes import Document, Fault, Field, Opaque, Rows, Table, part
 from bgpd.datastore.resources.values import ASN, TEXT, address_leaf, host_leaf
 
 _KEPT: Final = Field(Opaque(), is_kept=True)
@@ -40,3 +40,9 @@ def check(spec: Document) -> Iterator[Fault]:
     """Yield what is wrong across fields."""
     if spec.get("bgp") == {}:
         yield Fault("spec.bgp", "is empty; expected an address or an AS number in it, or no bgp at all")
+
+
+def with_addresses(spec: Document, ipv4: str, ipv6: str, asn: int) -> Document:
+    """Return a spec with addresses and AS number; one that is empty or 0 stays as it is."""
+    given: Document = {"ipv4Address": ipv4, "ipv6Address": ipv6, "asNumber": asn}
+    return {**spec, "bgp": {**part(spec, "bgp"), **{name: value for name, value in given.items() if value}}}

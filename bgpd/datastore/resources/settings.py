@@ -98,3 +98,9 @@ def current(setting: Setting, *specs: Document) -> str:
         if spec.get(setting.field) is not None:
             return setting.shown(spec[setting.field])
     return setting.shown(setting.default)
+
+
+def edited(setting: Setting, value: Json, spec: Document) -> Document:
+    """Return a spec with a setting, None = without it."""
+    rest = {name: one for name, one in spec.items() if name != setting.field}
+    return rest if value is None else {**rest, setting.field: value}
