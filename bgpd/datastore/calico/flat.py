@@ -12,7 +12,7 @@ from bgpd.addresses import format_address
 from bgpd.config.model import IpipMode, LogLevel, NextHopMode
 from bgpd.datastore.calico import documents, values
 from bgpd.datastore.calico.model import Node, Peer, Pool, Settings
-from bgpd.datastore.calico.values import SecretRef, UnreadableError
+from bgpd.datastore.calico.values import MAX_RESTART_TIME, SecretRef, UnreadableError
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import Asn, BgpIdentifier
 
@@ -190,6 +190,7 @@ def _peer(key: str, name: str, value: bytes) -> Peer:
     port = str(document.port or named_port or 0)
     if not (port.isascii() and port.isdigit()):
         raise UnreadableError("port", "a port, 1 to 65535")
+    restart_time = values.duration(document.restart_time, "restart_time")
     return Peer(
         f"{key} {format_address(address)}",
         address=address,
@@ -201,10 +202,10 @@ def _peer(key: str, name: str, value: bytes) -> Peer:
         keeps_external_next_hop=bool(document.keep_next_hop) and not document.next_hop_mode,
         # A password that stands in etcd itself names no secret; such a session cannot be signed, so it stays down
         password=SecretRef(f"{key} {name}", "password") if document.password else None,
-        restart_time=values.duration(document.restart_time, "restart_time"),
+        restart_time=None if restart_time is None else min(restart_time, MAX_RESTART_TIME),
         keepalive_time=values.duration(document.keepalive_time, "keepalive_time"),
-        allow_own_as=document.num_allow_local_as or 0,
-        ttl_security=document.ttl_security or 0,
+        allow_own_as=values.within(document.num_allow_local_as, 255, "num_allow_local_as"),
+        ttl_security=values.within(document.ttl_security, 254, "ttl_security"),
         reachable_by=document.reachable_by or "",
         filters=tuple(document.filters or ()),
         is_reversed=False,

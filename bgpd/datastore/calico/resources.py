@@ -23,12 +23,10 @@ from bgpd.datastore.calico.model import (
     Settings,
 )
 from bgpd.datastore.calico.selectors import SelectorError, compiled
-from bgpd.datastore.calico.values import Cidr, SecretRef, UnreadableError
+from bgpd.datastore.calico.values import MAX_RESTART_TIME, Cidr, SecretRef, UnreadableError
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
 
 Word = TypeVar("Word")
-
-MAX_RESTART_TIME: Final = 4095  # seconds, 12 bits (RFC 4724 section 3)
 
 _IPIP: Final = {"Never": IpipMode.NEVER, "Always": IpipMode.ALWAYS, "CrossSubnet": IpipMode.CROSS_SUBNET}
 _VXLAN: Final = {"Never": False, "Always": True, "CrossSubnet": True}
@@ -135,8 +133,8 @@ def peer(name: str, value: bytes) -> Peer:
         password=_secret(spec.password, "spec.password"),
         restart_time=_restart_time(spec.max_restart_time, "maxRestartTime", words),
         keepalive_time=values.duration(spec.keepalive_time, "spec.keepaliveTime"),
-        allow_own_as=_within(spec.num_allowed_local_as_numbers, 255, "spec.numAllowedLocalASNumbers"),
-        ttl_security=_within(spec.ttl_security, 254, "spec.ttlSecurity"),
+        allow_own_as=values.within(spec.num_allowed_local_as_numbers, 255, "spec.numAllowedLocalASNumbers"),
+        ttl_security=values.within(spec.ttl_security, 254, "spec.ttlSecurity"),
         reachable_by=spec.reachable_by or "",
         filters=tuple(spec.filters or ()),
         is_reversed=True if reverse is None else reverse,
@@ -279,12 +277,4 @@ def _priority(value: int | None, where: str) -> int:
         return 1024
     if not 1 <= value < filters.HIGHEST_PRIORITY:
         raise UnreadableError(where, f"a number from 1 to {filters.HIGHEST_PRIORITY - 1}")
-    return value
-
-
-def _within(value: int | None, most: int, where: str) -> int:
-    if value is None:
-        return 0
-    if not 0 <= value <= most:
-        raise UnreadableError(where, f"a number from 0 to {most}")
     return value

@@ -14,6 +14,8 @@ from bgpd.identity import Asn, BgpIdentifier, parse_asn, parse_identifier
 
 Cidr = tuple[Family, bytes]
 
+MAX_RESTART_TIME: Final = 4095  # seconds, 12 bits (RFC 4724 section 3)
+
 _UNITS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ns": 1e-9}
 _DURATION: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|m|s|us|µs|μs|ns)")
 _MOST_SECONDS: Final = 1 << 31
@@ -144,6 +146,15 @@ def port_number(value: int, where: str) -> int:
     """Return a TCP port."""
     if not 1 <= value <= 65535:
         raise UnreadableError(where, "a port, 1 to 65535")
+    return value
+
+
+def within(value: int | None, most: int, where: str) -> int:
+    """Return a number from 0 on; 0 where there is none."""
+    if value is None:
+        return 0
+    if not 0 <= value <= most:
+        raise UnreadableError(where, f"a number from 0 to {most}")
     return value
 
 
