@@ -278,3 +278,12 @@ def test_next_hops_that_change_again_before_the_first_job_ran_end_up_right(monke
         run(job)
     assert {candidates[0].next_hop.metric for candidates in bench.loc_rib.table.values()} == {20}
     assert len(set(bench.rib.table.values())) == 1
+
+
+def test_a_kept_table_has_the_index_of_a_link_that_was_made_again() -> None:
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS[:1])
+    bench.rib.mark_stale()
+    bench.rib.renegotiate(negotiated(), 7)
+    list(bench.rib.evaluate_again(bench.importer))
+    assert bench.rib.table[KEYS[0]].next_hop.interface == 7
