@@ -105,6 +105,8 @@ def main(arguments: list[str]) -> int:
         return 2
     recorder = Recorder()
     status = pytest.main([str(_TESTS), "-q", "-p", "no:cacheprovider", "--rootdir", str(_ROOT)], plugins=[recorder])
+    if status == pytest.ExitCode.INTERRUPTED:
+        return int(status)  # what did not run would read as failed
     target.write_text(report(recorder, versions))
     print(f"written: {target}")
     return int(status)
