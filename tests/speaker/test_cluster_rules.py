@@ -5,12 +5,15 @@ from random import Random
 
 import pytest
 
-from bgpd.addresses import parse_prefix
+from bgpd.addresses import parse_address, parse_prefix
 from bgpd.config import Resolved
 from bgpd.families import IPV4_UNICAST
+from bgpd.kernel import KernelSettings, Pool, Programmer
 from bgpd.speaker import Speaker
+from bgpd.speaker.forwarding import Forwarding
 from tests.support.calico import Etcd, local
 from tests.support.cluster import Cluster
+from tests.support.routes import a_path
 
 _TEXT = '[kernel]\nenabled = false\n[http]\nlisten = ""\n'
 BLOCK, ADDRESS = parse_prefix("10.65.3.64/26")[1], parse_prefix("10.65.3.70/32")[1]
@@ -200,3 +203,25 @@ def test_the_keepalive_time_of_a_peer_holds(make: Make) -> None:
     before = sum(session.counts.received)
     nodes.loop.run_for(20)
     assert 9 <= sum(session.counts.received) - before <= 14
+
+
+class _SilentKernel:
+    """A kernel that is asked for its settings alone."""
+
+    def __init__(self) -> None:
+        self.settings = KernelSettings()
+        self.on_written: list[object] = []
+
+
+def test_a_route_that_is_not_written_says_whose_business_it_is() -> None:
+    etcd = Etcd()
+    etcd.node("w1", "10.0.0.1/24")
+    etcd.pool("pods", "10.65.0.0/16", vxlanMode="Always")
+    config = etcd.config(local('[http]\nlisten = ""\n')).resolved
+    pools = [Pool(one.family, one.prefix, is_programmed=one.is_programmed) for one in config.pools]
+    hop = parse_address("10.0.0.2")
+    rules = Programmer(pools, (), tunnel=0, ecmp=16, metric=0, encrypted=frozenset({hop}))
+    forwarding = Forwarding(_SilentKernel(), rules, lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
+    for prefix, reason in (("10.65.3.64/26", "its pool is programmed by another agent"), ("10.9.0.0/16", "WireGuard")):
+        path, key = a_path(prefix, next_hop="10.0.0.2")
+        assert reason in forwarding.why_not(IPV4_UNICAST, key, (path,))

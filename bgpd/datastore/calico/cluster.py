@@ -72,7 +72,7 @@ class Cluster:
     def __init__(self, node: str, prefix: str = "/calico") -> None:
         self._name = node
         self._prefix = prefix
-        self._keys: set[str] = set()  # those that concern us
+        self._keys: dict[str, int] = {}  # those that concern us, with their values' hashes: a list repeats most
         self._problems: dict[str, Problem] = {}
         self._nodes: _Table[Node] = _Table()  # of both layouts
         self._resource_nodes: dict[str, Node] = {}
@@ -97,7 +97,10 @@ class Cluster:
         found = place(key, self._prefix)
         if found is None:
             return None
-        self._keys.add(key)
+        seen = hash(value)
+        if self._keys.get(key) == seen:
+            return self._problems.get(key)
+        self._keys[key] = seen
         try:
             self._take(key, found, value)
         except UnreadableError as error:
@@ -108,7 +111,7 @@ class Cluster:
 
     def delete(self, key: str) -> None:
         """Forget a key."""
-        self._keys.discard(key)
+        self._keys.pop(key, None)
         self._problems.pop(key, None)
         found = place(key, self._prefix)
         if found is not None:
@@ -116,7 +119,7 @@ class Cluster:
 
     def replace(self, snapshot: Mapping[str, bytes]) -> tuple[Problem, ...]:
         """Take a whole list: what is not in it is gone. Return why some of it cannot be used."""
-        for key in self._keys - snapshot.keys():
+        for key in self._keys.keys() - snapshot.keys():
             self.delete(key)
         problems = (self.put(key, value) for key, value in snapshot.items())
         return tuple(problem for problem in problems if problem is not None)

@@ -137,6 +137,17 @@ def test_a_whole_list_takes_away_what_is_not_in_it() -> None:
     assert len(found.pools) == 1  # its last good value
 
 
+def test_a_list_that_repeats_a_value_repeats_its_fault() -> None:
+    cluster = Cluster("w1")
+    snapshot = {key("nodes", "w1"): document({"bgp": {"ipv4Address": "10.0.0.1/24"}}), key("ippools", "p"): b"{"}
+    first = cluster.replace(snapshot)
+    assert cluster.replace(snapshot) == first != ()
+    assert cluster.replace({key("nodes", "w1"): b"{", key("ippools", "p"): b"{"})[0].key == key("nodes", "w1")
+    assert not cluster.resolve(local(), Files()).is_waiting
+    assert cluster.replace({}) == ()
+    assert cluster.replace(snapshot) == first
+
+
 def test_keys_that_do_not_concern_us_are_passed_over() -> None:
     cluster = Cluster("w1")
     for name in (
