@@ -17,6 +17,7 @@ from bgpd.api.rows import (
     PeerDetail,
     PeerRow,
     PolicyTrial,
+    Proposal,
     RouteRow,
     StatusRow,
 )
@@ -126,8 +127,8 @@ class Operations(Glance, Protocol):
     async def cluster(self) -> ClusterView: ...
 
     async def reload(self) -> Outcome: ...
-    async def plan(self, text: str, file: str) -> Outcome:
-        """Return what a reload with another text of the configuration would do. file: for messages, relative paths."""
+    async def plan(self, proposal: Proposal) -> Outcome:
+        """Return what a proposal would do if it were the configuration."""
 
     def drain(self, peer: str, wait: float) -> Outcome:
         """Take a peer out, or the node if peer is empty: its routes are a last resort first, for so many seconds."""

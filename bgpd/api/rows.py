@@ -359,6 +359,18 @@ class StatusRow(Struct, frozen=True):
     datastore: DatastoreRow | None = None
 
 
+class Proposal(Struct, frozen=True):
+    """Something else to be configured.
+
+    text: of the file, None = as it is. file: its path, for messages and relative paths. changes: keys of etcd and their
+    new values, None = gone.
+    """
+
+    file: str = ""
+    text: str | None = None
+    changes: dict[str, str | None] = {}
+
+
 class Outcome(Struct, frozen=True):
     """What a command did, line by line; empty = nothing had to change."""
 

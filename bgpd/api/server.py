@@ -18,7 +18,7 @@ from bgpd.addresses import parse_prefix
 from bgpd.api.metrics import expose
 from bgpd.api.operations import Glance, Operations, Refused, RouteQuery, Row, Slice
 from bgpd.api.policy_queries import parse_policy_query
-from bgpd.api.rows import Failure, PeerList
+from bgpd.api.rows import Failure, PeerList, Proposal
 from bgpd.families import FAMILY_BY_NAME, Family
 
 API: Final = "/api/v1"
@@ -161,7 +161,11 @@ class Server:
         return web.Response(body=body, content_type=_JSON)
 
     async def _diff(self, request: web.Request) -> web.Response:
-        return _answer(await self._operations.plan(await request.text(), request.query.get("file", "")))
+        try:
+            proposal = msgspec.json.decode(await request.read(), type=Proposal)
+        except msgspec.DecodeError as error:
+            raise Refused(400, f"no proposal: {error}", "see Proposal in bgpd/api/rows.py") from error
+        return _answer(await self._operations.plan(proposal))
 
     async def _reload(self, _: web.Request) -> web.Response:
         return _answer(await self._operations.reload())

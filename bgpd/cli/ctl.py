@@ -17,9 +17,20 @@ import msgspec
 import typer
 
 import bgpd
-from bgpd.api.rows import ClusterView, Explanation, FibRow, Outcome, PeerDetail, PeerList, RouteRow, StatusRow
+from bgpd.api.rows import (
+    ClusterView,
+    Explanation,
+    FibRow,
+    Outcome,
+    PeerDetail,
+    PeerList,
+    Proposal,
+    RouteRow,
+    StatusRow,
+)
 from bgpd.cli import cluster_settings, ipam, node, policy, resources, show, version
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
+from bgpd.cli.etcd_options import ConfigOption, EndpointsOption
 from bgpd.cli.output import (
     DEGRADED,
     SOCKET_VARIABLE,
@@ -37,6 +48,8 @@ PAGE: Final = 1000  # rows laid out together, and how many a table shows unless 
 _LOOK: Final = 0.1  # seconds between looks at what is waited for
 _CLICK_USAGE: Final = 2  # what typer exits with for a wrong command line
 _WRONG_REQUEST: Final = (400, 404)  # HTTP status of a request for something that there is not
+
+_APPLIED_HELP: Final = f"What `apply -f` takes: {resources.FILES_HELP}"
 
 Answer = TypeVar("Answer")
 
@@ -65,6 +78,9 @@ LimitOption = Annotated[
     typer.Option(
         "--limit", min=0, help=f"Rows at most, 0 = all.  [default: {PAGE} in a table, else all]", show_default=False
     ),
+]
+OptionalFileArgument = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="A changed bgp.toml.", show_default=False)
 ]
 OptionalPeerArgument = Annotated[
     str, typer.Argument(metavar="[PEER]", help="Name of the peer; none: the whole node.", show_default=False)
@@ -265,16 +281,29 @@ def check(file: Annotated[Path, typer.Argument(metavar="FILE", help="A bgp.toml.
 
 @app.command()
 def diff(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A changed bgp.toml.")],
+    file: OptionalFileArgument = None,
+    applied: Annotated[list[str] | None, typer.Option("--apply", help=_APPLIED_HELP, show_default=False)] = None,
+    deleted: Annotated[
+        list[str] | None, typer.Option("--delete", help="What `delete -f` takes.", show_default=False)
+    ] = None,
+    endpoints: EndpointsOption = "",
+    config: ConfigOption = None,
     output: OutputOption = Output.TABLE,
     socket: SocketOption = DEFAULT_SOCKET,
 ) -> None:
-    """Show what a reload with FILE would do: which sessions reset, which routes change. Nothing is changed."""
+    """Show what a reload with FILE, or objects applied to or deleted from etcd, would do to this node.
+
+    Which sessions reset, which routes change. Nothing is changed.
+    """
+    if file is None and not applied and not deleted:
+        raise typer.BadParameter("give a FILE, or objects with --apply or --delete")
     try:
-        text = file.read_text()
+        text = file.read_text() if file is not None else None
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} cannot be read: {error}") from error
-    outcome = Client(socket).command("diff", Outcome, {"file": str(file.absolute())}, text)
+    changes = resources.rehearse(applied or [], deleted or [], endpoints, config) if applied or deleted else {}
+    proposal = Proposal("" if file is None else str(file.absolute()), text, changes)
+    outcome = Client(socket).command("diff", Outcome, text=msgspec.json.encode(proposal).decode())
     print_answer(outcome, output, lambda: "\n".join(outcome.done))
 
 

@@ -21,6 +21,7 @@ from bgpd.api.rows import (
     PeerDetail,
     PeerRow,
     PolicyTrial,
+    Proposal,
     RouteRow,
     StatusRow,
 )
@@ -31,6 +32,7 @@ from bgpd.cli.logs import LEVELS, Threshold
 from bgpd.cli.notify import Notifier
 from bgpd.config import Changes, ConfigError, Resolved
 from bgpd.datastore.source import ConfigSource
+from bgpd.datastore.store import StoreError
 from bgpd.errors import Cease, CeaseSubcode
 from bgpd.messages.notification import administrative, hard_reset
 from bgpd.speaker import Speaker
@@ -167,12 +169,15 @@ class SpeakerOperations:
             _log.info("configuration reloaded", changes=_shortened(lines))
             return Outcome(tuple(lines) or ("nothing has changed",))
 
-    async def plan(self, text: str, file: str) -> Outcome:
-        """Return what a reload with another text would do."""
+    async def plan(self, proposal: Proposal) -> Outcome:
+        """Return what a proposal would do if it were the configuration."""
+        values = {key: None if value is None else value.encode() for key, value in proposal.changes.items()}
         try:
-            config = await self._source.plan(text, file)
+            config = await self._source.plan(proposal.text, proposal.file, values)
+        except StoreError as error:
+            raise Refused(503, str(error), error.hint) from error
         except ConfigError as error:
-            raise Refused(422, str(error), "mend the file") from error
+            raise Refused(422, str(error), "mend it and try again") from error
         return Outcome(tuple(await plan(self._speaker, config)) or ("nothing would change",))
 
     def drain(self, peer: str, wait: float) -> Outcome:

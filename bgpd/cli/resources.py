@@ -129,6 +129,32 @@ def get(
         raise typer.Exit(DEGRADED)
 
 
+def rehearse(applied: list[str], deleted: list[str], endpoints: str, config: Path | None) -> dict[str, str | None]:
+    """Return the keys that ``apply`` and ``delete`` would write, with their values, None = deleted."""
+    from bgpd.datastore.object_store import ObjectRefusal, ObjectStore
+    from bgpd.datastore.rehearsal import Rehearsal
+    from bgpd.datastore.resources.writing import Verb
+
+    asked = [(Verb.APPLY, one) for one in (read_files(applied) if applied else ())]
+    asked += [(Verb.DELETE, one) for one in (read_files(deleted) if deleted else ())]
+
+    async def act(client: "Etcd", prefix: str) -> "tuple[dict[str, str | None], list[str]]":
+        rehearsal = Rehearsal(client)
+        store = ObjectStore(rehearsal, prefix)
+        refusals: list[str] = []
+        for verb, one in asked:
+            try:
+                await store.write(one, verb, birth())
+            except ObjectRefusal as refusal:
+                refusals += [f"{one.place}: {reason}" for reason in refusal.reasons]
+        return rehearsal.changes(), refusals
+
+    changes, refusals = with_etcd(endpoints, config, act)
+    if refusals:
+        raise refuse(refusals)
+    return changes
+
+
 COMMANDS: Final = (create, apply, replace, delete, get)
 
 

@@ -17,7 +17,7 @@ from bgpd.config import Config, ConfigError, Problem, Resolved, load, parse
 from bgpd.datastore.following import Following
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.source import KeyProblem, SourceState
-from bgpd.datastore.store import Batch, Snapshot, StoreError, WatchedStore
+from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError, WatchedStore
 
 GATHER: Final = 0.01  # from a change until it is looked at
 SPACING: Final = 0.1  # at least, between two looks
@@ -74,6 +74,7 @@ class ClusterSource:
     ) -> None:
         self.state = SourceState("etcd", endpoint=store.endpoint, waiting="etcd has not answered yet")
         self._path = path
+        self._store = store
         self._model = model
         self._secrets = secrets
         self._local: Config | None = None
@@ -116,11 +117,17 @@ class ClusterSource:
         self._current = config
         return config
 
-    async def plan(self, text: str, file: str) -> Resolved:
-        """Return what another file would mean with the cluster as it is. Raises ConfigError."""
+    async def plan(self, text: str | None, file: str, changes: Mapping[str, bytes | None]) -> Resolved:
+        """Return what another file and changed keys would mean. Raises ConfigError, StoreError."""
+        if bad := [key for key in changes if key in self.state.problems]:
+            why = "cannot be used as it is now, so nothing can be compared with it; mend it first"
+            raise ConfigError(tuple(Problem("etcd", key, why) for key in bad))
+        assert self._local is not None  # ``start`` has read it
+        local = self._local if text is None else parse(text, file)
         async with self._resolving:
+            former = {key: await self._store.get(key) for key in changes}
             loop = asyncio.get_running_loop()
-            outcome = await loop.run_in_executor(None, self._model.resolve, parse(text, file), self._secrets)
+            outcome = await loop.run_in_executor(None, self._rehearse, local, changes, former)
         if outcome.is_waiting:
             raise ConfigError((Problem(file, "etcd", outcome.is_waiting),))
         return outcome.resolved
@@ -206,16 +213,31 @@ class ClusterSource:
                 )
                 continue
             for key, value in news.changes:
-                fault = None
-                if value is None:
-                    self._model.delete(key)
-                else:
-                    fault = self._model.put(key, value)
+                fault = self._put(key, value)
                 problems.pop(key, None)
                 if fault is not None:
                     problems[key] = KeyProblem(fault.key, fault.why)
         assert self._local is not None  # ``start`` has read it
         return self._model.resolve(self._local, self._secrets)
+
+    def _rehearse(
+        self, local: Config, changes: Mapping[str, bytes | None], former: Mapping[str, Entry | None]
+    ) -> Outcome:
+        """Ask the model with some keys changed, and change them back; in a thread. Raises ConfigError."""
+        try:
+            faults = [fault for key, value in changes.items() if (fault := self._put(key, value)) is not None]
+            if faults:
+                raise ConfigError(tuple(Problem("etcd", fault.key, fault.why) for fault in faults))
+            return self._model.resolve(local, self._secrets)
+        finally:
+            for key, entry in former.items():
+                self._put(key, entry.value if entry is not None else None)
+
+    def _put(self, key: str, value: bytes | None) -> Fault | None:
+        if value is None:
+            self._model.delete(key)
+            return None
+        return self._model.put(key, value)
 
     def _take_problems(self, problems: dict[str, KeyProblem]) -> None:
         for key, problem in problems.items():

@@ -1,10 +1,10 @@
 """The whole configuration from bgp.toml alone; it changes when somebody asks for a reload."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from bgpd.config import Resolved, load, parse, resolve
+from bgpd.config import ConfigError, Problem, Resolved, load, parse, resolve
 from bgpd.datastore.source import SourceState
 
 
@@ -29,9 +29,11 @@ class FileSource:
         """Read the file again. Raises ConfigError."""
         return await asyncio.get_running_loop().run_in_executor(None, self._read)
 
-    async def plan(self, text: str, file: str) -> Resolved:
+    async def plan(self, text: str | None, file: str, changes: Mapping[str, bytes | None]) -> Resolved:
         """Return what a text means. Raises ConfigError."""
-        return resolve(parse(text, file), file=file)
+        if changes:
+            raise ConfigError((Problem(str(self._path), "etcd", "is missing; the keys of no cluster can be changed"),))
+        return await self.reload() if text is None else resolve(parse(text, file), file=file)
 
     async def close(self) -> None:
         """Do nothing: it holds nothing."""

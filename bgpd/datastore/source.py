@@ -4,7 +4,7 @@ A source never gives half of one: what it cannot read, parse or resolve leaves t
 ``state`` says why.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -60,8 +60,11 @@ class ConfigSource(Protocol):
     async def reload(self) -> Resolved:
         """Read again what does not tell of its changes, and return the whole. Raises ConfigError."""
 
-    async def plan(self, text: str, file: str) -> Resolved:
-        """Return what ``reload`` would with another text in the file, and change nothing. Raises ConfigError."""
+    async def plan(self, text: str | None, file: str, changes: Mapping[str, bytes | None]) -> Resolved:
+        """Return what another text in the file, None = as it is, and changed keys would mean, and change nothing.
+
+        Raises ConfigError, StoreError.
+        """
 
     async def close(self) -> None:
         """Let go of everything."""

@@ -55,6 +55,9 @@ class WatchedStore(Protocol):
     def endpoint(self) -> str:
         """The member that is asked, empty before the first request."""
 
+    async def get(self, key: str) -> Entry | None:
+        """Return a key's value, None = there is no such key."""
+
     async def snapshot(self, prefixes: Iterable[str]) -> Snapshot:
         """Return all keys under the prefixes, all at one revision."""
 

@@ -283,6 +283,12 @@ def test_a_changed_file_is_shown_and_reloaded_with_the_cluster(calico: CalicoDae
     assert "network 192.0.2.0/24: announced" in planned.stdout.splitlines()
     assert "reset" not in planned.stdout
     assert one.ctl("diff", str(calico.file(1))).stdout.strip() == "nothing would change"
+    objects = calico.directory / "objects.yaml"
+    spec = {"asNumber": 64999, "listenPort": calico.port}
+    objects.write_text(json.dumps(resource("BGPConfiguration", "default", spec)))
+    tried = one.ctl("diff", "--apply", str(objects), "--etcd-endpoints", calico.etcd.members[0].url)
+    assert "reset" in tried.stdout
+    assert (one.status().asn, one.peer().flaps) == (64512, 0)
     calico.file(1, '[[network]]\nprefix = "192.0.2.0/24"\n')
     reloaded = one.ctl("reload")
     assert reloaded.stdout == planned.stdout

@@ -220,3 +220,21 @@ async def test_a_reload_reads_the_file_and_the_secrets_again(follow: Follow) -> 
     one.store.change("c", "10.0.0.3")
     await one.until(lambda: one.peers == ["b", "c"])
     assert len(one.seen[-1].networks) == 1
+
+
+async def test_changed_keys_are_tried_and_leave_no_trace(follow: Follow) -> None:
+    one = follow(MemoryStore(us="64512", b="10.0.0.2"))
+    await one.until(lambda: one.source.state.is_connected and bool(one.seen))
+    source = one.source
+    planned = await source.plan(None, "", {"/c/b": None, "/c/c": b"10.0.0.3"})
+    assert [peer.name for peer in planned.peers] == ["c"]
+    with_network = LOCAL + '[[network]]\nprefix = "10.65.0.0/24"\n'
+    assert len((await source.plan(with_network, "x.toml", {})).networks) == 1
+    with pytest.raises(ConfigError, match="etcd: /c/b: expected an address"):
+        await source.plan(None, "", {"/c/b": b"nonsense", "/c/d": b"10.0.0.4"})
+    assert (await source.plan(None, "", {})).peers == one.seen[-1].peers
+    assert len(one.seen) == 1
+    one.store.change("b", "broken")
+    await one.until(lambda: bool(source.state.problems))
+    with pytest.raises(ConfigError, match="mend it first"):
+        await source.plan(None, "", {"/c/b": b"10.0.0.9"})

@@ -13,7 +13,7 @@ from bgpd.config import Config, Resolved, resolve
 from bgpd.config.model import PeerTable
 from bgpd.datastore.cluster_source import Secrets
 from bgpd.datastore.source import KeyProblem
-from bgpd.datastore.store import Batch, Snapshot, StoreError
+from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError
 
 
 class MemoryStore:
@@ -26,6 +26,10 @@ class MemoryStore:
         self.failing: StoreError | None = None
         self.lists = 0
         self._watch: asyncio.Queue[Batch | StoreError] = asyncio.Queue()
+
+    async def get(self, key: str) -> Entry | None:
+        """Return a value."""
+        return Entry(self.values[key], self.revision) if key in self.values else None
 
     async def snapshot(self, prefixes: Iterable[str]) -> Snapshot:
         """Return all there is."""

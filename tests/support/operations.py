@@ -24,6 +24,7 @@ from bgpd.api.rows import (
     PeerRow,
     PolicyStep,
     PolicyTrial,
+    Proposal,
     RouteRow,
     StatusRow,
 )
@@ -145,9 +146,9 @@ class Answers:
         down = ClusterSessionRow("worker-1", "172.18.4.13", "Active", "worker-2", "172.18.4.14", "", "dead", "Refused")
         return ClusterView(nodes, (up, down), 1)
 
-    async def plan(self, text: str, file: str) -> Outcome:
-        if "nonsense" in text:
-            raise Refused(422, f"{file}: nonsense: unknown key", "mend the file")
+    async def plan(self, proposal: Proposal) -> Outcome:
+        if "nonsense" in (proposal.text or ""):
+            raise Refused(422, f"{proposal.file}: nonsense: unknown key", "mend the file")
         return Outcome(("peer tor-r2: reset, as asn changed",))
 
     async def reload(self) -> Outcome:
