@@ -246,13 +246,17 @@ async def _may_pass(store: "ObjectStore", one: "Written", verb: "Verb", refusals
 
 async def _do(store: "ObjectStore", verb: "Verb", chosen: "list[Written]") -> "tuple[list[Written], list[str]]":
     """Return what was done, and why the rest was not."""
-    from bgpd.datastore.object_store import ObjectRefusal
+    from bgpd.datastore.object_store import NotFound, ObjectRefusal
+    from bgpd.datastore.resources.writing import Verb
 
     done: list[Written] = []
     for one in chosen:
         try:
             await store.write(one, verb, birth())
         except ObjectRefusal as refusal:
+            if verb is Verb.DELETE and isinstance(refusal, NotFound):  # it went with another one
+                done.append(one)
+                continue
             return done, [f"{one.place}: {reason}" if one.place else reason for reason in refusal.reasons]
         done.append(one)
     return done, []

@@ -8,12 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from bgpd.datastore.block_release import release_blocks
+from bgpd.datastore.resources.bgp_configuration import NODE_PREFIX
 from bgpd.datastore.resources.files import Written
 from bgpd.datastore.resources.ip_pool import block_conflicts, overlaps
-from bgpd.datastore.resources.kinds import API_VERSION, IP_POOL, Kind
+from bgpd.datastore.resources.kinds import API_VERSION, BGP_CONFIGURATION, BGP_PEER, IP_POOL, NODE, Kind
 from bgpd.datastore.resources.old import stored_name
 from bgpd.datastore.resources.shapes import Document, Fault, part
-from bgpd.datastore.resources.usage import DIRECTORY, block_of_key
+from bgpd.datastore.resources.usage import DIRECTORY, block_of_key, contains
+from bgpd.datastore.resources.values import network
 from bgpd.datastore.resources.writing import (
     Birth,
     Verb,
@@ -125,7 +128,7 @@ class ObjectStore:
             try:
                 if change.document is None:
                     assert former is not None  # only what is there is deleted
-                    await self._store.delete_if(key, former.revision)
+                    await self._store.delete_if(key, await self._emptied(former))
                 elif former is None or change.document != former.document:
                     await self._store.put_if(key, encode(change.document), former.revision if former else 0)
                 else:
@@ -177,6 +180,34 @@ class ObjectStore:
         if faults:
             raise ObjectRefusal(*(f"{title}: {fault}" for fault in faults))
         return _Change(name, made, former)
+
+    async def _emptied(self, going: Stored) -> int:
+        """Take away what goes with an object, as calicoctl does; return the object's revision then. Raises Conflict.
+
+        A pool is disabled and its blocks are released; with a node go its blocks, its own settings and peers.
+        """
+        if going.kind is IP_POOL:
+            return await self._emptied_pool(going)
+        if going.kind is NODE:
+            await release_blocks(self._store, self._prefix, lambda _, node: node == going.name)
+            peers, _ = await self.all_of(BGP_PEER)
+            settings = await self.get(BGP_CONFIGURATION, f"{NODE_PREFIX}{going.name}")
+            own = [peer for peer in peers if peer.spec.get("node") == going.name]
+            for one in own if settings is None else [*own, settings]:
+                await self._store.delete_if(one.kind.key(self._prefix, one.name), one.revision)
+        return going.revision
+
+    async def _emptied_pool(self, pool: Stored) -> int:
+        revision = pool.revision
+        if not pool.spec.get("disabled"):
+            disabled = {**pool.document, "spec": {**pool.spec, "disabled": True}}
+            revision = await self._store.put_if(pool.kind.key(self._prefix, pool.name), encode(disabled), revision)
+        try:
+            whole = network(pool.spec.get("cidr"))
+        except ValueError:
+            return revision  # no block can be in it
+        await release_blocks(self._store, self._prefix, lambda block, _: contains(whole, block))
+        return revision
 
     async def _name(self, one: Written) -> str:
         if one.old is None:

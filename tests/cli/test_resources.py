@@ -247,3 +247,50 @@ def test_etcd_is_found_by_a_configuration_file(
     file.write_text(f'[etcd]\nendpoints = ["{cluster.members[0].url}"]\nprefix = "/other"\n')
     site.done("create", "-f", site.file(NODE), "--config", str(file))
     assert site.listed() == ["/other/resources/v3/projectcalico.org/nodes/worker-3"]
+
+
+HOST = "/calico/ipam/v2/host"
+BLOCKS = "/calico/ipam/v2/assignment/ipv4/block"
+
+
+def _put_block(site: Site, node: str, block: str, *, used: bool) -> None:
+    site.put(f"{HOST}/{node}/ipv4/block/{block}", '{"state":"confirmed"}')
+    contents = {"affinity": f"host:{node}", "allocations": [0 if used else None], "deleted": False}
+    site.put(f"{BLOCKS}/{block}", json.dumps(contents))
+
+
+def test_the_blocks_of_a_pool_go_with_it(site: Site) -> None:
+    site.done("create", "-f", site.file(POOL))
+    _put_block(site, "n1", "10.65.1.0-26", used=False)
+    _put_block(site, "n2", "10.65.2.0-26", used=True)
+    _put_block(site, "n1", "10.66.0.0-26", used=True)
+    site.done("delete", "ippool", "pods-v4")
+    assert site.listed() == [
+        f"{BLOCKS}/10.65.2.0-26",
+        f"{BLOCKS}/10.66.0.0-26",
+        f"{HOST}/n1/ipv4/block/10.66.0.0-26",
+    ]
+    assert site.stored(f"{BLOCKS}/10.65.2.0-26") == {"affinity": None, "allocations": [0], "deleted": False}
+
+
+def test_with_a_node_go_its_blocks_its_settings_and_its_peers(site: Site) -> None:
+    own = changed(PEER, {"metadata.name": "own", "spec.node": "worker-3", "spec.nodeSelector": None})
+    file = site.file(NODE, own, PEER)
+    site.done("create", "-f", file)
+    site.done("config", "set", "logLevel", "debug", "--node", "worker-3")
+    _put_block(site, "worker-3", "10.65.1.0-26", used=False)
+    _put_block(site, "worker-33", "10.65.2.0-26", used=False)
+    assert site.done("delete", "-f", site.file(NODE, own)) == "Successfully deleted 2 resource(s)\n"
+    assert site.listed() == [
+        f"{BLOCKS}/10.65.2.0-26",
+        f"{HOST}/worker-33/ipv4/block/10.65.2.0-26",
+        f"{RESOURCES}/bgppeers/tor-r2",
+    ]
+
+
+def test_a_block_that_another_node_has_taken_stays_its(site: Site) -> None:
+    site.done("create", "-f", site.file(NODE))
+    _put_block(site, "other", "10.65.1.0-26", used=False)
+    site.put(f"{HOST}/worker-3/ipv4/block/10.65.1.0-26", "")
+    site.done("delete", "node", "worker-3")
+    assert site.listed() == [f"{BLOCKS}/10.65.1.0-26", f"{HOST}/other/ipv4/block/10.65.1.0-26"]

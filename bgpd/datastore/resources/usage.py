@@ -103,7 +103,7 @@ def pools(found: Iterable[BlockUse], specs: Iterable[tuple[str, Document]]) -> t
     outside = []
     for block in found:
         for name, cidr in ranges:
-            if _contains(cidr, block.cidr):
+            if contains(cidr, block.cidr):
                 inside[name].append(block)
                 break
         else:
@@ -133,6 +133,13 @@ def address(values: Mapping[str, bytes], prefix: str, wanted: str) -> AddressUse
         noted = {name: str(text) for name, text in part(about, "secondary").items()}
         return AddressUse(found[0], text(about, "handle_id"), noted)
     return None
+
+
+def contains(outer: Network, inner: Network) -> bool:
+    """Is a range inside another, or the same?"""
+    if isinstance(outer, ipaddress.IPv4Network):
+        return isinstance(inner, ipaddress.IPv4Network) and inner.subnet_of(outer)
+    return isinstance(inner, ipaddress.IPv6Network) and inner.subnet_of(outer)
 
 
 def _block(cidr: Network, affinity: tuple[str, str] | None, document: Document) -> BlockUse:
@@ -179,9 +186,3 @@ def _order(cidr: Network) -> tuple[int, int, int]:
 
 def _by_range(pool: tuple[str, Network]) -> tuple[int, int, int]:
     return _order(pool[1])
-
-
-def _contains(outer: Network, inner: Network) -> bool:
-    if isinstance(outer, ipaddress.IPv4Network):
-        return isinstance(inner, ipaddress.IPv4Network) and inner.subnet_of(outer)
-    return isinstance(inner, ipaddress.IPv6Network) and inner.subnet_of(outer)
