@@ -1,7 +1,8 @@
 """Documents in files: YAML or JSON, several in a file, files in a directory, ``-`` for standard input.
 
 YAML as JSON has it, the way Calico's tools read it: a time, ``on`` and ``64512:77`` are texts, and a key that stands
-twice is a mistake.
+twice is a mistake. What is a number here is one for PyYAML too, which puts texts like it in quotes: what ``get`` prints
+is read as it was.
 """
 
 import re
@@ -32,8 +33,8 @@ class _Loader(yaml.SafeLoader):
 for _tag, _pattern, _first in (
     ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("int", r"[-+]?[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+", "-+0123456789"),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", "-+.0123456789"),
+    ("int", r"[-+]?(0|[1-9][0-9]*)|0x[0-9a-fA-F]+", "-+0123456789"),
+    ("float", r"([-+]?[0-9]+\.[0-9]*|\.[0-9]+)([eE][-+][0-9]+)?", "-+.0123456789"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})$"), list(_first))
 _Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile("$"), [""])
@@ -48,18 +49,22 @@ def documents(paths: Iterable[str]) -> Iterator[tuple[str, Json]]:
 
 def parse(name: str, text: str) -> Iterator[tuple[str, Json]]:
     """Yield the documents of a text. name: of its file. Raises DocumentError."""
-    loader = _Loader(text)
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            assert node is not None  # it was looked for
-            yield f"{name}:{node.start_mark.line + 1}", _value(name, node, 0)
+        yield from _parsed(name, _Loader(text))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}" if mark is not None else name
         raise DocumentError(f"{place}: not YAML: {error.problem or error.context}") from error
     except (yaml.YAMLError, RecursionError) as error:
-        raise DocumentError(f"{name}: not YAML: {error}") from error
+        raise DocumentError(f"{name}: not YAML: {str(error).splitlines()[0]}") from error
+
+
+def _parsed(name: str, loader: _Loader) -> Iterator[tuple[str, Json]]:
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            assert node is not None  # it was looked for
+            yield f"{name}:{node.start_mark.line + 1}", _value(name, node, 0)
     finally:
         loader.dispose()
 

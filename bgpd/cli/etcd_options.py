@@ -4,19 +4,16 @@ In this order: ``--etcd-endpoints``; the ``[etcd]`` of ``--config``; ``ETCD_ENDP
 ``ETCD_SCHEME``, as in Calico 2); the ``[etcd]`` of the daemon's own file; else the host itself.
 """
 
-import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 from urllib.parse import urlsplit
 
 import typer
 
 from bgpd.api.rows import Failure
-from bgpd.cli.check import quiet_grpc
 from bgpd.cli.client import Refusal
 from bgpd.cli.main import DEFAULT_CONFIG
 
@@ -45,6 +42,11 @@ ConfigOption = Annotated[
 
 def with_etcd(endpoints: str, config: Path | None, act: "Callable[[Etcd, str], Awaitable[Answer]]") -> Answer:
     """Return what comes of it with a client of etcd and the prefix of the keys. Raises StoreError, Refusal."""
+    import asyncio
+    from random import Random
+
+    from bgpd.cli.check import quiet_grpc
+
     quiet_grpc()
     from bgpd.datastore.etcd import Etcd
 
