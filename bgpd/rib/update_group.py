@@ -103,20 +103,25 @@ def _slice(owed: dict[bytes, Candidates | None], count: int) -> dict[bytes, Cand
     return dict([owed.popitem() for _ in range(min(count, len(owed)))])
 
 
+Schedule = Callable[[Callable[[], None]], object]
+
+
 class UpdateGroup:
     """The members that share one Adj-RIB-Out.
 
-    schedule: runs a callable soon, after what is ready now.
+    schedule: runs a callable soon, after what is ready now. schedule_dump: the same for the start of a dump, which may
+    be put off so that others share it.
     """
 
-    __slots__ = ("_fresh", "_moved", "_schedule", "members", "rib")
+    __slots__ = ("_fresh", "_moved", "_schedule", "_schedule_dump", "members", "rib")
 
-    def __init__(self, rib: AdjRibOut, schedule: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(self, rib: AdjRibOut, schedule: Schedule, schedule_dump: Schedule) -> None:
         self.rib = rib
         self.members: dict[object, Member] = {}
         rib.members = self.members
         self._schedule = schedule
-        self._fresh: Backlog | None = None  # made in this tick: who comes now shares it
+        self._schedule_dump = schedule_dump
+        self._fresh: Backlog | None = None  # not begun yet: who comes now shares it
         self._moved: tuple[Backlog, AdjRibOut] | None = None  # the same, of those that come from one other group
 
     def join(self, member: Member, closing: bytes) -> None:
@@ -125,7 +130,9 @@ class UpdateGroup:
         # One whose members have all left was not told of the changes since
         if self._fresh is None or self._fresh.closing != closing or not self._fresh.members:
             self._fresh = Backlog([], dict[bytes, Candidates | None](self.rib.loc_rib.prefixes()), closing)
-            self._soon(self._fresh)
+            fresh = self._fresh
+            fresh.is_scheduled = True
+            self._schedule_dump(lambda: self._pump(fresh))
         self._fresh.members.append(member)
         member.backlog = self._fresh
 

@@ -13,6 +13,8 @@ import struct
 from collections.abc import Callable
 from typing import Final, Protocol
 
+import structlog
+
 from bgpd.addresses import format_address, is_link_local
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE
 from bgpd.session import tcp_ao
@@ -20,6 +22,9 @@ from bgpd.session.router_discovery import Changed, Discovery, RouterDiscovery
 from bgpd.session.settings import AoKey, SessionSettings
 
 BACKLOG: Final = 4096  # a reflector's clients all come at once; the kernel lowers it to net.core.somaxconn
+_ACCEPTED: Final = 64  # connections in one turn of the loop, about 10 ms
+_REST: Final = 1.0  # seconds, when there is no descriptor or memory left for a connection
+_EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 DSCP_CS6: Final = 0xC0
 MAX_TTL: Final = 255
 _SYSTEM_TTL: Final = -1  # to the kernel: whatever the sysctl says
@@ -43,6 +48,9 @@ _DROPS: Final = frozenset(
 )
 # struct tcp_md5sig: sockaddr_storage, flags, prefix length, key length, interface index, key
 _MD5SIG: Final = struct.Struct("=128sBBHi80s")
+
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.sockets")
 
 
 class ListeningSocket(Protocol):
@@ -126,13 +134,10 @@ class TcpNetwork:
             _set_ttl(opened, MAX_TTL)
             opened.setsockopt(socket.IPPROTO_TCP, _TCP_SAVE_SYN, 1)
             opened.bind(_socket_address(address, port, ""))
-            server = await asyncio.get_running_loop().create_server(
-                make_connection, sock=opened, backlog=BACKLOG, start_serving=False
-            )
         except BaseException:
             opened.close()
             raise
-        return TcpListeningSocket(address, opened, server)
+        return TcpListeningSocket(address, opened, make_connection, asyncio.get_running_loop())
 
     def admit(self, transport: asyncio.Transport, settings: SessionSettings) -> None:
         """Apply TTL and GTSM to a connection that the peer opened. Raises OSError."""
@@ -176,13 +181,24 @@ class TcpNetwork:
 
 
 class TcpListeningSocket:
-    """One listening TCP socket."""
+    """One listening TCP socket. It accepts for itself: a server of uvloop takes one connection in a turn of the loop,
+    and a thousand clients that all come back would wait for a thousand turns.
+    """
 
-    def __init__(self, address: bytes, opened: socket.socket, server: asyncio.AbstractServer) -> None:
+    def __init__(
+        self,
+        address: bytes,
+        opened: socket.socket,
+        make_connection: Callable[[], asyncio.Protocol],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.address = address
         self.port: int = opened.getsockname()[1]
         self._socket = opened
-        self._server = server
+        self._make_connection = make_connection
+        self._loop = loop
+        self._handovers: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
         self._ao_keys: dict[tuple[bytes, int], tuple[AoKey, ...]] = {}
 
     def set_password(self, address: bytes, length: int, password: str | None) -> None:
@@ -203,12 +219,39 @@ class TcpListeningSocket:
 
     async def serve(self) -> None:
         """Begin to accept connections. Raises OSError."""
-        await self._server.start_serving()
+        self._socket.listen(BACKLOG)
+        self._loop.add_reader(self._socket, self._accept)
 
     async def close(self) -> None:
         """Accept no more."""
-        self._server.close()
-        await asyncio.sleep(0)  # uvloop gives the port back then; ``wait_closed`` would wait for all its connections
+        if self._rest is not None:
+            self._rest.cancel()
+        self._loop.remove_reader(self._socket)
+        self._socket.close()
+
+    def _accept(self) -> None:
+        for _ in range(_ACCEPTED):
+            try:
+                accepted, _address = self._socket.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                if error.errno not in _EXHAUSTED:
+                    raise
+                _log.error("no connection can be accepted", address=format_address(self.address), why=describe(error))
+                self._loop.remove_reader(self._socket)
+                self._rest = self._loop.call_later(_REST, self._loop.add_reader, self._socket, self._accept)
+                return
+            accepted.setblocking(False)
+            handover = self._loop.create_task(self._hand_over(accepted))
+            self._handovers.add(handover)
+            handover.add_done_callback(self._handovers.discard)
+
+    async def _hand_over(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._make_connection, accepted)
+        except OSError:  # reset meanwhile
+            accepted.close()
 
 
 def sign(target: socket.socket, address: bytes, length: int, password: str | None) -> None:

@@ -46,6 +46,7 @@ from bgpd.speaker.keys import Keys, session_settings
 from bgpd.speaker.offer import offer, peer_type
 from bgpd.speaker.origin_check import OriginCheck
 from bgpd.speaker.origination import Origination
+from bgpd.speaker.pacing import Pacer
 from bgpd.speaker.peer import Peer
 from bgpd.speaker.ranges import Ranges
 from bgpd.speaker.slices import Slicer
@@ -100,6 +101,8 @@ class Speaker:
         self._network = network
         self._random = random
         self._arrived: float | None = None  # loop time of the first change since the last flush
+        self._next_flush: asyncio.Handle | None = None
+        self._flushes, self._dumps = Pacer(loop), Pacer(loop)
         self._policies = {policy.name: policy for policy in config.policies}
         self._generations: Counter[str] = Counter()
         self._generation = 0
@@ -339,7 +342,7 @@ class Speaker:
             kind = AdjRibOut if rule.path_limit is None else AddPathRibOut
             rib = kind(rule, exporter, self.loc_ribs[rule.family])
             self.slicer.add(rib.counting())
-            group = self.groups[rule] = UpdateGroup(rib, self.loop.call_soon)
+            group = self.groups[rule] = UpdateGroup(rib, self.loop.call_soon, self._dumps.soon)
         return group
 
     def left(self, group: UpdateGroup) -> None:
@@ -392,12 +395,13 @@ class Speaker:
     def _changed(self) -> None:
         if self._arrived is None:
             self._arrived = self.loop.time()
-            self.loop.call_soon(self._flush)
+            self._next_flush = self._flushes.soon(self._flush)
 
     def _flush(self) -> None:
+        """Tell everybody what changed."""
         arrived = self._arrived
         assert arrived is not None  # only ``_changed`` schedules it
-        self._arrived = None
+        self._arrived = self._next_flush = None
         has_members = False
         for family, rib in self.loc_ribs.items():
             if not rib.has_changes:
@@ -434,10 +438,10 @@ class Speaker:
             _log.warning("recovery ends although peers have not told all their routes", peers=waiting)
         for peer in self.peers.values():
             peer.join_groups()
-        if self._arrived is not None:
-            self.loop.call_soon(self._sweep)
-        else:
-            self._sweep()
+        if self._next_flush is not None:
+            self._next_flush.cancel()
+            self._flush()
+        self._sweep()
 
     def _sweep(self) -> None:
         """Delete the routes of an earlier run that nobody has told again.

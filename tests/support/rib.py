@@ -148,7 +148,7 @@ class GroupBench:
         out = kind(rule, PlainExporter(rule, withheld), self.rib)
         for _ in out.counting():
             pass
-        group = UpdateGroup(out, self._ready.append)
+        group = UpdateGroup(out, self._ready.append, self._ready.append)
         self.groups.append(group)
         return group
 
