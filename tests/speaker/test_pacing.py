@@ -1,5 +1,8 @@
 """Rounds that many events ask for: the first at once, the next after a rest."""
 
+import asyncio
+from collections.abc import Iterator
+
 import pytest
 
 from bgpd.speaker.pacing import LONGEST, SHARE, Pacer
@@ -18,22 +21,23 @@ class WorkingLoop(VirtualLoop):
 
 
 @pytest.fixture
-def loop() -> WorkingLoop:
-    return WorkingLoop()
+def loop() -> Iterator[WorkingLoop]:
+    loop = WorkingLoop()
+    yield loop
+    loop.close()
 
 
 def round_of(loop: WorkingLoop, pacer: Pacer, seconds: float) -> tuple[float, float]:
     """Have a round that takes so long; return when it began and when it ended."""
-    seen: list[float] = []
+    over: asyncio.Future[tuple[float, float]] = loop.create_future()
 
     def work() -> None:
-        seen.append(loop.time())
+        began = loop.time()
         loop.worked += seconds
-        seen.append(loop.time())
+        over.set_result((began, loop.time()))
 
     pacer.soon(work)
-    loop.run_until(lambda: bool(seen), 10.0, "the round")
-    return seen[0], seen[1]
+    return loop.run_until_complete(over)
 
 
 @pytest.mark.parametrize(("took", "rest"), [(0.0, 0.0), (0.01, SHARE * 0.01), (5.0, LONGEST)])
@@ -45,7 +49,6 @@ def test_the_next_round_waits_in_proportion_to_what_the_last_one_took(
     began, ended = round_of(loop, pacer, took)
     assert began == asked  # at once after a quiet time
     assert round_of(loop, pacer, 0.0)[0] == pytest.approx(ended + rest)
-    loop.close()
 
 
 def test_after_a_quiet_time_a_round_begins_at_once_again(loop: WorkingLoop) -> None:
@@ -54,4 +57,3 @@ def test_after_a_quiet_time_a_round_begins_at_once_again(loop: WorkingLoop) -> N
     loop.run_for(1.0)
     asked = loop.time()
     assert round_of(loop, pacer, 0.0)[0] == pytest.approx(asked)
-    loop.close()
