@@ -20,7 +20,7 @@ from bgpd.config import ResolvedEtcd
 from bgpd.datastore import cluster_status
 from bgpd.datastore.calico import Cluster, prefixes
 from bgpd.datastore.cluster_source import ClusterSource
-from bgpd.datastore.cluster_status import ESTABLISHED, LONGEST_ERROR, MOST_ERRORS, STATUS_PREFIX, NodeStatus
+from bgpd.datastore.cluster_status import ESTABLISHED, LONGEST_ERROR, MOST_ERRORS, STATUS_PREFIX, Ends, NodeStatus
 from bgpd.datastore.etcd import Etcd
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.status_key import StatusKey
@@ -29,6 +29,8 @@ from bgpd.identity import format_identifier
 from bgpd.speaker import Speaker
 from bgpd.speaker.peer import Peer
 
+FRESH: Final = 0.5  # seconds that a view of the cluster stands
+STATUS_PAGE: Final = 50  # keys read at a time: in a large mesh each is some kilobytes
 MOST_SESSIONS: Final = 10_000  # that an answer lists; of more, those that are not up
 
 
@@ -40,6 +42,9 @@ class Clustering:
         self._nodes = f"{settings.prefix.rstrip('/')}/resources/v3/projectcalico.org/nodes/"
         self._random = random
         self._tasks: list[asyncio.Task[None]] = []
+        self._viewing = asyncio.Lock()
+        self._seen: ClusterView | None = None
+        self._seen_at = 0.0
         self._status_key: StatusKey | None = None
         self.source = ClusterSource(
             path,
@@ -66,14 +71,22 @@ class Clustering:
         return self._status_key.writes if self._status_key is not None else 0
 
     async def view(self) -> ClusterView:
-        """Return what all nodes report. Raises Refused."""
-        try:
-            statuses = await self._etcd.entries(STATUS_PREFIX)
-            nodes = await self._etcd.entries(self._nodes)
-        except StoreError as error:
-            raise Refused(503, f"etcd does not tell of the cluster: {error}", error.hint) from error
+        """Return what all nodes report. Raises Refused.
+
+        Anybody on the host may ask, and it costs a read of all keys: one question is worked on at a time, and its
+        answer stands for a moment.
+        """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, cluster_view, statuses, nodes)
+        async with self._viewing:
+            if self._seen is None or loop.time() - self._seen_at > FRESH:
+                try:
+                    statuses = await self._etcd.entries(STATUS_PREFIX, STATUS_PAGE)
+                    nodes = await self._etcd.entries(self._nodes)
+                except StoreError as error:
+                    raise Refused(503, f"etcd does not tell of the cluster: {error}", error.hint) from error
+                self._seen = await loop.run_in_executor(None, cluster_view, statuses, nodes)
+                self._seen_at = loop.time()
+            return self._seen
 
     async def close(self) -> None:
         """Take the status key away and let go of etcd."""
@@ -138,10 +151,19 @@ def cluster_view(entries: dict[str, Entry], listed: dict[str, Entry]) -> Cluster
     dead = {name: where for name, where in addresses.items() if where and name not in statuses}
     rows = [_node_row(status, "up" if name in addresses else "unlisted") for name, status in statuses.items()]
     rows += [ClusterNodeRow(name, "dead") for name in dead]
-    ends = list(
-        cluster_status.sessions(statuses.values(), {address: name for name, where in dead.items() for address in where})
-    )
-    is_complete = len(ends) <= MOST_SESSIONS
+    up: list[Ends] = []
+    others: list[Ends] = []
+    sessions_up = 0
+    gone = {address: name for name, where in dead.items() for address in where}
+    for one in cluster_status.sessions(statuses.values(), gone):
+        if one.verdict != "up":
+            others.append(one)
+            continue
+        sessions_up += 1
+        if len(up) <= MOST_SESSIONS:
+            up.append(one)
+    is_complete = len(up) <= MOST_SESSIONS
+    ends = sorted(up + others, key=lambda one: (one.node, one.other)) if is_complete else others
     return ClusterView(
         nodes=tuple(sorted(rows, key=lambda row: row.node)),
         sessions=tuple(
@@ -149,9 +171,8 @@ def cluster_view(entries: dict[str, Entry], listed: dict[str, Entry]) -> Cluster
                 one.node, one.address, one.state, one.other, one.other_address, one.other_state, one.verdict, one.why
             )
             for one in ends
-            if is_complete or one.verdict != "up"
         ),
-        sessions_up=sum(one.verdict == "up" for one in ends),
+        sessions_up=sessions_up,
         is_complete=is_complete,
     )
 

@@ -10,6 +10,7 @@ and the kernel's routes stay as a former run left them.
 
 import asyncio
 import errno
+import gc
 import os
 import resource
 import signal
@@ -119,6 +120,7 @@ class _Daemon:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        watchdog = loop.create_task(self._watch()) if self._notifier.watchdog else None
         control = Path(self._process.control.socket)
         bound: list[tuple[socket.socket, bool]] = []
         files: list[Path] = []
@@ -136,6 +138,8 @@ class _Daemon:
             else:
                 await self._serve_cluster(loop, bound, stop)
         finally:
+            if watchdog is not None:
+                watchdog.cancel()
             for listener, _ in bound:
                 listener.close()
             for path in files:
@@ -154,6 +158,7 @@ class _Daemon:
             await asyncio.wait((starting, stopping), timeout=SHORT_WAIT, return_when=asyncio.FIRST_COMPLETED)
             if not (starting.done() or stopping.done()):
                 server = await _answer(self._waiting(clustering), bound)
+                gc.enable()  # this may last, and each try leaves something
                 self._notifier.ready("waiting for a first configuration")
                 _log.warning("waiting for a first configuration", reason=_why(clustering.source))
                 await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
@@ -205,15 +210,12 @@ class _Daemon:
         server.begin(operations)
         garbage.start()
         lag.start()
-        watchdog = loop.create_task(self._watch()) if self._notifier.watchdog else None
         self._notifier.ready(operations.summary())
         node = config.node
         _log.info("bgpd is up", version=bgpd.__version__, node=node.name, asn=node.asn, peers=len(speaker.peers))
         await stop.wait()
         _log.info("stopping", flush=self._flush)
         self._notifier.stopping()
-        if watchdog is not None:
-            watchdog.cancel()
         lag.stop()
         garbage.stop()
         beat.cancel()

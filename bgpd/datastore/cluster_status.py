@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from bgpd.addresses import parse_address
-
 STATUS_PREFIX: Final = "/bgpd/v1/status/"
 MOST_ERRORS: Final = 20  # sessions whose last error is told
 LONGEST_ERROR: Final = 100  # characters
+IPV4_OCTETS: Final = 4
+IPV6_OCTETS: Final = 16
 ESTABLISHED: Final = "Established"
 _ORDER: Final = (ESTABLISHED, "OpenConfirm", "OpenSent", "Connect", "Active", "Idle")
 
@@ -78,17 +78,18 @@ def sessions(statuses: Iterable[NodeStatus], dead: Mapping[str, str]) -> Iterato
     nodes = {status.node: status for status in statuses}
     owners = {address: name for name, status in nodes.items() for address in status.addresses}
     views = {name: _by_other(status, owners) for name, status in nodes.items()}
+    own = {(name, _size(one)): one for name, status in nodes.items() for one in reversed(status.addresses)}
     for name in sorted(nodes):
         for (other, family), (address, state) in sorted(views[name].items()):
             why = nodes[name].errors.get(address, "")
             if other not in nodes:
                 gone = dead.get(address, "")
                 verdict = "dead" if gone else "up" if state == ESTABLISHED else "down"
-                yield Ends(name, _own(nodes[name], family), state, gone or other, address, "", verdict, why)
+                yield Ends(name, own.get((name, family), ""), state, gone or other, address, "", verdict, why)
                 continue
             back = views[other].get((name, family))
             if back is None:
-                yield Ends(name, _own(nodes[name], family), state, other, address, "", "one end", why)
+                yield Ends(name, own.get((name, family), ""), state, other, address, "", "one end", why)
             elif name <= other:
                 reasons = (why, nodes[other].errors.get(back[0], ""))
                 yield Ends(
@@ -117,11 +118,7 @@ def _rank(state: str) -> int:
 
 
 def _size(address: str) -> int:
-    return len(parse_address(address.partition("%")[0])) if address else 0
-
-
-def _own(status: NodeStatus, size: int) -> str:
-    return next((address for address in status.addresses if _size(address) == size), "")
+    return IPV6_OCTETS if ":" in address else IPV4_OCTETS
 
 
 def _verdict(one: str, other: str) -> str:

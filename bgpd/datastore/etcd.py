@@ -79,10 +79,10 @@ class Etcd:
                 values.update((_text(one.key), one.value) for one in page.kvs)
         return Snapshot(revision, values)
 
-    async def entries(self, prefix: str) -> dict[str, Entry]:
+    async def entries(self, prefix: str, page_size: int = PAGE) -> dict[str, Entry]:
         """Return all keys under a prefix, each with the revision of its last change."""
         found: dict[str, Entry] = {}
-        async for page in self._pages(prefix, 0):
+        async for page in self._pages(prefix, 0, page_size):
             found.update((_text(one.key), Entry(one.value, one.mod_revision)) for one in page.kvs)
         return found
 
@@ -158,11 +158,11 @@ class Etcd:
             await member.closed()
         self._left.clear()
 
-    async def _pages(self, prefix: str, revision: int) -> AsyncGenerator[rpc.RangeResponse, None]:
+    async def _pages(self, prefix: str, revision: int, size: int = 0) -> AsyncGenerator[rpc.RangeResponse, None]:
         """Yield what is under a prefix, in pages that are all of one revision; 0 = the present one."""
         key, end = prefix.encode(), _end(prefix.encode())
         while True:
-            request = rpc.RangeRequest(key=key, range_end=end, limit=PAGE, revision=revision)
+            request = rpc.RangeRequest(key=key, range_end=end, limit=size or PAGE, revision=revision)
             page = await self._ask(lambda member: member.call(member.kv.Range, request), f"read {prefix}")  # noqa: B023  # called before the next turn
             yield page
             if not page.more:

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 
 from bgpd.api.rows import ClusterView, PeerRow
 from tests.support.daemon import PATIENCE, Daemon, free_port, until
-from tests.support.etcd import EtcdCluster
+from tests.support.etcd import EtcdCluster, Tls
 
 pytestmark = pytest.mark.etcd
 
@@ -23,9 +24,9 @@ RESOURCES = "/calico/resources/v3/projectcalico.org"
 class CalicoDaemons:
     """An etcd with nodes n1, n2, ... on 127.0.0.1, 127.0.0.2, ..., and a bgpd for each that is started."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, tls: Tls | None = None) -> None:
         self.directory = directory
-        self.etcd = EtcdCluster(directory)
+        self.etcd = EtcdCluster(directory, tls=tls)
         self.port = free_port()
         self.daemons: dict[int, Daemon] = {}
 
@@ -76,9 +77,10 @@ endpoints = {json.dumps([member.url for member in self.etcd.members])}
 """)
         return path
 
-    def start(self, number: int) -> Daemon:
-        """Start a bgpd."""
-        daemon = self.daemons[number] = Daemon(self.file(number), self.directory / f"n{number}.sock")
+    def start(self, number: int, etcd: str = "", **environment: str) -> Daemon:
+        """Start a bgpd. etcd: more lines of its [etcd]."""
+        file = self.file(number, etcd=etcd)
+        daemon = self.daemons[number] = Daemon(file, self.directory / f"n{number}.sock", environment=environment)
         return daemon
 
     def up(self, number: int) -> list[str]:
@@ -265,6 +267,44 @@ def test_a_daemon_that_starts_without_etcd_waits_and_says_why(calico: CalicoDaem
     ended, logged = one.end()
     assert ended == 0
     assert "Traceback" not in logged
+
+
+def test_the_service_manager_hears_of_a_daemon_that_waits(calico: CalicoDaemons) -> None:
+    calico.etcd.members[0].stop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(calico.directory / "notify"))
+        manager.settimeout(PATIENCE)
+        one = calico.start(1, NOTIFY_SOCKET=str(calico.directory / "notify"), WATCHDOG_USEC="400000")
+        heard = set()
+        until(lambda: heard.add(manager.recv(4096)) or {b"WATCHDOG=1\n"} < heard, "READY and the watchdog")
+        assert b"READY=1\nSTATUS=waiting for a first configuration\n" in heard
+    assert one.end()[0] == 0
+
+
+async def test_a_user_with_few_rights_is_enough_to_route(tmp_path: Path) -> None:
+    tls = Tls(tmp_path / "tls")
+    calico = CalicoDaemons(tmp_path, tls)
+    try:
+        await calico.etcd.answering()
+        calico.settings()
+        calico.node(1)
+        (tmp_path / "password").write_text("sesame")
+        for words in (
+            "user add root:secret", "user grant-role root root", "role add bgp", "user add bgpd:sesame",
+            "role grant-permission bgp --prefix=true read /calico/", "user grant-role bgpd bgp", "auth enable",
+        ):  # fmt: skip
+            calico.etcd.etcdctl(*words.split())
+        files = f'ca_file = "{tls.ca}"\ncert_file = "{tls.certificate}"\nkey_file = "{tls.key}"\n'
+        one = calico.start(1, files + 'username = "bgpd"\npassword_file = "password"\n')
+        until(one.answers, "the API")
+        until(lambda: one.status().state == "degraded", "the status key's refusal")
+        (problem,) = one.status().problems
+        assert "our status key in etcd is not written" in problem
+        assert "user bgpd may not do that" in problem
+        assert one.status().asn == 64512
+        assert one.ctl("cluster").returncode == 1
+    finally:
+        calico.close()
 
 
 def test_a_changed_file_is_shown_and_reloaded_with_the_cluster(calico: CalicoDaemons) -> None:

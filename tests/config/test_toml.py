@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bgpd.config import ConfigError, load, parse
+from bgpd.config import ConfigError, load, parse, resolve
 from bgpd.config.toml import read_password
 
 NODE = '[node]\nasn = 64512\naddresses = ["172.18.4.13/20", "fd10:4::13/64"]\n'
@@ -167,6 +167,20 @@ def test_relative_password_files_start_at_the_files_directory(tmp_path: Path) ->
     path = tmp_path / "bgp.toml"
     path.write_text(NODE + PEER + 'password_file = "tor.md5"\n')
     assert load(path).peer[0].password_file == str(tmp_path / "tor.md5")
+
+
+def test_with_etcd_a_file_needs_no_more_than_the_endpoints(tmp_path: Path) -> None:
+    path = tmp_path / "bgp.toml"
+    path.write_text('[etcd]\nendpoints = ["https://10.0.0.5:2379"]\nca_file = "ca.pem"\nsecrets_dir = "secrets"\n')
+    config = load(path)
+    assert config.etcd is not None
+    assert (config.etcd.ca_file, config.etcd.secrets_dir) == (str(tmp_path / "ca.pem"), str(tmp_path / "secrets"))
+    assert config.etcd.cert_file == ""
+    with pytest.raises(ConfigError, match=r"node\.asn: is missing"):
+        resolve(config)  # by itself it is not enough
+    path.write_text('[node]\nrouter_id = "nonsense"\n[etcd]\nendpoints = ["https://10.0.0.5:2379"]\n')
+    with pytest.raises(ConfigError, match=r"node\.router_id: expected"):
+        load(path)
 
 
 def test_a_password_file_is_read_without_its_line_end(tmp_path: Path) -> None:
