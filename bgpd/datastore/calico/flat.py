@@ -112,10 +112,11 @@ class FlatKeys:
 
     def _set(self, host: str, parts: list[str], value: bytes) -> str | None:
         found = _field(parts, value)
-        if found is None:
-            return None
-        fields = self.hosts.setdefault(host, {})
         name = "/".join(parts)
+        if found is None:  # not ours, or as good as not there
+            self.version += self.hosts.get(host, {}).pop(name, None) is not None
+            return host
+        fields = self.hosts.setdefault(host, {})
         if name not in fields or fields[name] != found:
             fields[name] = found
             self.version += 1
@@ -162,10 +163,7 @@ def _field(parts: list[str], value: bytes) -> Value:
             text = _text(value)
             return values.identifier(text, "value") if text else ""
         case ["listen_port"]:
-            text = _text(value)
-            if not (text.isascii() and text.isdigit()):
-                raise UnreadableError("value", "a port, 1 to 65535")
-            return values.port_number(int(text), "value")
+            return values.port_number(_text(value), "value")
         case ["loglevel"]:
             return _text(value).lower()
         case ["ip_addr_v4" | "ip_addr_v6" as key]:
@@ -187,14 +185,12 @@ def _peer(key: str, name: str, value: bytes) -> Peer:
     address = values.address(document.ip or text, "ip")
     if len(address) != family.octets:
         raise UnreadableError("ip", f"an address as {key} has it")
-    port = str(document.port or named_port or 0)
-    if not (port.isascii() and port.isdigit()):
-        raise UnreadableError("port", "a port, 1 to 65535")
+    port = document.port or named_port
     restart_time = values.duration(document.restart_time, "restart_time")
     return Peer(
         f"{key} {format_address(address)}",
         address=address,
-        port=values.port_number(int(port), "port") if int(port) else None,
+        port=values.port_number(port, "port") if port else None,
         asn=values.asn(document.as_num, "as_num"),
         local_asn=values.asn(document.local_as_num, "local_as_num"),
         uses_node_address=document.source_addr != "None",

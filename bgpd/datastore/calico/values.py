@@ -106,9 +106,10 @@ def node_address(value: str | None, family: Family, where: str) -> NodeAddress |
     octets = address(text, where)
     if FAMILY_BY_ADDRESS_SIZE[len(octets)] is not family:
         raise UnreadableError(where, f"an {_version(family)} address")
-    if slash and not (mask.isascii() and mask.isdigit() and int(mask) <= family.bits):
+    length = number(mask, family.bits) if slash else family.bits
+    if length is None:
         raise UnreadableError(where, f"a mask of 0 to {family.bits} bits")
-    return NodeAddress(octets, int(mask) if slash else family.bits, format_address(octets))
+    return NodeAddress(octets, length, format_address(octets))
 
 
 def cidr(value: str, where: str, family: Family | None = None) -> Cidr:
@@ -116,11 +117,12 @@ def cidr(value: str, where: str, family: Family | None = None) -> Cidr:
     text, slash, mask = value.strip().partition("/")
     octets = address(text, where)
     found = FAMILY_BY_ADDRESS_SIZE[len(octets)]
-    if slash and not (mask.isascii() and mask.isdigit() and int(mask) <= found.bits):
+    length = number(mask, found.bits) if slash else found.bits
+    if length is None:
         raise UnreadableError(where, "a CIDR")
     if family is not None and found is not family:
         raise UnreadableError(where, f"an {_version(family)} CIDR")
-    return found, network_of(octets, int(mask) if slash else found.bits)
+    return found, network_of(octets, length)
 
 
 def key_cidr(text: str, where: str) -> Cidr:
@@ -139,14 +141,22 @@ def peer_address(value: str, where: str) -> tuple[bytes, int | None]:
     elif text.count(":") == 1:
         text, _, port = text.partition(":")
     octets = address(text, where)
-    return octets, port_number(int(port) if port.isascii() and port.isdigit() else -1, where) if port else None
+    return octets, port_number(port, where) if port else None
 
 
-def port_number(value: int, where: str) -> int:
+def port_number(value: int | str, where: str) -> int:
     """Return a TCP port."""
-    if not 1 <= value <= 65535:
+    port = number(value, 65535) if isinstance(value, str) else value
+    if port is None or not 1 <= port <= 65535:
         raise UnreadableError(where, "a port, 1 to 65535")
-    return value
+    return port
+
+
+def number(text: str, most: int) -> int | None:
+    """Return a decimal number from 0 to the most, None = it is none."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
+        return None
+    return int(text) if int(text) <= most else None
 
 
 def within(value: int | None, most: int, where: str) -> int:

@@ -318,6 +318,13 @@ def test_flat_keys_go_and_come_one_by_one() -> None:
     assert cluster.resolve(local(), Files()).resolved.pools == ()
 
 
+def test_an_empty_as_number_is_none() -> None:
+    cluster = Cluster("w1")
+    cluster.replace(FLAT)
+    cluster.put("/calico/bgp/v1/host/w2/as_num", b"")
+    assert by_name(cluster.resolve(local(), Files()).resolved.peers)["Mesh_172_18_4_20"] == (64512, 1179)
+
+
 def test_keys_older_than_the_flat_layout_are_read_too() -> None:
     cluster = Cluster("w1")
     cluster.replace(FLAT)
