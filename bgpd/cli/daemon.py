@@ -111,6 +111,7 @@ class _Daemon:
         self._threshold = threshold
         self._flush = flush
         self._notifier = Notifier()
+        self._watchdog: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -120,7 +121,6 @@ class _Daemon:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        watchdog = loop.create_task(self._watch()) if self._notifier.watchdog else None
         control = Path(self._process.control.socket)
         bound: list[tuple[socket.socket, bool]] = []
         files: list[Path] = []
@@ -138,8 +138,8 @@ class _Daemon:
             else:
                 await self._serve_cluster(loop, bound, stop)
         finally:
-            if watchdog is not None:
-                watchdog.cancel()
+            if self._watchdog is not None:
+                self._watchdog.cancel()
             for listener, _ in bound:
                 listener.close()
             for path in files:
@@ -159,7 +159,7 @@ class _Daemon:
             if not (starting.done() or stopping.done()):
                 server = await _answer(self._waiting(clustering), bound)
                 gc.enable()  # this may last, and each try leaves something
-                self._notifier.ready("waiting for a first configuration")
+                self._ready("waiting for a first configuration")
                 _log.warning("waiting for a first configuration", reason=_why(clustering.source))
                 await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
             if starting.done():
@@ -210,7 +210,7 @@ class _Daemon:
         server.begin(operations)
         garbage.start()
         lag.start()
-        self._notifier.ready(operations.summary())
+        self._ready(operations.summary())
         node = config.node
         _log.info("bgpd is up", version=bgpd.__version__, node=node.name, asn=node.asn, peers=len(speaker.peers))
         await stop.wait()
@@ -231,6 +231,12 @@ class _Daemon:
         task = asyncio.get_running_loop().create_task(_reload_and_log(operations))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _ready(self, status: str) -> None:
+        """Tell the service manager that it can count on us, and from now on that we live."""
+        self._notifier.ready(status)
+        if self._notifier.watchdog and self._watchdog is None:
+            self._watchdog = asyncio.get_running_loop().create_task(self._watch())
 
     async def _watch(self) -> None:
         while True:
