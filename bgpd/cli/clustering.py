@@ -23,6 +23,7 @@ from bgpd.datastore.cluster_source import ClusterSource
 from bgpd.datastore.cluster_status import ESTABLISHED, LONGEST_ERROR, MOST_ERRORS, STATUS_PREFIX, Ends, NodeStatus
 from bgpd.datastore.etcd import Etcd
 from bgpd.datastore.secret_files import SecretFiles
+from bgpd.datastore.snapshot_copy import SnapshotCopy
 from bgpd.datastore.status_key import StatusKey
 from bgpd.datastore.store import Entry, StoreError
 from bgpd.identity import format_identifier
@@ -35,9 +36,9 @@ MOST_SESSIONS: Final = 10_000  # that an answer lists; of more, those that are n
 
 
 class Clustering:
-    """One daemon's dealings with etcd. source: of configurations."""
+    """One daemon's dealings with etcd. source: of configurations. copy: file for the keys, for a start without etcd."""
 
-    def __init__(self, path: Path, name: str, settings: ResolvedEtcd, random: Random) -> None:
+    def __init__(self, path: Path, name: str, settings: ResolvedEtcd, copy: Path, random: Random) -> None:
         self._etcd = Etcd(settings, random)
         self._nodes = f"{settings.prefix.rstrip('/')}/resources/v3/projectcalico.org/nodes/"
         self._random = random
@@ -53,6 +54,7 @@ class Clustering:
             prefixes(name, settings.prefix),
             SecretFiles(settings.secrets_dir),
             random,
+            SnapshotCopy(copy, f"{name} {settings.prefix}"),
         )
 
     def report(self, speaker: Speaker, started: float) -> None:

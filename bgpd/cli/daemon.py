@@ -58,6 +58,7 @@ except ImportError:  # everything runs on the standard loop too, only slower
     _new_loop = asyncio.new_event_loop
 
 CANNOT_START: Final = 1
+COPY_SUFFIX: Final = ".etcd"  # of the file with a copy of the cluster's keys, beside the control socket
 SHORT_WAIT: Final = 1.0  # seconds for a first configuration, before the API says that it is waited for
 LISTEN_HINTS: Final = {
     os.strerror(errno.EADDRINUSE): "another BGP daemon listens there: stop it, or change [node] listen or port",
@@ -150,7 +151,8 @@ class _Daemon:
     ) -> None:
         """Serve with what file and etcd say together, as soon as there is something to start from."""
         assert self._process.etcd is not None  # else the file means something by itself
-        clustering = _open_cluster(self._path, self._process.name, self._process.etcd)
+        copy = Path(self._process.control.socket + COPY_SUFFIX)
+        clustering = _open_cluster(self._path, self._process.name, self._process.etcd, copy)
         starting = loop.create_task(clustering.source.start())
         stopping = loop.create_task(stop.wait())
         server = None
@@ -260,11 +262,11 @@ async def _follow(source: ConfigSource, operations: SpeakerOperations) -> None:
         _log.exception("a fault in bgpd: the datastore is not followed any more")
 
 
-def _open_cluster(path: Path, name: str, settings: ResolvedEtcd) -> "Clustering":
+def _open_cluster(path: Path, name: str, settings: ResolvedEtcd, copy: Path) -> "Clustering":
     quiet_grpc()
     from bgpd.cli.clustering import Clustering
 
-    return Clustering(path, name, settings, Random())
+    return Clustering(path, name, settings, copy, Random())
 
 
 def _why(source: ConfigSource) -> str:

@@ -16,11 +16,14 @@ import structlog
 from bgpd.config import Config, ConfigError, Problem, Resolved, load, parse
 from bgpd.datastore.following import Following
 from bgpd.datastore.secret_files import SecretFiles
+from bgpd.datastore.snapshot_copy import SnapshotCopy
 from bgpd.datastore.source import KeyProblem, SourceState
 from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError, WatchedStore
 
 GATHER: Final = 0.01  # from a change until it is looked at
 SPACING: Final = 0.1  # at least, between two looks
+COPY_AFTER: Final = 3.0  # from the start, if etcd has not answered: then the copy has to do
+COPY_EVERY: Final = 10.0  # at most
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
@@ -71,6 +74,7 @@ class ClusterSource:
         prefixes: tuple[str, ...],
         secrets: SecretFiles,
         seed: Random,
+        copy: SnapshotCopy | None = None,
     ) -> None:
         self.state = SourceState("etcd", endpoint=store.endpoint, waiting="etcd has not answered yet")
         self._path = path
@@ -82,6 +86,10 @@ class ClusterSource:
         self._following = Following(store, prefixes, self, self.state, seed)
         self._task: asyncio.Task[None] | None = None
         self._pending: list[Snapshot | Batch] = []
+        self._copy = copy
+        self._values: dict[str, bytes] = {}  # of all keys, for the copy
+        self._is_copied = True
+        self._copying: asyncio.Task[None] | None = None
         self._has_list = False
         self._must_list = False  # what was told was lost in a fault of our own
         self._news = asyncio.Event()
@@ -93,6 +101,7 @@ class ClusterSource:
         await self._read_file()
         self._task = asyncio.get_running_loop().create_task(self._following.run())
         self._task.add_done_callback(lambda _: self._news.set())
+        self._copying = asyncio.get_running_loop().create_task(self._keep_copy())
         return await anext(self._stream)
 
     async def changes(self) -> AsyncIterator[Resolved]:
@@ -134,22 +143,53 @@ class ClusterSource:
 
     async def close(self) -> None:
         """Stop following."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = [task for task in (self._task, self._copying) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._save()
 
     def replaced(self, snapshot: Snapshot) -> None:
         """All keys, at one revision."""
-        self._pending = [snapshot]
-        self._has_list, self._must_list = True, False
-        self._news.set()
+        self._values, self._is_copied = dict(snapshot.values), False
+        self._take(snapshot)
 
     def changed(self, batch: Batch) -> None:
         """What changed since. Raises StoreError to have everything listed again."""
         if self._must_list:
             raise StoreError("listed again after a fault in bgpd")
+        for key, value in batch.changes:
+            if value is None:
+                self._values.pop(key, None)
+            else:
+                self._values[key] = value
+        self._is_copied = False
         self._pending.append(batch)
         self._news.set()
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._pending = [snapshot]
+        self._has_list, self._must_list = True, False
+        self._news.set()
+
+    async def _keep_copy(self) -> None:
+        """Start from the copy where etcd does not answer, and keep one of what it says."""
+        await asyncio.sleep(COPY_AFTER)
+        if not self._has_list and self._copy is not None:
+            copied = await asyncio.get_running_loop().run_in_executor(None, self._copy.load)
+            if copied is not None and not self._has_list:
+                _log.warning("starting from a copy of etcd's keys", revision=copied.revision, reason=self.state.why)
+                self._take(copied)
+        while True:
+            await self._save()
+            await asyncio.sleep(COPY_EVERY)
+
+    async def _save(self) -> None:
+        # An etcd that lost our node must not spoil the copy of the one that had it
+        if not self._is_copied and self._copy is not None and not self.state.waiting:
+            self._is_copied = True
+            snapshot = Snapshot(self.state.revision, dict(self._values))
+            await asyncio.get_running_loop().run_in_executor(None, self._copy.save, snapshot)
 
     async def _read_file(self) -> None:
         self._local = await asyncio.get_running_loop().run_in_executor(None, load, self._path)

@@ -268,6 +268,21 @@ def test_a_daemon_that_starts_without_etcd_waits_and_says_why(calico: CalicoDaem
     assert ended == 0
     assert "Traceback" not in logged
 
+    # it has seen the cluster now: without etcd it starts from what it saw
+    member.stop()
+    again = calico.start(1)
+    until(again.answers, "the API")
+    until(lambda: again.status().state != "waiting", "the start from the copy")
+    status = again.status()
+    assert (status.asn, status.state) == (64512, "degraded")
+    assert "connection refused" in " ".join(status.problems)
+    calico.etcd.start(member)
+    until(lambda: again.status().state == "ok", "etcd's return")
+    ended, logged = again.end()
+    assert ended == 0
+    assert "starting from a copy" in logged
+    assert "Traceback" not in logged
+
 
 def test_the_service_manager_hears_of_a_daemon_that_waits(calico: CalicoDaemons) -> None:
     calico.etcd.members[0].stop()
