@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bgpd.cli.etcd_options import ConfigOption, EndpointsOption, with_etcd
-from bgpd.cli.resources import birth, refuse
+from bgpd.cli.object_writes import birth, refuse
 
 if TYPE_CHECKING:
     from bgpd.datastore.etcd import Etcd

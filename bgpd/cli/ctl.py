@@ -28,7 +28,7 @@ from bgpd.api.rows import (
     RouteRow,
     StatusRow,
 )
-from bgpd.cli import cluster_settings, ipam, node, policy, resources, show, version
+from bgpd.cli import cluster_settings, ipam, node, object_writes, policy, resources, show, version
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Listing, Refusal, Unreachable, segment
 from bgpd.cli.etcd_options import ConfigOption, EndpointsOption
 from bgpd.cli.output import (
@@ -301,7 +301,7 @@ def diff(
         text = file.read_text() if file is not None else None
     except (OSError, UnicodeDecodeError) as error:
         raise typer.BadParameter(f"{file} cannot be read: {error}") from error
-    changes = resources.rehearse(applied or [], deleted or [], endpoints, config) if applied or deleted else {}
+    changes = object_writes.rehearse(applied or [], deleted or [], endpoints, config) if applied or deleted else {}
     proposal = Proposal("" if file is None else str(file.absolute()), text, changes)
     outcome = Client(socket).command("diff", Outcome, text=msgspec.json.encode(proposal).decode())
     print_answer(outcome, output, lambda: "\n".join(outcome.done))

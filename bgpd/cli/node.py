@@ -13,8 +13,8 @@ from bgpd.api.rows import PeerList, StatusRow
 from bgpd.cli import show
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Unreachable
 from bgpd.cli.etcd_options import ConfigOption, EndpointsOption, with_etcd
+from bgpd.cli.object_writes import birth, refuse
 from bgpd.cli.output import DEGRADED, Output, OutputOption, SocketOption, print_answer
-from bgpd.cli.resources import birth, refuse
 
 if TYPE_CHECKING:
     from bgpd.datastore.etcd import Etcd

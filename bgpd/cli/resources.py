@@ -1,12 +1,8 @@
 """``bgpctl create|apply|replace|delete|get``: the cluster's objects in etcd, from files and on the screen.
 
-All documents are checked before the first is written. Exit status as elsewhere: 1 refused, 2 etcd does not answer.
+All documents are rehearsed before the first is written. Exit status as elsewhere: 1 refused, 2 etcd does not answer.
 """
 
-import sys
-import uuid
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -14,6 +10,7 @@ import typer
 
 from bgpd.cli import show
 from bgpd.cli.etcd_options import ConfigOption, EndpointsOption, with_etcd
+from bgpd.cli.object_writes import by_name, carry_out, complain, find_object, read_files, with_unknown_fields
 from bgpd.cli.output import DEGRADED, Output, OutputOption, print_answer
 
 if TYPE_CHECKING:
@@ -22,11 +19,7 @@ if TYPE_CHECKING:
     from bgpd.datastore.resources.files import Written
     from bgpd.datastore.resources.kinds import Kind
     from bgpd.datastore.resources.shapes import Document, Json
-    from bgpd.datastore.resources.writing import Birth, Verb
 
-    Choice = Callable[[ObjectStore], Awaitable[list[Written]]]
-
-_DONE: Final = {"create": "created", "apply": "applied", "replace": "replaced", "delete": "deleted"}
 FILES_HELP: Final = "YAML or JSON; a directory: the files in it; -: standard input. May be repeated."
 
 FilesOption = Annotated[
@@ -34,6 +27,9 @@ FilesOption = Annotated[
 ]
 OptionalFilesOption = Annotated[
     list[str] | None, typer.Option("--filename", "-f", metavar="FILE", help=FILES_HELP, show_default=False)
+]
+UnknownOption = Annotated[
+    bool, typer.Option("--allow-unknown", help="Store fields that this version does not know, of a newer Calico.")
 ]
 KindArgument = Annotated[
     str,
@@ -50,25 +46,36 @@ NamesArgument = Annotated[
 def create(
     files: FilesOption,
     skip_exists: Annotated[bool, typer.Option("--skip-exists", help="Leave alone what is there already.")] = False,
+    allow_unknown: UnknownOption = False,
     endpoints: EndpointsOption = "",
     config: ConfigOption = None,
 ) -> None:
     """Create objects; one that is there already is an error."""
-    _write("create", files, endpoints, config, skip=skip_exists)
+    _write("create", files, endpoints, config, skip=skip_exists, allow_unknown=allow_unknown)
 
 
-def apply(files: FilesOption, endpoints: EndpointsOption = "", config: ConfigOption = None) -> None:
+def apply(
+    files: FilesOption,
+    allow_unknown: UnknownOption = False,
+    endpoints: EndpointsOption = "",
+    config: ConfigOption = None,
+) -> None:
     """Create objects, or change those that are there.
 
     A file is the whole of an object's spec: what it leaves out goes, but for what programs write there. Labels and
     annotations are added to those that are there.
     """
-    _write("apply", files, endpoints, config)
+    _write("apply", files, endpoints, config, allow_unknown=allow_unknown)
 
 
-def replace(files: FilesOption, endpoints: EndpointsOption = "", config: ConfigOption = None) -> None:
+def replace(
+    files: FilesOption,
+    allow_unknown: UnknownOption = False,
+    endpoints: EndpointsOption = "",
+    config: ConfigOption = None,
+) -> None:
     """Change objects that are there: spec, labels and annotations are those of the file."""
-    _write("replace", files, endpoints, config)
+    _write("replace", files, endpoints, config, allow_unknown=allow_unknown)
 
 
 def delete(
@@ -86,7 +93,7 @@ def delete(
         return
     if not names:
         raise typer.BadParameter("which ones? Give a NAME behind the KIND")
-    _act("delete", _by_name(_kind(kind), names), endpoints, config, skip=skip_not_exists)
+    carry_out("delete", by_name(_kind(kind), names), endpoints, config, skip=skip_not_exists)
 
 
 def get(
@@ -124,160 +131,29 @@ def get(
     elif found or not missing:
         print_answer(_answer(found, chosen, is_one=len(names or ()) == 1, export=export), output, lambda: "")
     for line in missing:
-        _complain(line)
+        complain(line)
     if missing:
         raise typer.Exit(DEGRADED)
-
-
-def rehearse(applied: list[str], deleted: list[str], endpoints: str, config: Path | None) -> dict[str, str | None]:
-    """Return the keys that ``apply`` and ``delete`` would write, with their values, None = deleted."""
-    from bgpd.datastore.object_store import ObjectRefusal, ObjectStore
-    from bgpd.datastore.rehearsal import Rehearsal
-    from bgpd.datastore.resources.writing import Verb
-
-    asked = [(Verb.APPLY, one) for one in (read_files(applied) if applied else ())]
-    asked += [(Verb.DELETE, one) for one in (read_files(deleted) if deleted else ())]
-
-    async def act(client: "Etcd", prefix: str) -> "tuple[dict[str, str | None], list[str]]":
-        rehearsal = Rehearsal(client)
-        store = ObjectStore(rehearsal, prefix)
-        refusals: list[str] = []
-        for verb, one in asked:
-            try:
-                await store.write(one, verb, birth())
-            except ObjectRefusal as refusal:
-                refusals += [f"{one.place}: {reason}" for reason in refusal.reasons]
-        return rehearsal.changes(), refusals
-
-    changes, refusals = with_etcd(endpoints, config, act)
-    if refusals:
-        raise refuse(refusals)
-    return changes
 
 
 COMMANDS: Final = (create, apply, replace, delete, get)
 
 
-def birth() -> "Birth":
-    """Return what a new object gets."""
-    from bgpd.datastore.resources.writing import Birth
-
-    return Birth(str(uuid.uuid4()), datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-
-
-def refuse(lines: Iterable[str]) -> typer.Exit:
-    """Print why something is not done; return what ends the command."""
-    for line in lines:
-        _complain(line)
-    return typer.Exit(DEGRADED)
-
-
-def read_files(files: Iterable[str]) -> "list[Written]":
-    """Return the objects of files; what cannot be one ends the command."""
-    from bgpd.cli.documents import DocumentError, documents
-    from bgpd.datastore.resources.files import Unusable, written
-
-    usable: list[Written] = []
-    faults: list[str] = []
-    try:
-        for one in written(documents(files)):
-            if isinstance(one, Unusable):
-                faults += [f"{one.place}: {fault}" for fault in one.faults]
-            else:
-                usable.append(one)
-    except DocumentError as error:
-        raise refuse([str(error)]) from error
-    if faults:
-        raise refuse(faults)
-    if not usable:
-        raise refuse([f"{', '.join(files)}: expected an object, found none"])
-    return usable
-
-
-def _write(verb_name: str, files: list[str], endpoints: str, config: Path | None, *, skip: bool = False) -> None:
-    written = read_files(files)
+def _write(
+    verb_name: str,
+    files: list[str],
+    endpoints: str,
+    config: Path | None,
+    *,
+    skip: bool = False,
+    allow_unknown: bool = False,
+) -> None:
+    written = with_unknown_fields(read_files(files)) if allow_unknown else read_files(files)
 
     async def choose(_: "ObjectStore") -> "list[Written]":
         return written
 
-    _act(verb_name, choose, endpoints, config, skip=skip)
-
-
-def _act(verb_name: str, choose: "Choice", endpoints: str, config: Path | None, *, skip: bool) -> None:
-    from bgpd.datastore.object_store import ObjectStore
-    from bgpd.datastore.resources.writing import Verb
-
-    verb = Verb(verb_name)
-
-    async def act(client: "Etcd", prefix: str) -> "tuple[list[Written], list[str], int]":
-        store = ObjectStore(client, prefix)
-        chosen = await choose(store)
-        refusals: list[str] = []
-        passed = [one for one in chosen if await _may_pass(store, one, verb, refusals, skip=skip)]
-        if refusals:
-            return [], refusals, len(chosen)
-        return *(await _do(store, verb, passed)), len(chosen)
-
-    done, refusals, number = with_etcd(endpoints, config, act)
-    if done and refusals:
-        _complain(f"{_DONE[verb_name]} the first {len(done)} of {number}; then:")
-    if refusals:
-        raise refuse(refusals)
-    for one in done:
-        for notice in one.kind.notices(one.name, one.spec) if verb is not Verb.DELETE else ():
-            _complain(f"{one.kind.name} {one.name}: {notice}")
-    kinds = {one.kind.name for one in done}
-    named = f"'{kinds.pop()}' " if len(kinds) == 1 else ""
-    print(f"Successfully {_DONE[verb_name]} {len(done)} {named}resource(s)")
-
-
-async def _may_pass(store: "ObjectStore", one: "Written", verb: "Verb", refusals: list[str], *, skip: bool) -> bool:
-    """Is there nothing against it? Adds the reasons to the refusals."""
-    from bgpd.datastore.object_store import AlreadyExists, NotFound, ObjectRefusal
-
-    try:
-        await store.check(one, verb, birth())
-    except ObjectRefusal as refusal:
-        if not (skip and isinstance(refusal, AlreadyExists | NotFound)):
-            refusals += [f"{one.place}: {reason}" if one.place else reason for reason in refusal.reasons]
-        return False
-    return True
-
-
-async def _do(store: "ObjectStore", verb: "Verb", chosen: "list[Written]") -> "tuple[list[Written], list[str]]":
-    """Return what was done, and why the rest was not."""
-    from bgpd.datastore.object_store import NotFound, ObjectRefusal
-    from bgpd.datastore.resources.writing import Verb
-
-    done: list[Written] = []
-    for one in chosen:
-        try:
-            await store.write(one, verb, birth())
-        except ObjectRefusal as refusal:
-            if verb is Verb.DELETE and isinstance(refusal, NotFound):  # it went with another one
-                done.append(one)
-                continue
-            return done, [f"{one.place}: {reason}" if one.place else reason for reason in refusal.reasons]
-        done.append(one)
-    return done, []
-
-
-def _by_name(kind: "Kind", names: list[str]) -> "Choice":
-    async def choose(store: "ObjectStore") -> "list[Written]":
-        from bgpd.datastore.resources.files import Written
-
-        found = [(name, await _find(store, kind, name)) for name in names]
-        return [Written("", kind, one.name if one is not None else name, {}) for name, one in found]
-
-    return choose
-
-
-async def _find(store: "ObjectStore", kind: "Kind", name: str) -> "Stored | None":
-    """Return an object by its name, a pool also by its range. Raises ObjectRefusal."""
-    if "/" not in name:
-        return await store.get(kind, name)
-    stored, _ = await store.all_of(kind)
-    return next((one for one in stored if one.spec.get("cidr") == name), None)
+    carry_out(verb_name, choose, endpoints, config, skip=skip)
 
 
 async def _of_names(store: "ObjectStore", kind: "Kind", names: list[str]) -> "tuple[list[Stored], list[str]]":
@@ -287,7 +163,7 @@ async def _of_names(store: "ObjectStore", kind: "Kind", names: list[str]) -> "tu
     missing: list[str] = []
     for name in names:
         try:
-            one = await _find(store, kind, name)
+            one = await find_object(store, kind, name)
         except ObjectRefusal as refusal:
             missing += refusal.reasons
             continue
@@ -380,7 +256,3 @@ def _kind(name: str) -> "Kind":
         return kind_named(name)
     except ValueError as error:
         raise typer.BadParameter(f"KIND: {error}") from error
-
-
-def _complain(line: str) -> None:
-    print(f"bgpctl: {line}", file=sys.stderr)

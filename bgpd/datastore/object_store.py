@@ -115,10 +115,6 @@ class ObjectStore:
         """Return the object that a document is about."""
         return await self.get(one.kind, await self._name(one))
 
-    async def check(self, one: Written, verb: Verb, birth: Birth) -> None:
-        """Raise ObjectRefusal if a document could not be written now."""
-        await self._change(one, verb, birth)
-
     async def write(self, one: Written, verb: Verb, birth: Birth) -> bool:
         """Do with a document what is asked; return whether that changed anything. Raises ObjectRefusal."""
         for _ in range(ATTEMPTS):

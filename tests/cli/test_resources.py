@@ -138,6 +138,22 @@ def test_pools_do_not_overlap(site: Site) -> None:
     assert "spec.cidr: expected a range that no other pool has, found 10.65.128.0/17: pods-v4 has 10.65.0.0/16" in err
 
 
+def test_nor_do_pools_of_one_file_and_then_none_is_written(site: Site) -> None:
+    other = changed(POOL, {"metadata.name": "other", "spec.cidr": "10.65.128.0/17"})
+    status, _, err = site.ctl("create", "-f", site.file(NODE, POOL, other))
+    assert (status, "pods-v4 has 10.65.0.0/16" in err) == (1, True)
+    assert site.listed() == []
+
+
+def test_a_field_of_a_newer_version_can_be_stored_when_one_insists(site: Site) -> None:
+    file = site.file(changed(POOL, {"spec.newField": 1}))
+    assert site.ctl("apply", "-f", file)[0] == 1
+    status, _, err = site.ctl("apply", "-f", file, "--allow-unknown")
+    assert (status, "spec.newField: stored as it is" in err) == (0, True)
+    site.done("apply", "-f", site.file(POOL))
+    assert site.stored(f"{RESOURCES}/ippools/pods-v4")["spec"]["newField"] == 1  # type: ignore[index]
+
+
 def test_a_new_pool_has_the_block_size_of_the_blocks_in_it(site: Site) -> None:
     site.put("/calico/ipam/v2/assignment/ipv4/block/10.65.3.0-28", "{}")
     status, _, err = site.ctl("create", "-f", site.file(POOL))

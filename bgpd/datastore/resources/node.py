@@ -24,6 +24,7 @@ SPEC: Final = Table(
             Rows(Table({"nodeName": Field(TEXT), "orchestrator": Field(TEXT, is_required=True)})), is_kept=True
         ),
         "addresses": _KEPT,
+        "interfaces": _KEPT,
         "wireguard": Field(
             Table({"interfaceIPv4Address": Field(address_leaf(4)), "interfaceIPv6Address": Field(address_leaf(6))}),
             is_kept=True,
