@@ -2,13 +2,14 @@
 
 To tell 1,000 peers of one change takes longer than a session needs to come up. If 1,000 sessions come up or end
 together and each had a round of its own, all of them would take a time that grows with the square of their number. So a
-round is followed by a rest in proportion to what it took; the first after a quiet time starts at once. Seconds.
+long round is followed by a rest in proportion to what it took; the first after a quiet time starts at once. Seconds.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
+LONG: Final = 0.005  # a shorter round is not worth a rest
 SHARE: Final = 3.0  # of a round's own time, that the next one waits
 LONGEST: Final = 0.1
 
@@ -29,4 +30,5 @@ class Pacer:
         began = self._loop.time()
         work()
         ended = self._loop.time()
-        self._rest_until = ended + min(SHARE * (ended - began), LONGEST)
+        took = ended - began
+        self._rest_until = ended + min(SHARE * took, LONGEST) if took > LONG else ended

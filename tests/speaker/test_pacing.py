@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bgpd.speaker.pacing import LONGEST, SHARE, Pacer
+from bgpd.speaker.pacing import LONG, LONGEST, SHARE, Pacer
 from tests.support.virtual_loop import VirtualLoop
 
 
@@ -40,7 +40,7 @@ def round_of(loop: WorkingLoop, pacer: Pacer, seconds: float) -> tuple[float, fl
     return loop.run_until_complete(over)
 
 
-@pytest.mark.parametrize(("took", "rest"), [(0.0, 0.0), (0.01, SHARE * 0.01), (5.0, LONGEST)])
+@pytest.mark.parametrize(("took", "rest"), [(0.0, 0.0), (LONG, 0.0), (0.01, SHARE * 0.01), (5.0, LONGEST)])
 def test_the_next_round_waits_in_proportion_to_what_the_last_one_took(
     loop: WorkingLoop, took: float, rest: float
 ) -> None:
