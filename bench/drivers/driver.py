@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
@@ -28,7 +29,7 @@ class DriverError(Exception):
     """A daemon did not start."""
 
 
-class Driver:
+class Driver(ABC):
     """One daemon, from its start to its end."""
 
     name: ClassVar[str]
@@ -41,17 +42,17 @@ class Driver:
 
     # For each daemon
 
+    @abstractmethod
     def version(self) -> str:
         """Return the daemon's version in its own words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def files(self, topology: Topology, directory: Path) -> Mapping[str, str]:
         """Return the configuration files to write into the directory, by name."""
-        raise NotImplementedError
 
+    @abstractmethod
     def command(self, topology: Topology, directory: Path) -> Sequence[str]:
         """Return the command that runs the daemon in the foreground."""
-        raise NotImplementedError
 
     def is_installed(self) -> bool:
         """Return whether the daemon can be started here."""

@@ -1,8 +1,8 @@
 """Adj-RIB-In: what one peer announced in one family, as it came and as policy let it in.
 
 RFC 4271 3.2 and 9.1; RFC 7606 section 2 (treat-as-withdraw); RFC 7911 (path identifiers); RFC 4724 section 4.2 (stale
-routes), RFC 9494 4.2 (those that live long). Hot: the table is filled by ``dict.update`` with one shared path for all
-prefixes of a message; an attribute block is parsed, checked, judged and ranked once, then found again by its octets.
+routes), RFC 9494 4.2 (those that live long). Hot: all prefixes of a message share one path; an attribute
+block is parsed, checked, judged and ranked once, then found again by its octets.
 
 Keys are canonical wire octets, with the four octets of the path identifier before them where the session has
 identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
