@@ -12,24 +12,17 @@ import msgspec
 from bgpd.addresses import covers, host_prefix, parse_address, parse_prefix
 from bgpd.config import syntax
 from bgpd.config.inheritance import first, relation
-from bgpd.config.model import (
-    DEFAULT_SESSION,
-    AddPathDirection,
-    Config,
-    EtcdTable,
-    FamilyName,
-    IdleHoldTable,
-    IpipMode,
-    NextHopMode,
-    NodeTable,
-    PeerOptions,
-    PeerTable,
-    SessionTable,
-)
+from bgpd.config.model import Config
 from bgpd.config.policy_checks import again, near, policy_faults
 from bgpd.config.problems import Finding
 from bgpd.config.reader import expected, join, unwrap
 from bgpd.config.relations import node_relations, peer_relations
+from bgpd.config.tables.cluster import EtcdTable
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.node import NodeTable
+from bgpd.config.tables.peer import NextHopMode, PeerOptions, PeerTable
+from bgpd.config.tables.session import DEFAULT_SESSION, AddPathDirection, IdleHoldTable, SessionTable
+from bgpd.config.tables.values import FamilyName
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, IPV6_UNICAST, Family
 
 _MISSING: Final = "is missing"

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bgpd.config.model import LocalAsnOption, NodeTable, PeerOptions
 from bgpd.config.syntax import asn_value
+from bgpd.config.tables.node import NodeTable
+from bgpd.config.tables.peer import LocalAsnOption, PeerOptions
 from bgpd.identity import Asn, Confederation
 
 T = TypeVar("T")

@@ -9,14 +9,8 @@ from typing import Final, TypeVar
 from bgpd.addresses import parse_address
 from bgpd.communities import Communities, parse_communities, parse_patterns
 from bgpd.config import syntax
-from bgpd.config.model import (
-    Config,
-    OriginName,
-    PolicyTable,
-    RouteSource,
-    RulePeerType,
-    RuleTable,
-)
+from bgpd.config.model import Config
+from bgpd.config.tables.policy import OriginName, PolicyTable, RouteSource, RulePeerType, RuleTable
 from bgpd.families import FAMILY_BY_NAME
 from bgpd.identity import PeerType
 from bgpd.messages.attributes.model import Origin

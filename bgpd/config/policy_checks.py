@@ -7,8 +7,9 @@ from typing import TypeVar
 from bgpd.addresses import format_prefix
 from bgpd.communities import parse_patterns
 from bgpd.config import syntax
-from bgpd.config.model import Config, RuleAction, RuleTable
+from bgpd.config.model import Config
 from bgpd.config.problems import Finding
+from bgpd.config.tables.policy import RuleAction, RuleTable
 from bgpd.families import FAMILY_BY_NAME, Family
 
 K = TypeVar("K", bound=Hashable)

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from bgpd.config.model import DEFAULT_SESSION, Config, SessionTable
+from bgpd.config.model import Config
 from bgpd.config.reader import expected, list_item, table_type, unwrap
+from bgpd.config.tables.session import DEFAULT_SESSION, SessionTable
 
 
 def reference() -> str:

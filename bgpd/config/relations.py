@@ -6,9 +6,10 @@ RFC 5065, RFC 6793 section 9 (AS_TRANS is nobody's), RFC 7705, RFC 9234.
 from collections.abc import Iterator
 
 from bgpd.config.inheritance import confederation, relation
-from bgpd.config.model import LocalAsnOption, NodeTable, PeerOptions
 from bgpd.config.problems import Finding
 from bgpd.config.syntax import asn_value
+from bgpd.config.tables.node import NodeTable
+from bgpd.config.tables.peer import LocalAsnOption, PeerOptions
 from bgpd.identity import AS_TRANS
 
 _PEER_WORDS = ("internal", "external")

@@ -11,18 +11,7 @@ from bgpd.communities import parse_communities
 from bgpd.config import syntax
 from bgpd.config.checks import check
 from bgpd.config.inheritance import Relation, confederation, first, relation
-from bgpd.config.model import (
-    DEFAULT_SESSION,
-    Config,
-    LearnTable,
-    LocalAsnOption,
-    NodeTable,
-    PeerOptions,
-    PeerRangeTable,
-    PeerTable,
-    RoleName,
-    SessionTable,
-)
+from bgpd.config.model import Config
 from bgpd.config.policies import policies
 from bgpd.config.problems import ConfigError, Problem
 from bgpd.config.resolved import (
@@ -42,6 +31,10 @@ from bgpd.config.resolved import (
     ResolvedProcess,
     ResolvedRange,
 )
+from bgpd.config.tables.kernel import LearnTable
+from bgpd.config.tables.node import NodeTable
+from bgpd.config.tables.peer import LocalAsnOption, PeerOptions, PeerRangeTable, PeerTable, RoleName
+from bgpd.config.tables.session import DEFAULT_SESSION, SessionTable
 from bgpd.config.toml import host_name, read_password
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, FAMILY_BY_NAME, IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import Role, parse_identifier

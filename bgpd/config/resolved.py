@@ -9,16 +9,10 @@ from typing import Literal
 
 from bgpd.addresses import format_address
 from bgpd.communities import Communities
-from bgpd.config.model import (
-    AddPathDirection,
-    BlackHoleScope,
-    IpipMode,
-    LogFormat,
-    LogLevel,
-    MaxPrefixAction,
-    NextHopMode,
-    TcpAoAlgorithm,
-)
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.peer import NextHopMode, TcpAoAlgorithm
+from bgpd.config.tables.process import LogFormat, LogLevel
+from bgpd.config.tables.session import AddPathDirection, BlackHoleScope, MaxPrefixAction
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, Confederation, Role
 from bgpd.policy.origins import Origins

@@ -6,8 +6,8 @@ section 3.1. Seconds.
 
 from typing import Final
 
-from bgpd.config.model import AddPathDirection
 from bgpd.config.resolved import ResolvedNode, ResolvedPeer
+from bgpd.config.tables.session import AddPathDirection
 from bgpd.identity import Asn, PeerType
 from bgpd.messages.capabilities import (
     AddPath,

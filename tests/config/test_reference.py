@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from bgpd.config.model import DEFAULT_SESSION, PeerTable
 from bgpd.config.reference import reference
+from bgpd.config.tables.peer import PeerTable
+from bgpd.config.tables.session import DEFAULT_SESSION
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
 MARK = "<!-- made by `python -m bgpd.config.reference` -->\n\n"

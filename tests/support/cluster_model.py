@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bgpd.config import Config, Resolved, resolve
-from bgpd.config.model import PeerTable
+from bgpd.config.tables.peer import PeerTable
 from bgpd.datastore.cluster_source import Secrets
 from bgpd.datastore.source import KeyProblem
 from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError

@@ -7,7 +7,7 @@ from bgpd.api.operations import Refused
 from bgpd.api.rows import FamilyCount, FaultyRow, MessageCount, PeerDetail, PeerRow
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.config import ResolvedPeer
-from bgpd.config.model import AddPathDirection, MaxPrefixAction
+from bgpd.config.tables.session import AddPathDirection, MaxPrefixAction
 from bgpd.families import Family
 from bgpd.fsm.graceful_restart import Phase
 from bgpd.fsm.states import State

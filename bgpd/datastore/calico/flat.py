@@ -9,7 +9,9 @@ from dataclasses import replace
 from typing import Final
 
 from bgpd.addresses import format_address
-from bgpd.config.model import IpipMode, LogLevel, NextHopMode
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.peer import NextHopMode
+from bgpd.config.tables.process import LogLevel
 from bgpd.datastore.calico import documents, values
 from bgpd.datastore.calico.model import Node, Peer, Pool, Settings
 from bgpd.datastore.calico.values import MAX_RESTART_TIME, SecretRef, UnreadableError

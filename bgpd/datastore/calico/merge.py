@@ -13,9 +13,13 @@ import msgspec
 
 from bgpd.addresses import covers, format_prefix
 from bgpd.config import syntax
-from bgpd.config.model import Config, IpipMode, LogLevel, NodeTable, PoolRoutes
+from bgpd.config.model import Config
 from bgpd.config.resolve import resolve
 from bgpd.config.resolved import Resolved, ResolvedKernel, ResolvedNetwork, ResolvedPeer, ResolvedPool
+from bgpd.config.tables.cluster import PoolRoutes
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.node import NodeTable
+from bgpd.config.tables.process import LogLevel
 from bgpd.datastore.calico import announcing
 from bgpd.datastore.calico.announcing import Announced
 from bgpd.datastore.calico.model import BlockState, Filter, Node, Pool, RouteOwner, Settings

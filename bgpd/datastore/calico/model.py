@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from bgpd.communities import Communities
-from bgpd.config.model import IpipMode, LogLevel, NextHopMode
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.peer import NextHopMode
+from bgpd.config.tables.process import LogLevel
 from bgpd.datastore.calico.values import Cidr, NodeAddress, SecretRef
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.identity import Asn, BgpIdentifier

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from bgpd.addresses import format_address
-from bgpd.config.model import AddPathDirection, Config, PeerTable
+from bgpd.config.model import Config
 from bgpd.config.resolve import resolve_peer
 from bgpd.config.resolved import Resolved, ResolvedPeer
 from bgpd.config.syntax import MAX_PASSWORD
+from bgpd.config.tables.peer import PeerTable
+from bgpd.config.tables.session import AddPathDirection
 from bgpd.datastore.calico import announcing
 from bgpd.datastore.calico.model import Filter, Settings
 from bgpd.datastore.calico.problems import Problem

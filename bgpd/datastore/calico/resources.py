@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from bgpd.addresses import host_prefix
-from bgpd.config.model import IpipMode, LogLevel, NextHopMode
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.peer import NextHopMode
+from bgpd.config.tables.process import LogLevel
 from bgpd.datastore.calico import documents, filters, values
 from bgpd.datastore.calico.model import (
     Advertisement,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bgpd.addresses import format_address
-from bgpd.config.model import NextHopMode
+from bgpd.config.tables.peer import NextHopMode
 from bgpd.datastore.calico.model import Node, Peer
 from bgpd.datastore.calico.values import NodeAddress
 from bgpd.datastore.calico.world import DEFAULT_PORT, World

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bgpd.addresses import format_address, parse_address
 from bgpd.config import ResolvedPeer, diff
-from bgpd.config.model import IpipMode, LogLevel
+from bgpd.config.tables.kernel import IpipMode
+from bgpd.config.tables.process import LogLevel
 from bgpd.datastore.calico import Cluster, prefixes
 from bgpd.datastore.calico.merge import hashed_identifier
 from bgpd.identity import format_identifier, parse_identifier

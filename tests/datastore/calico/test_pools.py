@@ -4,7 +4,7 @@ import pytest
 
 from bgpd.addresses import format_prefix, parse_address, parse_prefix
 from bgpd.config import Config
-from bgpd.config.model import IpipMode
+from bgpd.config.tables.kernel import IpipMode
 from bgpd.families import IPV4_UNICAST
 from bgpd.kernel import FibRoute, Hop, Ipip, Pool, Programmer
 from bgpd.kernel.routes import Leg, RouteKind

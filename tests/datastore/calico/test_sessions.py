@@ -3,7 +3,8 @@
 import pytest
 
 from bgpd.addresses import format_address
-from bgpd.config.model import AddPathDirection, NextHopMode
+from bgpd.config.tables.peer import NextHopMode
+from bgpd.config.tables.session import AddPathDirection
 from bgpd.datastore.calico.sessions import SessionKind, session_name
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST
 from bgpd.identity import parse_identifier
