@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 from struct import Struct
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from bgpd.addresses import parse_address
-from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode
+from bgpd.errors import BgpError, Cease, ErrorCode
 from bgpd.fsm.actions import EndKind, SessionEnd, Timer
 from bgpd.fsm.collision import Rank, Side, Verdict, resolve
 from bgpd.fsm.events import (
@@ -29,61 +29,27 @@ from bgpd.fsm.events import (
 )
 from bgpd.fsm.machine import Machine
 from bgpd.fsm.states import State
-from bgpd.messages import codec
 from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
-from bgpd.messages.notification import Notification, from_error
+from bgpd.messages.notification import Notification
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.session.closing import ClosingConnections
 from bgpd.session.connection import Connection
 from bgpd.session.counts import MessageCounts
 from bgpd.session.driver import COLLISION_WAIT, Driver
+from bgpd.session.ends import blames_message, describe_end
 from bgpd.session.faulty_message import FaultyMessage, LineLimit
 from bgpd.session.settings import SessionSettings, needs_reset
+from bgpd.session.signatures import SignatureWatch
 from bgpd.session.sockets import Network, describe
+from bgpd.session.user import SessionUser
 
 _YOUNG: Final = 5.0  # seconds; who crashes sooner has TCP tell us, unless its host went down, which takes longer
 _LENGTH_AND_TYPE: Final = Struct("!16xHB")  # of a message's header
-_MOST_CLOSING: Final = 8  # refused connections that may be told why at a time; more are reset
-_UNSIGNED_WAIT: Final = 10.0  # seconds that a passive session waits before it asks the kernel about signatures
 _JITTER: Final = (0.75, 1.0)  # RFC 4271 section 10
 
-_OF_MESSAGES: Final = frozenset(
-    {
-        *(ErrorCode.MESSAGE_HEADER, ErrorCode.OPEN_MESSAGE, ErrorCode.UPDATE_MESSAGE),
-        *(ErrorCode.FINITE_STATE_MACHINE, ErrorCode.ROUTE_REFRESH),
-    }
-)
-
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.session")
-
-
-class SessionUser(Protocol):
-    """What the speaker gives to a session. All is called on the loop, and none may block."""
-
-    def local_open(self) -> Open:
-        """Return our OPEN; asked for each connection, so that capabilities may vary."""
-
-    def session_up(self, negotiated: Negotiated) -> None:
-        """Learn that the session is established."""
-
-    def session_down(self, end: SessionEnd) -> None:
-        """Learn that it is over; only after ``session_up``."""
-
-    def update_received(self, buffer: bytes, start: int, end: int) -> None:
-        """Take the UPDATE whose body is buffer[start:end]. A BgpError raised here ends the session. Hot."""
-
-    def batch_received(self) -> None:
-        """Learn that the UPDATEs of one read, or of a slice of it, were all handed over."""
-
-    def route_refresh_received(self, message: RouteRefresh) -> None:
-        """Take a ROUTE-REFRESH."""
-
-    def drained(self) -> None:
-        """Learn that ``is_congested`` is no longer true."""
-
-    def state_changed(self, old: State, new: State) -> None:
-        """Learn of the new state, before what follows from it is done; must not call the session."""
 
 
 class PeerSession:
@@ -130,9 +96,9 @@ class PeerSession:
         self._loop = loop
         self._random = random
         self._log = _log.bind(peer=settings.name)
-        self._closing: set[Connection] = set()
+        self._closing = ClosingConnections(self.counts)
         self._rival: Driver | None = None
-        self._unsigned: asyncio.TimerHandle | None = None
+        self._signatures = SignatureWatch(network, loop, self._signatures_dropped)
         self._rest: asyncio.TimerHandle | None = None
         self._primary = self._new_driver(settings, is_started=False)
 
@@ -285,7 +251,7 @@ class PeerSession:
 
     async def wait_closed(self) -> None:
         """Wait until the connections that were closed are gone; a few seconds at most."""
-        await asyncio.gather(*(connection.wait_closed() for connection in tuple(self._closing)))
+        await self._closing.wait()
 
     # --- What the drivers tell ----------------------------------------------------------------------------------
 
@@ -299,11 +265,9 @@ class PeerSession:
             return
         old, self.state, self.since = self.state, new, self._loop.time()
         self._log.debug("state changed", old=old.title, new=new.title)
-        if self._unsigned is not None:
-            self._unsigned.cancel()
-            self._unsigned = None
+        self._signatures.stop()
         if new is State.ACTIVE and self.settings.is_passive and self.settings.authentication:
-            self._watch_signatures()
+            self._signatures.start()
         self._user.state_changed(old, new)
 
     def judge_collision(self, driver: Driver, message: Open) -> Verdict:
@@ -347,7 +311,7 @@ class PeerSession:
         self._note(end)
         self._keep_faulty(driver, end)
         log = self._log.info if end.kind is EndKind.ADMINISTRATIVE else self._log.warning
-        log("session ended", reason=self._describe(end), **self._message(driver, end))
+        log("session ended", reason=describe_end(end), **self._message(driver, end))
         self._user.session_down(end)
 
     def attempt_failed(self, driver: Driver, end: SessionEnd) -> None:
@@ -356,7 +320,7 @@ class PeerSession:
         is_out_of_turn = (end.kind, end.code) == (EndKind.SENT_NOTIFICATION, ErrorCode.FINITE_STATE_MACHINE)
         self.is_hanging_up = self._was_connected and (is_lost or is_out_of_turn)
         if end.kind not in (EndKind.COLLISION, EndKind.ADMINISTRATIVE):
-            is_news = self._describe(end) != self.last_error
+            is_news = describe_end(end) != self.last_error
             self._note(end)
             self._keep_faulty(driver, end)
             left = self.lines.left(self._loop.time()) if is_news else 0
@@ -396,9 +360,7 @@ class PeerSession:
 
     def closing(self, connection: Connection) -> None:
         """Remember a connection until TCP is done with it."""
-        self._closing = {other for other in self._closing if not other.is_gone}
-        if not connection.is_gone:
-            self._closing.add(connection)
+        self._closing.add(connection)
 
     @property
     def _is_young(self) -> bool:
@@ -410,21 +372,13 @@ class PeerSession:
             return False
         return self._loop.time() - self.established_at < _YOUNG
 
-    def _watch_signatures(self) -> None:
-        before = self._network.unsigned_segments()
-        self._unsigned = self._loop.call_later(_UNSIGNED_WAIT, self._check_signatures, before)
-
-    def _check_signatures(self, before: int | None) -> None:
-        """Say so if the peer may be dialling with another key: the kernel drops its segments and tells nobody whose."""
-        self._watch_signatures()
-        now = self._network.unsigned_segments()
-        if before is None or now is None or now <= before:
-            return
+    def _signatures_dropped(self, count: int) -> None:
+        """Say so if the peer may be dialling with another key."""
         secret = self.settings.authentication
         why = f"Socket: No connection, and segments with a wrong or no signature are dropped: compare the {secret}"
         log = self._log.warning if why != self.last_error else self._log.debug
         self.last_error, self.last_error_at = why, self._loop.time()
-        log("no session", reason=why, dropped=now - before)
+        log("no session", reason=why, dropped=count)
 
     # --- Parts --------------------------------------------------------------------------------------------------
 
@@ -473,16 +427,10 @@ class PeerSession:
     def _refuse(self, connection: Connection, why: str) -> None:
         if self.lines.left(self._loop.time()):
             self._log.info("connection refused", reason=why)
-        self.closing(connection)
-        if len(self._closing) > _MOST_CLOSING:
-            connection.abort()
-            return
-        connection.write(codec.encode(from_error(Cease(CeaseSubcode.CONNECTION_REJECTED, why=why))))
-        self.counts.sent[MessageType.NOTIFICATION] += 1
-        connection.close()
+        self._closing.refuse(connection, why)
 
     def _note(self, end: SessionEnd) -> None:
-        text = self._describe(end)
+        text = describe_end(end)
         self.last_end = end
         self.last_error, self.last_error_at = text, self._loop.time()
         if end.kind is EndKind.RECEIVED_NOTIFICATION:
@@ -494,27 +442,9 @@ class PeerSession:
             self.sent_error = text
 
     def _keep_faulty(self, driver: Driver, end: SessionEnd) -> None:
-        if _blames(driver, end):
-            self.faulty = FaultyMessage.of(self._describe(end), driver.message, self._loop.time())
+        if driver.message and blames_message(end):
+            self.faulty = FaultyMessage.of(describe_end(end), driver.message, self._loop.time())
 
     def _message(self, driver: Driver, end: SessionEnd) -> dict[str, str]:
         """Return what the log says of the message at fault: all of it (RFC 7606 section 2)."""
-        return {"message": driver.message.hex()} if _blames(driver, end) else {}
-
-    def _describe(self, end: SessionEnd) -> str:
-        """Return the reason for people: which side said what."""
-
-        match end.kind:
-            case EndKind.RECEIVED_NOTIFICATION:
-                return f"Received: {Notification(end.code, end.subcode, end.data)}"
-            case EndKind.CONNECTION_LOST | EndKind.REPLACED:
-                return f"Socket: {end.why[:1].upper()}{end.why[1:]}"
-            case _ if end.code:
-                return f"Sent: {Notification(end.code, end.subcode, end.data).name}: {end.why}"
-            case _:
-                return f"Stopped: {end.why}"
-
-
-def _blames(driver: Driver, end: SessionEnd) -> bool:
-    """Was it the message being dealt with that we answered with a NOTIFICATION?"""
-    return end.kind is EndKind.SENT_NOTIFICATION and end.code in _OF_MESSAGES and bool(driver.message)
+        return {"message": driver.message.hex()} if driver.message and blames_message(end) else {}

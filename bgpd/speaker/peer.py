@@ -180,7 +180,7 @@ class Peer:
             self._uses_real_asn ^= (end.kind, end.code, end.subcode) == refused
         return settings.real_asn if self._uses_real_asn else settings.local_asn
 
-    # what the session asks and tells (see bgpd.session.SessionUser)
+    # what the session asks and tells (see bgpd.session.user.SessionUser)
 
     def local_open(self) -> Open:
         """Return the OPEN for a new connection."""
