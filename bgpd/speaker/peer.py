@@ -5,68 +5,46 @@ refresh); RFC 4486 section 4 (maximum prefixes). The hot entry is ``update_recei
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
 
 from bgpd.config import ResolvedPeer, ResolvedRange
-from bgpd.errors import Cease, CeaseSubcode, ErrorCode, OpenSubcode
-from bgpd.families import FAMILIES, Family
-from bgpd.fsm.actions import EndKind, SessionEnd
-from bgpd.fsm.graceful_restart import (
-    BeginLongLived,
-    Flush,
-    FlushStale,
-    Helper,
-    Mark,
-    StartRestartTimer,
-    StartStaleTimer,
-    Step,
-    StopRestartTimer,
-    StopStaleTimer,
-)
+from bgpd.errors import Cease, CeaseSubcode
+from bgpd.families import Family
+from bgpd.fsm.actions import SessionEnd
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.negotiated import Negotiated
-from bgpd.messages.notification import Notification, administrative
+from bgpd.messages.notification import administrative
 from bgpd.messages.open import Open
-from bgpd.messages.route_refresh import RouteRefresh, Subtype
+from bgpd.messages.route_refresh import RouteRefresh
 from bgpd.messages.update import decode, end_of_rib
 from bgpd.policy.chain import Chain
-from bgpd.policy.signals import Scope, Signals
 from bgpd.policy.subject import PeerContext
-from bgpd.rib import only_to_customer
 from bgpd.rib.adj_rib_in import AdjRibIn
 from bgpd.rib.admission import Admission
-from bgpd.rib.border import NO_BORDER, Border
 from bgpd.rib.export import ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Path, Preference, Source, SourceKind
 from bgpd.rib.update_group import Member, UpdateGroup
-from bgpd.session.faulty_message import FaultyMessage, LineLimit
+from bgpd.session.faulty_message import FaultyMessage
 from bgpd.session.peer import PeerSession
 from bgpd.speaker.draining import PeerDrain, Stage
+from bgpd.speaker.import_terms import border, is_denied, signals
 from bgpd.speaker.importing import PeerImporter
+from bgpd.speaker.kept_routes import KeptRoutes
+from bgpd.speaker.open_asn import OpenAsn
 from bgpd.speaker.origin_check import OriginCheck
+from bgpd.speaker.prefix_limit import NEVER, PrefixLimit, first_step, is_end_by_limit
+from bgpd.speaker.refreshing import Refreshes
+from bgpd.speaker.route_faults import OF_UPDATES, RouteFaults
 from bgpd.speaker.slices import Slicer
 
 _HEADER: Final = 19  # octets before a message's body
 _AT_ONCE: Final = -1  # no table is as small
-_NEVER: Final = 1 << 62  # nor as large
-_TOO_MANY_PREFIXES: Final = (ErrorCode.CEASE, CeaseSubcode.MAXIMUM_PREFIXES_REACHED)
-_FAULTS: Final = frozenset({"treated as withdraw", "attribute discarded"})
-
-
-@dataclass(slots=True)
-class RouteFaults:
-    """What was set aside of the peer's UPDATEs. by_kind: counts; last: kind → newest reason, for people."""
-
-    by_kind: Counter[str] = field(default_factory=Counter)
-    last: dict[str, str] = field(default_factory=dict)
 
 
 class Hub(Protocol):
@@ -100,7 +78,8 @@ class Peer:
 
     range_name: the range that it dialled in from, empty = it is configured. is_disabled: by an operator. adj_ribs_in,
     members: by family; members also name the group. got_end_of_rib: families that the present session has sent in full.
-    drain: whether it is being taken out.
+    kept_routes: what is left of a lost session. faults: what was set aside of its routes. drain: whether it is being
+    taken out.
     """
 
     def __init__(self, settings: ResolvedPeer, hub: Hub, range_name: str = "") -> None:
@@ -111,25 +90,20 @@ class Peer:
         self.adj_ribs_in: dict[Family, AdjRibIn] = {}
         self.importers: dict[Family, PeerImporter] = {}
         self.members: dict[Family, tuple[UpdateGroup, Member]] = {}
-        self.faults = RouteFaults()
-        self.helper = Helper()
+        self._log = structlog.get_logger().bind(peer=settings.name)
+        self.faults = RouteFaults(hub.loop, self._log)
+        self.kept_routes = KeptRoutes(self, hub.loop, hub.slicer, self._log)
         self.drain = PeerDrain(self, hub.loop)
         self.got_end_of_rib: set[Family] = set()
         self._hub = hub
         self._ribs: dict[Family, AdjRibIn] = {}
         self._negotiated: Negotiated | None = None
         self._agreed: Negotiated | None = None
-        self._restart_timer: asyncio.TimerHandle | None = None
-        self._stale_timers: dict[Family, asyncio.TimerHandle] = {}
-        self._uses_real_asn = False  # of our two, where the session may come up with either
-        self._seen_end: SessionEnd | None = None
-        self._refreshing: set[Family] = set()  # the peer has begun to tell all again
-        self._refresh_due: set[Family] = set()  # the peer asked before it had End-of-RIB
-        self._lines = LineLimit()
-        self._warned: dict[Family, int] = {}  # prefixes that were warned of
+        self._open_asn = OpenAsn()
+        self._refreshes = Refreshes(self)
+        self._limit = PrefixLimit(self.faults)
         self._set_aside: list[tuple[str, str]] = []  # kinds and reasons of faults in the UPDATE at hand
-        self._calm = _NEVER  # routes in a table up to which an UPDATE needs no second look
-        self._log = structlog.get_logger().bind(peer=settings.name)
+        self._calm = NEVER  # routes in a table up to which an UPDATE needs no second look
 
     def attach(self, session: PeerSession) -> None:
         """Give the peer the session whose user it is."""
@@ -162,23 +136,9 @@ class Peer:
         remote = agreed.remote_asn if agreed is not None else settings.asn
         return PeerContext(settings.name, self.peer_type, settings.local_asn, remote or Asn(0))
 
-    def stale_until(self, family: Family) -> float | None:
-        """Return the loop time at which the family's stale routes go or become a last resort; None = there are none."""
-        timer = self._stale_timers.get(family)
-        if timer is None and family in self.helper.stale:
-            timer = self._restart_timer
-        return timer.when() if timer is not None else None
-
     def open_asn(self) -> Asn:
-        """Return our AS for the next OPEN: where two will do, the one that the peer did not refuse (RFC 7705)."""
-        settings, end = self.settings, self.session.last_end
-        if not settings.is_dual_asn:
-            return settings.local_asn
-        if end is not None and end is not self._seen_end:
-            self._seen_end = end
-            refused = (EndKind.RECEIVED_NOTIFICATION, ErrorCode.OPEN_MESSAGE, OpenSubcode.BAD_PEER_AS)
-            self._uses_real_asn ^= (end.kind, end.code, end.subcode) == refused
-        return settings.real_asn if self._uses_real_asn else settings.local_asn
+        """Return our AS for the next OPEN."""
+        return self._open_asn.choose(self.settings, self.session.last_end)
 
     # what the session asks and tells (see bgpd.session.user.SessionUser)
 
@@ -190,16 +150,15 @@ class Peer:
         """Make the tables of a new session, or take up those of one that was lost."""
         self._negotiated = self._agreed = negotiated
         self.got_end_of_rib.clear()
-        self._refreshing.clear()
-        self._refresh_due.clear()
-        self._warned.clear()
+        self._refreshes.forget()
+        self._limit.forget()
         self._set_aside.clear()
         self._be_calm()
-        self._perform(self.helper.session_up(negotiated))
+        self.kept_routes.perform(self.kept_routes.helper.session_up(negotiated))
         for family in negotiated.families:
             self._open_rib(family, negotiated)
         self._ribs = self.adj_ribs_in
-        self._hub.peer_progressed(self)
+        self.progressed()
         if not self._hub.is_recovering:
             self.join_groups()
 
@@ -211,8 +170,8 @@ class Peer:
         self._leave_groups()
         self._negotiated = None
         enabled = self.settings.graceful_restart
-        self._perform(
-            self.helper.session_down(
+        self.kept_routes.perform(
+            self.kept_routes.helper.session_down(
                 end,
                 negotiated,
                 is_enabled=enabled,
@@ -220,8 +179,8 @@ class Peer:
                 max_stale_time=self.settings.max_stale_time,
             )
         )
-        self._hub.peer_progressed(self)
-        if end.kind is not EndKind.RECEIVED_NOTIFICATION and _reason(end) == _TOO_MANY_PREFIXES:
+        self.progressed()
+        if is_end_by_limit(end):
             self._hub.loop.call_soon(self._stay_down)
 
     def update_received(self, buffer: bytes, start: int, end: int) -> None:
@@ -258,27 +217,8 @@ class Peer:
         """Nothing is put off until the end of a read."""
 
     def route_refresh_received(self, message: RouteRefresh) -> None:
-        """Send everything again, or take note that the peer does (RFC 2918, RFC 7313)."""
-        family = FAMILIES.get((message.afi, message.safi))
-        negotiated = self._negotiated
-        if negotiated is None or family is None or family not in negotiated.families:
-            self.report("route refresh ignored", f"AFI {message.afi} SAFI {message.safi} was not negotiated")
-            return
-        if message.subtype == Subtype.REQUEST:
-            self._refresh(family, negotiated)
-        elif message.subtype == Subtype.BEGIN:
-            if negotiated.peer_graceful_restart is not None and family not in self.got_end_of_rib:
-                # RFC 7313 section 4: until then the peer tells us its first table anyway
-                self.report("route refresh ignored", f"it begins before the {family.name} End-of-RIB")
-                return
-            self._refreshing.add(family)
-            self.adj_ribs_in[family].mark_stale()
-        elif message.subtype == Subtype.END:
-            if family in self._refreshing:
-                self._refreshing.remove(family)
-                self.adj_ribs_in[family].end_of_stale()
-        else:
-            self.report("route refresh ignored", f"message subtype {message.subtype} means nothing to us")
+        """Send everything again, or take note that the peer does."""
+        self._refreshes.received(message, self._negotiated)
 
     def drained(self) -> None:
         """The peer reads again."""
@@ -288,7 +228,7 @@ class Peer:
     def state_changed(self, old: State, new: State) -> None:
         """Tell the speaker, which waits for peers after a restart."""
         del old, new
-        self._hub.peer_progressed(self)
+        self.progressed()
 
     # what update groups ask (see bgpd.rib.update_group.Outlet)
 
@@ -305,12 +245,7 @@ class Peer:
     def send_closing(self, octets: bytes) -> None:
         """Write End-of-RIB, or the mark at the end of a refresh."""
         self.session.send(octets)
-        due = {family for family in self._refresh_due if octets.startswith(end_of_rib(family))}
-        self._refresh_due -= due
-        negotiated = self._negotiated
-        if negotiated is not None:
-            for family in due:
-                self._refresh(family, negotiated)
+        self._refreshes.closed(octets, self._negotiated)
 
     # what the speaker and its operator do
 
@@ -395,7 +330,11 @@ class Peer:
 
     def forget_stale(self) -> None:
         """Drop what is kept of a lost session."""
-        self._perform(self.helper.stopped())
+        self.kept_routes.perform(self.kept_routes.helper.stopped())
+        self.progressed()
+
+    def progressed(self) -> None:
+        """Tell the speaker, which may wait for this peer."""
         self._hub.peer_progressed(self)
 
     def reopen(self) -> None:
@@ -407,26 +346,17 @@ class Peer:
 
         A fault in an UPDATE waits for the message, which only ``update_received`` knows.
         """
-        if kind in _FAULTS:
+        if kind in OF_UPDATES:
             self._set_aside.append((kind, reason))
             self._calm = _AT_ONCE
         else:
-            self._report(kind, reason)
-
-    def _report(self, kind: str, reason: str, **more: str) -> None:
-        self.faults.by_kind[kind] += 1
-        self.faults.last[kind] = reason
-        left = self._lines.left(self._hub.loop.time())
-        if left:
-            self._log.warning(kind, reason=reason, **more)
-        if left == 1:
-            self._log.warning("more such lines are left out until the minute is over; counts go on")
+            self.faults.report(kind, reason)
 
     def _report_faulty(self, message: bytes) -> None:
         """Report what was wrong in an UPDATE, with all its octets (RFC 7606 section 2)."""
         faults, self._set_aside = self._set_aside, []
         for kind, reason in faults:
-            self._report(kind, reason, message=message.hex())
+            self.faults.report(kind, reason, message=message.hex())
             self.session.faulty = FaultyMessage.of(f"{kind}: {reason}", message, self._hub.loop.time())
 
     def has_all_routes(self, *, settle: float, patient_until: float) -> bool:
@@ -463,20 +393,6 @@ class Peer:
         return not self.got_end_of_rib >= set(negotiated.families)
 
     # private
-
-    def _refresh(self, family: Family, negotiated: Negotiated) -> None:
-        """Tell the peer all of a family again; after End-of-RIB if that is still to come (RFC 7313 section 4)."""
-        if family not in self.members:
-            return
-        group, member = self.members[family]
-        if member.backlog is not None and member.backlog.closing.startswith(end_of_rib(family)):
-            self._refresh_due.add(family)
-            return
-        closing = b""
-        if negotiated.enhanced_route_refresh:
-            self.session.send(RouteRefresh(family.afi, family.safi, Subtype.BEGIN).encode())
-            closing = RouteRefresh(family.afi, family.safi, Subtype.END).encode()
-        group.refresh(member, closing)
 
     def _classic(self) -> AdjRibIn:
         for family, rib in self._ribs.items():
@@ -527,17 +443,6 @@ class Peer:
             next(self._hub.source_numbers),
         )
 
-    def _signals(self, family: Family) -> Signals:
-        settings = self.settings
-        length = settings.black_hole_ipv4 if family.is_classic else settings.black_hole_ipv6
-        return Signals(
-            shuts_down=settings.graceful_shutdown and self.peer_type is PeerType.EXTERNAL,
-            # With the whole node on its way out, all routes would lose alike
-            is_leaving=self.drain.stage is Stage.LEAVING and not self._hub.is_draining,
-            black_hole_length=length if settings.black_holes else None,
-            black_hole_scope=Scope[settings.black_hole_scope.name],
-        )
-
     def _make_importer(self, family: Family) -> PeerImporter:
         settings = self.settings
         identifier, cluster_id = self._hub.identity()
@@ -550,26 +455,13 @@ class Peer:
             self._hub.next_hops,
             self.report,
             self._hub.interface_name,
-            self._signals(family),
-            denies_all=self._is_denied(settings.imports),
-            border=self._border(),
+            # With the whole node on its way out, all routes would lose alike
+            signals(settings, family, is_leaving=self.drain.stage is Stage.LEAVING and not self._hub.is_draining),
+            denies_all=is_denied(settings, settings.imports),
+            border=border(settings, self._agreed),
             role=settings.role,
             origins=self._hub.origins if self._hub.origins.applies_to(settings.address) else None,
         )
-
-    def _border(self) -> Border:
-        settings, agreed = self.settings, self._agreed
-        if self.peer_type is not PeerType.EXTERNAL or agreed is None:
-            return NO_BORDER
-        prepends = settings.prepends_local_asn and agreed.local_asn != settings.real_asn
-        return Border(
-            prepended=agreed.local_asn if prepends else None,
-            otc=agreed.remote_asn if only_to_customer.marks_received(settings.role) else None,
-            is_crossed=True,
-        )
-
-    def _is_denied(self, policies: tuple[str, ...]) -> bool:
-        return self.peer_type is PeerType.EXTERNAL and self.settings.ebgp_requires_policy and not policies
 
     def _leave(self, family: Family) -> None:
         group, _ = self.members.pop(family)
@@ -582,47 +474,24 @@ class Peer:
 
     def _be_calm(self) -> None:
         """Set how many routes a table may have before an UPDATE needs a second look."""
-        limit = self.settings.max_prefix_limit
-        self._calm = min(limit, limit * self.settings.max_prefix_threshold // 100) if limit else _NEVER
+        self._calm = first_step(self.settings)
 
     def _look_again(self, rib: AdjRibIn, buffer: bytes, start: int, end: int) -> None:
         """Report what was wrong in this UPDATE, and see whether it brought too many prefixes."""
         if self._set_aside:
             self._report_faulty(buffer[start - _HEADER : end])
             self._be_calm()
-        self._check_limit(rib)
+        self._limit.check(rib, self.settings)
 
     def check_limits(self) -> None:
         """Hold the tables against a limit that may have changed; end the session if one is too large."""
-        self._warned.clear()
+        self._limit.forget()
         self._be_calm()
         try:
             for rib in list(self._ribs.values()):
-                self._check_limit(rib)
+                self._limit.check(rib, self.settings)
         except Cease as cease:
             self.session.fail(cease)
-
-    def _check_limit(self, rib: AdjRibIn) -> None:
-        """Warn of a table that nears the limit or is above it, and end the session if that is asked for."""
-        settings, size, family = self.settings, len(rib.table), rib.family
-        limit = settings.max_prefix_limit
-        threshold = limit * settings.max_prefix_threshold // 100
-        if not limit or size <= min(limit, threshold):
-            return
-        if size <= limit:
-            if self._warned.get(family, 0) < threshold:
-                self._warned[family] = threshold
-                why = f"{size} {family.name} prefixes, the limit is {limit}"
-                self._report("maximum prefixes near", why)
-            return
-        why = f"{size} {family.name} prefixes, the limit is {limit}"
-        if settings.max_prefix_action == "warn":
-            if self._warned.get(family, 0) < limit:
-                self._warned[family] = limit
-                self._report("maximum prefixes reached", why)
-            return
-        data = family.afi.to_bytes(2) + bytes((family.safi,)) + limit.to_bytes(4)  # RFC 4486 section 4
-        raise Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, data, why=why)
 
     def _stay_down(self) -> None:
         """Keep the session closed for as long as the configuration says (RFC 4486 section 4)."""
@@ -636,69 +505,5 @@ class Peer:
         if family not in self._ribs:
             return
         self.got_end_of_rib.add(family)
-        self._perform(self.helper.end_of_rib(family))
-        self._hub.peer_progressed(self)
-
-    def _perform(self, steps: list[Step]) -> None:
-        for step in steps:
-            match step:
-                case Mark(families):
-                    for family in families & self.adj_ribs_in.keys():
-                        self.adj_ribs_in[family].mark_stale()
-                    self._log.info("routes kept while the peer restarts", families=[f.name for f in families])
-                case Flush(families):
-                    self._clear(families)
-                case FlushStale(families):
-                    self._flush_stale(families)
-                case StartRestartTimer(seconds):
-                    self._stop_timer()
-                    self._restart_timer = self._hub.loop.call_later(seconds, self._restart_timer_expired)
-                case StopRestartTimer():
-                    self._stop_timer()
-                case BeginLongLived(families):
-                    self._log.warning("stale routes are a last resort now", families=[f.name for f in families])
-                    for family in families & self.adj_ribs_in.keys():
-                        self._hub.slicer.add(self.adj_ribs_in[family].begin_long_lived())
-                case StartStaleTimer(family, seconds):
-                    later = self._hub.loop.call_later
-                    self._stale_timers[family] = later(seconds, self._stale_timer_expired, family)
-                case StopStaleTimer(family):
-                    self._stale_timers.pop(family).cancel()
-
-    def _clear(self, families: frozenset[Family]) -> None:
-        for family in families & self.adj_ribs_in.keys():
-            self._hub.slicer.add(self.adj_ribs_in.pop(family).clear())
-
-    def _flush_stale(self, families: frozenset[Family]) -> None:
-        for family in families & self.adj_ribs_in.keys():
-            rib = self.adj_ribs_in[family]
-            if self._negotiated is None and len(rib.stale) == len(rib.table):
-                self._clear(frozenset({family}))
-                continue
-            gone = rib.end_of_stale()  # without a session: of the one before, the last one's routes are marked yet
-            if gone:
-                self._log.info("stale routes removed", family=family.name, routes=gone)
-
-    def _restart_timer_expired(self) -> None:
-        self._restart_timer = None
-        self._log.warning("restart time is over")
-        self._perform(self.helper.timer_expired())
-        self._hub.peer_progressed(self)
-
-    def _stale_timer_expired(self, family: Family) -> None:
-        del self._stale_timers[family]
-        self._log.warning("long-lived stale time is over, stale routes go", family=family.name)
-        self._perform(self.helper.stale_timer_expired(family))
-        self._hub.peer_progressed(self)
-
-    def _stop_timer(self) -> None:
-        if self._restart_timer is not None:
-            self._restart_timer.cancel()
-            self._restart_timer = None
-
-
-def _reason(end: SessionEnd) -> tuple[int, int]:
-    """Return code and subcode, of what is inside if it was a Hard Reset."""
-    said = Notification(end.code, end.subcode, end.data)
-    inner = said.inside_hard_reset or said
-    return inner.code, inner.subcode
+        self.kept_routes.perform(self.kept_routes.helper.end_of_rib(family))
+        self.progressed()

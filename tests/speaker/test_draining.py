@@ -251,7 +251,7 @@ def test_a_reset_leaves_the_routes_on_both_sides_unless_it_is_a_hard_one(is_hard
         made.established(within=10)
         made.run(1)
         assert made.best(2, ROUTE) is not None
-        assert not made.peer(2, 1).helper.stale
+        assert not made.peer(2, 1).kept_routes.helper.stale
 
 
 @pytest.mark.rfc("8538", "3")

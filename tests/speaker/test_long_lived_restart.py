@@ -136,8 +136,8 @@ def test_a_peer_that_is_back_confirms_its_routes_and_the_mark_goes() -> None:
         best = made.best(2, ROUTE)
         assert best is not None
         assert not best.is_stale
-        assert not made.peer(2, 1).helper.stale
-        assert made.peer(2, 1).stale_until(IPV4_UNICAST) is None
+        assert not made.peer(2, 1).kept_routes.helper.stale
+        assert made.peer(2, 1).kept_routes.until(IPV4_UNICAST) is None
         made.run(4000)
         assert made.best(3, ROUTE) is not None
 

@@ -47,7 +47,7 @@ def test_what_a_slow_client_announced_stays_with_the_others_until_it_is_back(tex
         made.loop.run_until(lambda: not made.speakers[2].is_recovering, 40, "recovery to end")
         made.run(1)
         assert made.best(3, ROUTE) is not None
-        assert not made.peer(3, 2).helper.stale
+        assert not made.peer(3, 2).kept_routes.helper.stale
 
 
 @pytest.mark.rfc("4724", "4.1")

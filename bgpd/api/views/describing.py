@@ -53,7 +53,7 @@ def with_staleness(row: RouteRow, peer: PeerView | None, family: Family, key: by
     rib = peer.adj_ribs_in.get(family) if peer is not None else None
     if peer is None or rib is None or key not in rib.stale:
         return row
-    until = peer.stale_until(family)
+    until = peer.kept_routes.until(family)
     return replace(row, is_stale=True, stale_until=moment.unix_of(until) if until is not None else None)
 
 

@@ -129,7 +129,7 @@ def family_counts(peer: PeerView, moment: Moment) -> Iterator[FamilyCount]:
     families = dict.fromkeys((*peer.adj_ribs_in, *peer.members))
     for family in families:
         rib, joined = peer.adj_ribs_in.get(family), peer.members.get(family)
-        until = peer.stale_until(family)
+        until = peer.kept_routes.until(family)
         yield FamilyCount(
             family.name,
             len(rib) if rib is not None else 0,
@@ -143,7 +143,7 @@ def family_counts(peer: PeerView, moment: Moment) -> Iterator[FamilyCount]:
 
 
 def _stale_phase(peer: PeerView, family: Family) -> str:
-    helper = peer.helper
+    helper = peer.kept_routes.helper
     if family not in helper.stale:
         return ""
     if family in helper.long_lived:
