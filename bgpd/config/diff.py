@@ -1,10 +1,11 @@
 """What two configurations differ in, and what each difference costs: a session, a new look at routes, or nothing.
 
-Peers and ranges are the same if their names are. A change of policy never costs a session (RFC 2918 exists for that);
+Peers and ranges are the same if their names are; a peer whose name is gone is the one that is new at its address, if
+there is one. A change of policy, or of who is a reflector's client, never costs a session (RFC 2918 exists for that);
 what OPEN, TCP or the peer's kind rest on does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Final
 
@@ -30,7 +31,6 @@ _RESET: Final = frozenset(
         "password",
         "peer_type",
         "port",
-        "reflector_client",
         "restart_time",
         "stale_time",
         "tcp_ao",
@@ -68,6 +68,7 @@ _IMPORT: Final = frozenset(
         "imports",
         "prepends_local_asn",
         "real_asn",
+        "reflector_client",
     }
 )
 _EXPORT: Final = frozenset(
@@ -78,6 +79,7 @@ _EXPORT: Final = frozenset(
         "next_hop",
         "prepends_real_asn",
         "real_asn",
+        "reflector_client",
         "sends_stale",
     }
 )
@@ -95,7 +97,7 @@ _RESTART: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PeerChange:
-    """A peer, or a range's template, that both configurations have.
+    """A peer, or a range's template, that both configurations have, perhaps by another name.
 
     fields: what differs of it. reset: why the session has to be closed, empty = it does not have to. imports, exports:
     received routes, sent routes have to be judged again; not asked where the session is reset.
@@ -107,6 +109,11 @@ class PeerChange:
     reset: tuple[str, ...] = ()
     imports: bool = False
     exports: bool = False
+
+    @property
+    def is_renamed(self) -> bool:
+        """Has it another name?"""
+        return self.old.name != self.new.name
 
     @property
     def keeps_routes(self) -> bool:
@@ -169,7 +176,7 @@ class Changes:
         """Return a line for each difference, for people."""
         lines = [f"peer {peer.name}: added" for peer in self.peers_added]
         lines += [f"peer {peer.name}: removed" for peer in self.peers_removed]
-        lines += [f"peer {change.new.name}: {_words(change)}" for change in self.peers_changed]
+        lines += [f"peer {change.old.name}: {_words(change)}" for change in self.peers_changed]
         lines += [f"peer range {one.name}: added" for one in self.ranges_added]
         lines += [f"peer range {one.name}: removed" for one in self.ranges_removed]
         lines += [f"peer range {one.new.name}: {_words(one.template)}" for one in self.ranges_changed]
@@ -194,15 +201,19 @@ _NOTHING: Final = Changes()
 
 def diff(old: Resolved, new: Resolved) -> Changes:
     """Return what has to be done to go from the old configuration to the new one."""
-    before = {policy.name: policy for policy in old.policies}
-    after = {policy.name: policy for policy in new.policies}
-    policies = tuple(name for name in before | after if before.get(name) != after.get(name))
+    old_policies = {policy.name: policy for policy in old.policies}
+    new_policies = {policy.name: policy for policy in new.policies}
+    both = old_policies | new_policies
+    policies = tuple(name for name in both if old_policies.get(name) != new_policies.get(name))
     causes = _Causes(old, new, frozenset(policies))
     old_peers = {peer.name: peer for peer in old.peers}
     new_peers = {peer.name: peer for peer in new.peers}
+    former = _former_names(old_peers, new_peers)
+    renamed = set(former.values())
     old_ranges = {one.name: one for one in old.ranges}
     new_ranges = {one.name: one for one in new.ranges}
-    peers = [causes.change(old_peers[name], peer) for name, peer in new_peers.items() if name in old_peers]
+    known = ((old_peers.get(former.get(name, name)), peer) for name, peer in new_peers.items())
+    peers = [causes.change(before, after) for before, after in known if before is not None]
     ranges = [
         RangeChange(old_ranges[name], one, causes.change(old_ranges[name].template, one.template))
         for name, one in new_ranges.items()
@@ -215,8 +226,8 @@ def diff(old: Resolved, new: Resolved) -> Changes:
     if old.etcd != new.etcd:
         restart.append("etcd")
     return Changes(
-        peers_added=tuple(peer for name, peer in new_peers.items() if name not in old_peers),
-        peers_removed=tuple(peer for name, peer in old_peers.items() if name not in new_peers),
+        peers_added=tuple(peer for name, peer in new_peers.items() if name not in old_peers and name not in former),
+        peers_removed=tuple(peer for name, peer in old_peers.items() if name not in new_peers and name not in renamed),
         peers_changed=tuple(change for change in peers if not change.is_empty),
         ranges_added=tuple(one for name, one in new_ranges.items() if name not in old_ranges),
         ranges_removed=tuple(one for name, one in old_ranges.items() if name not in new_ranges),
@@ -268,6 +279,23 @@ class _Causes:
         )
 
 
+def _former_names(old: Mapping[str, ResolvedPeer], new: Mapping[str, ResolvedPeer]) -> dict[str, str]:
+    """Return the former name of each peer that was renamed: one is gone and one is new at an address, and no more."""
+    gone, added = (_by_place(one, other) for one, other in ((old, new), (new, old)))
+    return {names[0]: gone[place][0] for place, names in added.items() if len(names) == len(gone.get(place, ())) == 1}
+
+
+def _by_place(
+    peers: Mapping[str, ResolvedPeer], others: Mapping[str, ResolvedPeer]
+) -> dict[tuple[bytes, str], list[str]]:
+    """Return the names that only the first ones have, by address and link; unnumbered peers have no address."""
+    found: dict[tuple[bytes, str], list[str]] = {}
+    for name, peer in peers.items():
+        if name not in others and peer.address:
+            found.setdefault((peer.address, peer.interface), []).append(name)
+    return found
+
+
 def _meet(names: Iterable[str], others: frozenset[str]) -> bool:
     return not others.isdisjoint(names)
 
@@ -283,9 +311,13 @@ def _part(config: Resolved, table: str, name: str) -> object:
 
 def _words(change: PeerChange) -> str:
     """Return what happens to a peer."""
+    name = f"is {change.new.name} now, " if change.is_renamed else ""
     if change.reset:
-        return f"reset, as {', '.join(change.reset)} changed"
+        return f"{name}reset, as {', '.join(change.reset)} changed"
+    if change.is_renamed:
+        name += "session kept, "
     judged = [name for name, is_judged in (("import", change.imports), ("export", change.exports)) if is_judged]
     if judged:
-        return f"routes judged again ({' and '.join(judged)})"
-    return f"{', '.join(change.fields) or 'range'} changed"
+        return f"{name}routes judged again ({' and '.join(judged)})"
+    others = ", ".join(field for field in change.fields if field != "name")
+    return f"{name}{others or 'range'} changed" if others or not name else name.removesuffix(", ")

@@ -151,7 +151,7 @@ def refusal(path: Path, rule: ExportRule) -> str:
     if source.peer_type is _INTERNAL and rule.peer_type is _INTERNAL:
         if rule.cluster_id is None:
             return "learned by iBGP, and we are no route reflector"
-        if not source.is_client and not rule.is_client:
+        if not path.is_from_client and not rule.is_client:
             return "learned from a non-client, goes to clients only (RFC 4456)"
         if rule.cluster_id in path.attributes.cluster_list:
             return "our cluster identifier is already in CLUSTER_LIST"

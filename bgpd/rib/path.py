@@ -35,11 +35,12 @@ class Source:
     """One origin of paths: our networks, the kernel, or a peer's session (one for each received path identifier).
 
     name: the peer's name, else the kind's. address: the peer's, 4 or 16 octets; empty for ours. identifier: the
-    peer's BGP Identifier, ours for our own. is_client: a route reflector client. path_id: RFC 7911, as received; 0 =
-    none. peer: an opaque token that is the same object for all sources of one session: split horizon compares it with
-    ``is``. number: ours, another for each source of a speaker, of four octets and not 0; as long as the source lives
-    it is the path identifier its paths are sent with. accepted: prefixes in the Loc-RIB that have a path from here.
-    tails: by next hop metric, what most paths from here share of what they are compared by (see ``decision.rank``).
+    peer's BGP Identifier, ours for our own. is_client: a route reflector client, new paths take it over. path_id: RFC
+    7911, as received; 0 = none. peer: an opaque token that is the same object for all sources of one session: split
+    horizon compares it with ``is``. number: ours, another for each source of a speaker, of four octets and not 0; as
+    long as the source lives it is the path identifier its paths are sent with. accepted: prefixes in the Loc-RIB that
+    have a path from here. tails: by next hop metric, what most paths from here share of what they are compared by
+    (see ``decision.rank``).
     """
 
     kind: SourceKind
@@ -55,6 +56,10 @@ class Source:
     number: int = 0
     accepted: int = 0
     tails: dict[int, tuple[int | bytes, ...]] = field(default_factory=dict)
+
+    def reconfigure(self, name: str, *, is_client: bool) -> None:
+        """Take what a changed configuration says; paths have to be made again if is_client differs."""
+        self.name, self.is_client = name, is_client
 
     def identify(self, asn: Asn, identifier: BgpIdentifier) -> None:
         """Take what a new session or configuration says; paths that are there have to be ranked again."""
@@ -90,18 +95,19 @@ class Path:
 
     family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
     none). is_black_hole: the kernel gets it as a black hole: a network of ours, or a peer's wish that is granted (RFC
-    7999). weight: given by import policy, compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix
-    may use it (loop, policy, unusable next hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort.
-    taken: the attributes that import policy is asked about, the path's own but for what the border of our AS changes
-    (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a copy that policy changed, or None
-    when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared
-    before MED, med, and tail: what is compared after it; lower is better. alone: the 1-tuple of this path, shared by
-    all prefixes that have no other.
+    7999). is_from_client: its source was a route reflector client when the path was made, which says for good what
+    peers were told of it. weight: given by import policy, compared before LOCAL_PREF, higher wins, never sent.
+    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. is_stale: long-lived stale
+    (RFC 9494), a last resort. taken: the attributes that import policy is asked about, the path's own but for what
+    the border of our AS changes (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a
+    copy that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271
+    9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. alone:
+    the 1-tuple of this path, shared by all prefixes that have no other.
     """
 
     __slots__ = (
-        "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_stale", "med",
-        "next_hop", "rank", "rejected", "source", "tail", "taken", "weight",
+        "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_from_client",
+        "is_stale", "med", "next_hop", "rank", "rejected", "source", "tail", "taken", "weight",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -111,6 +117,7 @@ class Path:
         self.next_hop = next_hop
         self.interface = 0
         self.is_black_hole = False
+        self.is_from_client = source.is_client
         self.rejected = ""
         self.taken = attributes
         self.imported: Path | None = self

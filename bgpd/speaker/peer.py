@@ -109,6 +109,15 @@ class Peer:
         """Give the peer the session whose user it is."""
         self.session = session
 
+    def reconfigure(self, settings: ResolvedPeer) -> None:
+        """Take changed options; routes that they concern are still to be judged again."""
+        if settings.name != self.settings.name:
+            self._log = structlog.get_logger().bind(peer=settings.name)
+        self.settings = settings
+        for rib in self.adj_ribs_in.values():
+            for source in rib.sources.values():
+                source.reconfigure(settings.name, is_client=settings.reflector_client)
+
     @property
     def address(self) -> bytes:
         """The address of its session."""

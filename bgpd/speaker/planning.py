@@ -33,16 +33,16 @@ async def plan(speaker: Speaker, config: Resolved) -> list[str]:
     changes = diff(speaker.config, config)
     lines = changes.summary()
     gone = [(peer, "go") for peer in _known(speaker, (one.name for one in changes.peers_removed))]
-    closed = [one.new.name for one in changes.peers_changed if one.reset]
+    closed = [one.old.name for one in changes.peers_changed if one.reset]
     gone += [(peer, "go until it is up again") for peer in _known(speaker, closed)]
     for peer, what in gone:
         if count := sum(rib.accepted for rib in peer.adj_ribs_in.values()):
             lines.append(f"peer {peer.settings.name}: {count} routes of it {what}")
-    judged = [one for one in changes.peers_changed if not one.reset and one.new.name in speaker.peers]
+    judged = [one for one in changes.peers_changed if not one.reset and one.old.name in speaker.peers]
     comparison = _Comparison(speaker, config)
     for change in judged:
         if change.imports:
-            lines += await comparison.imports(speaker.peers[change.new.name], change)
+            lines += await comparison.imports(speaker.peers[change.old.name], change)
     lines += await comparison.exports([change for change in judged if change.exports])
     return lines
 
@@ -70,13 +70,13 @@ class _Comparison:
         """Return what peers would be told otherwise; those with the same policies are asked about once."""
         alike: dict[tuple[object, ...], list[PeerChange]] = {}
         for change in changes:
-            families = tuple(self._speaker.peers[change.new.name].members)
+            families = tuple(self._speaker.peers[change.old.name].members)
             by_name = any(one.looks_at_peer for one in (*self._before.policies, *self._after.policies))
-            kind = (change.old.exports, change.new.exports, change.new.peer_type, families, by_name and change.new.name)
+            kind = (change.old.exports, change.new.exports, change.new.peer_type, families, by_name and change.old.name)
             alike.setdefault(kind, []).append(change)
         lines: list[str] = []
         for group in alike.values():
-            peer = self._speaker.peers[group[0].new.name]
+            peer = self._speaker.peers[group[0].old.name]
             old = _Filter(self._before, group[0].old, group[0].old.exports, is_export=True)
             new = _Filter(self._after, group[0].new, group[0].new.exports, is_export=True)
             counts: Counter[str] = Counter()
@@ -85,7 +85,7 @@ class _Comparison:
                 async for prefix, paths in _sliced(list(self._speaker.loc_ribs[family].table.items())):
                     if paths[0].source.peer is not peer and not refusal(paths[0], rule):
                         counts[self._compare(old, new, peer, paths[0], prefix)] += 1
-            names = ", ".join(change.new.name for change in group[:_NAMED])
+            names = ", ".join(change.old.name for change in group[:_NAMED])
             more = f" and {len(group) - _NAMED} more" if len(group) > _NAMED else ""
             lines += _words(counts, f"export to {names}{more}", "sent")
         return lines

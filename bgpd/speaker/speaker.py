@@ -216,7 +216,8 @@ class Speaker:
                 rib.prefers_oldest = config.node.prefer_oldest_external
                 self.slicer.add(rib.order_again())
         for change in changes.peers_changed:
-            self._keys.drop_peer(change.new.name)  # others may have its address now
+            if change.fields or change.reset:  # then ``_change_peer`` requires its keys anew
+                self._keys.drop_peer(change.old.name)  # others may have its address now
         for gone_range in (*changes.ranges_removed, *(moved.old for moved in changes.ranges_changed)):
             self._keys.drop_range(gone_range.name)
         for gone in changes.peers_removed:
@@ -226,6 +227,8 @@ class Speaker:
         ranges = {one.name: one for one in config.ranges}
         for peer in [peer for peer in self.peers.values() if peer.range_name]:
             self._reload_dynamic(peer, ranges, changes)
+        renamed = [(self.peers.pop(one.old.name), one.new.name) for one in changes.peers_changed if one.is_renamed]
+        self.peers.update((name, peer) for peer, name in renamed)  # one may have another's former name
         for change in changes.peers_changed:
             if change.old.is_unnumbered != change.new.is_unnumbered or (
                 change.new.is_unnumbered and change.old.interface != change.new.interface
@@ -539,7 +542,7 @@ class Speaker:
             if new.is_unnumbered:
                 new = self._unnumbered.changed(peer, new)
             new = self._keys.of_peer(new)
-        peer.settings = new
+        peer.reconfigure(new)
         self._places = None
         is_resting = bool(peer.session.resting)
         if change.reset:

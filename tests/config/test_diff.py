@@ -92,10 +92,54 @@ def test_another_as_number_resets_the_peers_that_use_it() -> None:
 
 
 def test_peers_come_and_go_by_name() -> None:
-    found = changes(FILE, FILE.replace('"tor"', '"switch"'))
+    found = changes(FILE, FILE.replace('"tor"', '"switch"').replace("172.18.0.1", "172.18.0.2"))
     assert [peer.name for peer in found.peers_added] == ["switch"]
     assert [peer.name for peer in found.peers_removed] == ["tor"]
     assert not found.peers_changed
+
+
+def test_another_name_at_the_same_address_is_the_same_peer() -> None:
+    found = changes(FILE, FILE.replace('"tor"', '"switch"'))
+    (peer,) = found.peers_changed
+    assert (peer.fields, peer.reset, peer.imports, peer.exports) == (("name",), (), False, False)
+    assert (found.peers_added, found.peers_removed) == ((), ())
+    assert found.summary() == ["peer tor: is switch now, session kept"]
+
+
+def test_a_peer_that_is_renamed_and_changed_says_both() -> None:
+    other = NODE + PEER.replace('"tor"', '"switch"')
+    assert changes(FILE, other.replace('["out"]', '["in"]') + POLICIES).summary() == [
+        "peer tor: is switch now, session kept, routes judged again (export)"
+    ]
+    assert changes(FILE, other + "hold_time = 30\n" + POLICIES).summary() == [
+        "peer tor: is switch now, reset, as hold_time changed"
+    ]
+    assert changes(FILE, other + "passive = true\n" + POLICIES).summary() == [
+        "peer tor: is switch now, session kept, passive changed"
+    ]
+
+
+def test_names_that_are_swapped_are_two_peers_that_moved() -> None:
+    second = PEER.replace('"tor"', '"tor2"').replace("172.18.0.1", "172.18.0.2")
+    swapped = NODE + PEER.replace("172.18.0.1", "172.18.0.2") + second.replace("172.18.0.2", "172.18.0.1") + POLICIES
+    found = changes(NODE + PEER + second + POLICIES, swapped)
+    assert [(one.old.name, one.new.name, one.reset) for one in found.peers_changed] == [
+        ("tor", "tor", ("address",)),
+        ("tor2", "tor2", ("address",)),
+    ]
+
+
+def test_two_sessions_with_one_address_are_not_taken_for_one_that_was_renamed() -> None:
+    two = PEER.replace('"tor"', '"tor2"') + "port = 1179\n"
+    found = changes(FILE, NODE + PEER.replace('"tor"', '"a"') + two + POLICIES)
+    assert [peer.name for peer in found.peers_added] == ["a", "tor2"]
+    assert [peer.name for peer in found.peers_removed] == ["tor"]
+
+
+def test_who_is_a_client_of_a_reflector_costs_no_session() -> None:
+    reflector = FILE.replace("[[peer]]", 'cluster_id = "1.0.0.1"\n[[peer]]', 1).replace("65020", "64512")
+    (peer,) = changes(reflector, reflector.replace('["out"]', '["out"]\nreflector_client = true')).peers_changed
+    assert (peer.fields, peer.reset, peer.imports, peer.exports) == (("reflector_client",), (), True, True)
 
 
 def test_networks_are_announced_changed_and_withdrawn() -> None:

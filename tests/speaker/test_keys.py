@@ -3,6 +3,7 @@
 import pytest
 
 from bgpd.addresses import parse_address
+from bgpd.errors import Cease, CeaseSubcode
 from bgpd.fsm.states import State
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
@@ -196,3 +197,17 @@ def test_one_address_on_two_links_cannot_have_two_passwords() -> None:
         speaker.reload(made.config(1, on_link("eth1", "b")))
         assert passwords(made) == ["b"]
         assert speaker.peers["fe80::1%eth1"].session.is_started
+
+
+def test_a_changed_policy_leaves_the_password_where_it_is() -> None:
+    policy = '[[policy]]\nname = "p"\ndefault = "accept"\n'
+    with cluster() as made:
+        first = peer(2, password='"secret"', import_='["p"]', passive="true")
+        made.start(1, first + policy)
+        made.start(2, peer(1, password='"secret"'))
+        made.established()
+        made.speakers[1].reload(made.config(1, first + policy + 'rules = [{ set_weight = 1, action = "accept" }]\n'))
+        made.run(1)
+        made.peer(2, 1).session.reset(Cease(CeaseSubcode.ADMINISTRATIVE_RESET, why="reset"))
+        made.run(20)
+        assert made.peer(1, 2).session.is_established
