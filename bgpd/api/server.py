@@ -39,6 +39,10 @@ class Server:
         self._runners: list[web.AppRunner] = []
         self._servers: list[asyncio.AbstractServer] = []
 
+    def look(self, glance: Glance) -> None:
+        """Give another glance from now on."""
+        self._glance = glance
+
     def begin(self, operations: Operations) -> None:
         """Answer everything from now on."""
         self._glance = self._begun = operations

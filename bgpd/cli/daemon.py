@@ -18,6 +18,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
@@ -37,7 +38,7 @@ from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
 from bgpd.cli.run_mark import INTERVAL, RunMark
 from bgpd.cli.waiting import Waiting
-from bgpd.config import Config, ConfigError, Resolved, ResolvedEtcd, load, resolve, resolve_process
+from bgpd.config import Config, ConfigError, Problem, Resolved, load, resolve, resolve_process
 from bgpd.config.notices import notices
 from bgpd.datastore.file import FileSource
 from bgpd.datastore.source import ConfigSource
@@ -112,6 +113,7 @@ class _Daemon:
         self._threshold = threshold
         self._flush = flush
         self._notifier = Notifier()
+        self._changed = asyncio.Event()  # a changed file was read before there was a speaker to reload
         self._watchdog: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -150,29 +152,84 @@ class _Daemon:
         self, loop: asyncio.AbstractEventLoop, bound: list[tuple[socket.socket, bool]], stop: asyncio.Event
     ) -> None:
         """Serve with what file and etcd say together, as soon as there is something to start from."""
-        assert self._process.etcd is not None  # else the file means something by itself
-        copy = Path(self._process.control.socket + COPY_SUFFIX)
-        clustering = _open_cluster(self._path, self._process.name, self._process.etcd, copy)
-        starting = loop.create_task(clustering.source.start())
         stopping = loop.create_task(stop.wait())
         server = None
         try:
-            await asyncio.wait((starting, stopping), timeout=SHORT_WAIT, return_when=asyncio.FIRST_COMPLETED)
-            if not (starting.done() or stopping.done()):
-                server = await _answer(self._waiting(clustering), bound)
-                gc.enable()  # this may last, and each try leaves something
-                self._ready("waiting for a first configuration")
-                _log.warning("waiting for a first configuration", reason=_why(clustering.source))
-                await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if starting.done():
-                await self._serve(loop, clustering.source, clustering, starting.result(), server, bound, stop)
-            elif server is not None:
+            while not stopping.done():
+                clustering = self._open_cluster()
+                loop.add_signal_handler(signal.SIGHUP, self._reread, clustering.source)
+                starting = loop.create_task(clustering.source.start())
+                try:
+                    server = await self._wait(clustering, server, bound, starting, stopping)
+                    if starting.done():
+                        first = starting.result()
+                        await self._serve(loop, clustering.source, clustering, first, server, bound, stop)
+                        return
+                finally:
+                    starting.cancel()
+                    await asyncio.gather(starting, return_exceptions=True)
+                    await clustering.close()
+            if server is not None:
                 await server.close()
         finally:
-            starting.cancel()
             stopping.cancel()
-            await asyncio.gather(starting, stopping, return_exceptions=True)
-            await clustering.close()
+            await asyncio.gather(stopping, return_exceptions=True)
+
+    async def _wait(
+        self,
+        clustering: "Clustering",
+        server: "Server | None",
+        bound: list[tuple[socket.socket, bool]],
+        *ends: "asyncio.Task[Resolved] | asyncio.Task[None] | asyncio.Task[bool]",
+    ) -> "Server | None":
+        """Return when one of the tasks has ended or the file has changed, and who answers on the sockets by then."""
+        self._changed.clear()
+        changing = asyncio.get_running_loop().create_task(self._changed.wait())
+        tasks = (*ends, changing)
+        try:
+            done, _ = await asyncio.wait(tasks, timeout=SHORT_WAIT, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                return server
+            if server is None:
+                server = await _answer(self._waiting(clustering), bound)
+                gc.enable()  # this may last, and each try leaves something
+            server.look(self._waiting(clustering))
+            self._ready("waiting for a first configuration")
+            _log.warning("waiting for a first configuration", reason=_why(clustering.source))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return server
+        finally:
+            changing.cancel()
+            await asyncio.gather(changing, return_exceptions=True)
+
+    def _reread(self, source: ConfigSource) -> None:
+        """Read the file again while the first configuration is waited for; a faulty one changes nothing."""
+        try:
+            config = load(self._path)
+            if config.etcd is None:
+                why = "is gone: bgpd waits for the cluster in etcd, and takes a file without one after a restart only"
+                raise ConfigError((Problem(str(self._path), "etcd", why),))
+        except ConfigError as error:
+            for problem in error.problems:
+                _log.error("configuration not reloaded", reason=str(problem))
+            source.state.refused = str(error)
+            return
+        process = resolve_process(config)
+        for key in ("control", "http"):
+            if getattr(process, key) != getattr(self._process, key):
+                _log.warning("needs a restart", key=key)
+        self._process = replace(process, control=self._process.control, http=self._process.http)
+        self._threshold.set(config.log.level.value)
+        _log.info("configuration reloaded, the cluster is asked anew")
+        self._changed.set()
+
+    def _open_cluster(self) -> "Clustering":
+        quiet_grpc()
+        from bgpd.cli.clustering import Clustering
+
+        process = self._process
+        assert process.etcd is not None  # else the file means something by itself
+        return Clustering(self._path, process.name, process.etcd, Path(process.control.socket + COPY_SUFFIX), Random())
 
     def _waiting(self, clustering: "Clustering") -> Waiting:
         state = clustering.source.state
@@ -204,6 +261,8 @@ class _Daemon:
         await speaker.start(mark.former())
         beat = loop.create_task(_keep_marked(mark, speaker))
         loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
+        if self._changed.is_set():
+            self._reload(operations)
         following = loop.create_task(_follow(source, operations))
         if clustering is not None:
             clustering.report(speaker, self._started)
@@ -260,13 +319,6 @@ async def _follow(source: ConfigSource, operations: SpeakerOperations) -> None:
     except Exception:
         source.state.refused = "a fault in bgpd, see its log; nothing more is applied before a restart"
         _log.exception("a fault in bgpd: the datastore is not followed any more")
-
-
-def _open_cluster(path: Path, name: str, settings: ResolvedEtcd, copy: Path) -> "Clustering":
-    quiet_grpc()
-    from bgpd.cli.clustering import Clustering
-
-    return Clustering(path, name, settings, copy, Random())
 
 
 def _why(source: ConfigSource) -> str:

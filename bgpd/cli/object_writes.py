@@ -57,7 +57,7 @@ def carry_out(verb_name: str, choose: "Choice", endpoints: str, config: Path | N
 
 def rehearse(applied: list[str], deleted: list[str], endpoints: str, config: Path | None) -> dict[str, str | None]:
     """Return the keys that ``apply`` and ``delete`` would write, with their values, None = deleted."""
-    from bgpd.datastore.object_store import ObjectRefusal, ObjectStore
+    from bgpd.datastore.object_store import ObjectStore
     from bgpd.datastore.rehearsal import Rehearsal
     from bgpd.datastore.resources.writing import Verb
 
@@ -66,13 +66,10 @@ def rehearse(applied: list[str], deleted: list[str], endpoints: str, config: Pat
 
     async def act(client: "Etcd", prefix: str) -> "tuple[dict[str, str | None], list[str]]":
         rehearsal = Rehearsal(client)
-        store = ObjectStore(rehearsal, prefix)
+        store, rehearsed = ObjectStore(client, prefix), ObjectStore(rehearsal, prefix)
         refusals: list[str] = []
         for verb, one in asked:
-            try:
-                await store.write(one, verb, birth())
-            except ObjectRefusal as refusal:
-                refusals += [f"{one.place}: {reason}" for reason in refusal.reasons]
+            await _may_pass(store, rehearsed, one, verb, refusals, skip=False)
         return rehearsal.changes(), refusals
 
     changes, refusals = with_etcd(endpoints, config, act)

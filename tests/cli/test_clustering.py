@@ -284,6 +284,49 @@ def test_a_daemon_that_starts_without_etcd_waits_and_says_why(calico: CalicoDaem
     assert "Traceback" not in logged
 
 
+def test_a_daemon_that_waits_takes_a_changed_file_when_it_is_hung_up(calico: CalicoDaemons) -> None:
+    calico.settings()
+    calico.node(2)
+    one = calico.start(1)
+    until(one.answers, "the API")
+    status = one.status()
+    assert (status.state, status.node) == ("waiting", "n1")
+    file = calico.directory / "n1.toml"
+    good = file.read_text()
+
+    file.write_text(good + "[nonsense]\n")
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: "nonsense" in " ".join(one.status().problems), "a word about the fault")
+    assert one.status().state == "waiting"
+
+    file.write_text(good.replace('name = "n1"', 'name = "n2"').replace("n1.sock", "other.sock"))
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: one.status().state == "ok", "the start as the other node")
+    assert one.status().node == "n2"
+    ended, logged = one.end()
+    assert ended == 0
+    assert "configuration not reloaded" in logged
+    assert "control" in logged
+    assert "Traceback" not in logged
+
+
+def test_a_daemon_that_waits_does_not_lose_its_cluster_when_it_is_hung_up(calico: CalicoDaemons) -> None:
+    calico.settings()
+    one = calico.start(1)
+    until(one.answers, "the API")
+    file = calico.directory / "n1.toml"
+    with_etcd = file.read_text()
+    alone = with_etcd.replace("[node]", '[node]\nasn = 64512\naddresses = ["127.0.0.1/8"]')
+    file.write_text(alone.partition("[etcd]")[0])
+    one.process.send_signal(signal.SIGHUP)
+    until(lambda: "restart" in " ".join(one.status().problems), "a word about the missing table")
+    file.write_text(with_etcd)
+    calico.node(1)
+    until(lambda: one.status().state == "ok", "the start")
+    assert one.status().problems == ()
+    assert one.end()[0] == 0
+
+
 def test_the_service_manager_hears_of_a_daemon_that_waits(calico: CalicoDaemons) -> None:
     calico.etcd.members[0].stop()
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bgpd.cli.object_writes import rehearse
 from tests.support.etcd import EtcdCluster
 from tests.support.etcd_site import RESOURCES, Site
 from tests.support.resources import ALL, NODE, PEER, POOL, changed
@@ -302,6 +303,15 @@ def test_with_a_node_go_its_blocks_its_settings_and_its_peers(site: Site) -> Non
         f"{HOST}/worker-33/ipv4/block/10.65.2.0-26",
         f"{RESOURCES}/bgppeers/tor-r2",
     ]
+
+
+def test_a_rehearsal_deletes_a_node_and_its_own_peer_from_one_file(site: Site) -> None:
+    peer = changed(PEER, {"spec.node": "worker-3", "spec.nodeSelector": None})
+    file = site.file(NODE, peer)
+    site.done("create", "-f", file)
+    keys = {f"{RESOURCES}/nodes/worker-3": None, f"{RESOURCES}/bgppeers/tor-r2": None}
+    assert rehearse([], [file], "", None) == keys
+    assert sorted(site.listed()) == sorted(keys)
 
 
 def test_a_block_that_another_node_has_taken_stays_its(site: Site) -> None:
