@@ -3,6 +3,7 @@
 import fnmatch
 import ipaddress
 import json
+import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,11 @@ def chosen(wanted: str, version: int, registered: str) -> str:
             file=sys.stderr,
         )
     return str(interface if "/" in wanted or found is None else found.address)
+
+
+def unique_local_prefix() -> str:
+    """Return a prefix of 48 bits that nobody else is likely to have (RFC 4193 section 3.2)."""
+    return str(ipaddress.ip_network((0xFD << 120 | secrets.randbits(40) << 80, 48)))
 
 
 def _first(version: int) -> str:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,7 +14,8 @@ from bgpd.api.rows import PeerList, StatusRow
 from bgpd.cli import show
 from bgpd.cli.client import DEFAULT_SOCKET, Client, Unreachable
 from bgpd.cli.etcd_options import ConfigOption, EndpointsOption, with_etcd
-from bgpd.cli.object_writes import birth, refuse
+from bgpd.cli.local_addresses import AUTODETECT, unique_local_prefix
+from bgpd.cli.object_writes import birth, complain, refuse
 from bgpd.cli.output import DEGRADED, Output, OutputOption, SocketOption, print_answer
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 START_TIME: Final = 20.0  # seconds until a daemon answers
 _LOOK: Final = 0.1  # seconds between looks
 _LOG_LINES: Final = 10
-AUTODETECT: Final = "autodetect"
 
 app = typer.Typer(
     help="The node as Calico's tools show it, and its start.", no_args_is_help=True, rich_markup_mode=None
@@ -53,6 +54,10 @@ def run(
     asn: Annotated[
         str, typer.Option("--as", metavar="ASN", help="AS number.  [default: the cluster's]", show_default=False)
     ] = "",
+    no_default_ippools: Annotated[
+        bool,
+        typer.Option("--no-default-ippools", envvar="NO_DEFAULT_POOLS", help="Make no pool where there is none."),
+    ] = False,
     foreground: Annotated[bool, typer.Option("--foreground", help="Become the daemon instead of starting it.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print the daemon's file and command, do nothing.")
@@ -63,8 +68,9 @@ def run(
 ) -> None:
     """Register this host as a node of the cluster, and start bgpd on it.
 
-    The daemon's file is written beside its control socket; with --config it is that file, and the cluster that of its
-    [etcd]. A node that is registered already keeps what is not given here.
+    A cluster without pools gets one, 192.168.0.0/16. The daemon's file is written beside its control socket; with
+    --config it is that file, and the cluster that of its [etcd]. A node that is registered already keeps what is not
+    given here.
     """
     from bgpd.cli.node_start import Plan, planned
 
@@ -75,6 +81,7 @@ def run(
         return
     registered = _register(plan.name, ip, ip6, _asn(asn), endpoints, config)
     print(f"Node {plan.name} is registered: {_summary(registered)}")
+    _begin_cluster(registered, endpoints, config, has_pools=not no_default_ippools)
     if (daemon := _answering(plan.socket)) is not None:
         print(f"bgpd {daemon.version} runs already as node {daemon.node} ({plan.socket})")
         return
@@ -109,6 +116,26 @@ def _register(name: str, ip: str, ip6: str, asn: int, endpoints: str, config: Pa
         raise refuse(refusal.reasons) from refusal
     except AddressError as error:
         raise refuse([str(error)]) from error
+
+
+def _begin_cluster(node: "Stored", endpoints: str, config: Path | None, *, has_pools: bool) -> None:
+    """Write what a cluster has from its first node on. has_pools: of its own accord, where there are none."""
+
+    async def act(client: "Etcd", prefix: str) -> tuple[list[str], list[str]]:
+        from bgpd.datastore.first_objects import make_cluster_information, make_default_pools
+
+        made = await make_cluster_information(client, prefix, birth(), uuid.uuid4().hex)
+        done = ["ClusterInformation default"] if made else []
+        if not has_pools:
+            return done, []
+        pools, reasons = await make_default_pools(client, prefix, node.spec, birth(), unique_local_prefix())
+        return done + pools, reasons
+
+    made, reasons = with_etcd(endpoints, config, act)
+    for what in made:
+        print(f"{what} is made, as there was none")
+    for why in reasons:
+        complain(f"no default pool is made: {why}")
 
 
 def _asn(written: str) -> int:

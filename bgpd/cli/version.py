@@ -13,8 +13,6 @@ from bgpd.datastore.store import StoreError
 if TYPE_CHECKING:
     from bgpd.datastore.etcd import Etcd
 
-_KEY = "resources/v3/projectcalico.org/clusterinformations/default"
-
 
 def version(
     output: OutputOption = Output.TABLE,
@@ -44,10 +42,11 @@ def _daemon(socket: Path) -> str:
 
 
 async def _cluster(client: "Etcd", prefix: str) -> dict[str, str]:
+    from bgpd.datastore.first_objects import CLUSTER_INFORMATION
     from bgpd.datastore.resources.shapes import part, text
     from bgpd.datastore.resources.writing import decode
 
-    entry = await client.get(f"{prefix.rstrip('/')}/{_KEY}")
+    entry = await client.get(f"{prefix.rstrip('/')}/{CLUSTER_INFORMATION}")
     if entry is None:
         return {"cluster": "none is told in etcd"}
     try:

@@ -19,6 +19,7 @@ from tests.support.etcd import EtcdCluster
 from tests.support.etcd_site import RESOURCES, Site
 from tests.support.resources import NODE
 
+INFORMATION = "clusterinformations/default"
 LISTING = [
     {"ifname": "docker0", "addr_info": [{"local": "172.17.0.1", "prefixlen": 16}]},
     {"ifname": "eth0", "addr_info": [{"local": "10.11.150.1", "prefixlen": 24}]},
@@ -93,12 +94,21 @@ def test_a_node_is_registered_and_its_daemon_started(site: Site, cluster: EtcdCl
     process = re.search(r"process (\d+)", out)
     assert process is not None
     try:
-        assert out.splitlines()[0] == "Node host1 is registered: 127.0.0.1/8, AS 64600"
+        assert out.splitlines()[:3] == [
+            "Node host1 is registered: 127.0.0.1/8, AS 64600",
+            "ClusterInformation default is made, as there was none",
+            "IPPool default-ipv4-ippool 192.168.0.0/16 is made, as there was none",
+        ]
         assert site.stored(f"{RESOURCES}/nodes/host1")["spec"] == {
             "bgp": {"ipv4Address": "127.0.0.1/8", "asNumber": 64600}
         }
         until(lambda: Client(socket).get("status", StatusRow).asn == 64600, "the AS number of etcd")
-        assert "runs already" in site.done(*words)
+        pool, information = (f"{RESOURCES}/{key}" for key in ("ippools/default-ipv4-ippool", INFORMATION))
+        former = site.stored(pool), site.stored(information)
+        again = site.done(*words)
+        assert "runs already" in again
+        assert "is made" not in again
+        assert (site.stored(pool), site.stored(information)) == former
         assert "Daemon version" in site.done("version", "--socket", str(socket))
     finally:
         os.kill(int(process[1]), signal.SIGTERM)
@@ -138,16 +148,48 @@ def test_two_nodes_do_not_have_one_address(site: Site) -> None:
     assert site.listed() == [f"{RESOURCES}/nodes/worker-3"]
 
 
-@pytest.mark.etcd
-def test_a_daemon_that_ends_at_once_is_told_with_its_words(site: Site, cluster: EtcdCluster) -> None:
+def _file_of_a_daemon_that_ends(site: Site, cluster: EtcdCluster) -> str:
+    """Return the path of a file with which a daemon ends at once: its address is none of this host's."""
     file = site.directory / "bgp.toml"
     file.write_text(
         f'[node]\nname = "h"\n[etcd]\nendpoints = ["{cluster.members[0].url}"]\n'
         f'[control]\nsocket = "{site.directory}/bgpd.sock"\n'
         '[http]\nlisten = "192.0.2.77:1"\n[kernel]\nenabled = false\n'
     )
-    status, _, err = site.ctl("node", "run", "--ip", "10.0.0.1/24", "--config", str(file))
+    return str(file)
+
+
+@pytest.mark.etcd
+def test_a_daemon_that_ends_at_once_is_told_with_its_words(site: Site, cluster: EtcdCluster) -> None:
+    file = _file_of_a_daemon_that_ends(site, cluster)
+    status, _, err = site.ctl("node", "run", "--ip", "10.0.0.1/24", "--config", file)
     assert (status, "bgpd ended with status 1" in err, "192.0.2.77" in err) == (1, True, True)
+
+
+@pytest.mark.etcd
+@pytest.mark.parametrize(
+    ("words", "environment"), [(("--no-default-ippools",), {}), ((), {"NO_DEFAULT_POOLS": "true"})]
+)
+def test_no_pool_is_made_if_none_is_wanted(
+    site: Site,
+    cluster: EtcdCluster,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    environment: dict[str, str],
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    file = _file_of_a_daemon_that_ends(site, cluster)
+    site.ctl("node", "run", "--ip", "10.0.0.1/24", "--config", file, *words)
+    assert site.listed() == [f"{RESOURCES}/{INFORMATION}", f"{RESOURCES}/nodes/h"]
+
+
+@pytest.mark.etcd
+def test_a_host_in_the_range_of_the_default_pool_gets_none_and_is_told(site: Site, cluster: EtcdCluster) -> None:
+    file = _file_of_a_daemon_that_ends(site, cluster)
+    _, _, err = site.ctl("node", "run", "--ip", "192.168.1.5/24", "--config", file)
+    assert "no default pool is made: 192.168.0.0/16 has the address of node h, 192.168.1.5" in err
+    assert f"{RESOURCES}/ippools/default-ipv4-ippool" not in site.listed()
 
 
 @pytest.mark.etcd

@@ -1,64 +1,16 @@
 """Conditional writes: what happens when somebody else is quicker."""
 
-from collections.abc import Callable
-
 import pytest
 
 from bgpd.datastore.object_store import ATTEMPTS, ObjectRefusal, ObjectStore
 from bgpd.datastore.resources.kinds import BGP_CONFIGURATION, IP_POOL
 from bgpd.datastore.resources.shapes import part
 from bgpd.datastore.resources.writing import Birth, Verb, decode, encode
-from bgpd.datastore.store import Conflict, Entry
+from tests.support.key_store import Memory, once
 from tests.support.resources import POOL, changed, object_of
 
 BIRTH = Birth("u", "2026-01-05T10:00:00Z")
 KEY = "/calico/resources/v3/projectcalico.org/ippools/pods-v4"
-
-
-class Memory:
-    """A store; before each of our writes another writer may change something."""
-
-    def __init__(self, other: Callable[["Memory"], None] = lambda _: None) -> None:
-        self.values: dict[str, Entry] = {}
-        self.revision = 0
-        self._other = other
-
-    def put(self, key: str, value: bytes) -> int:
-        self.revision += 1
-        self.values[key] = Entry(value, self.revision)
-        return self.revision
-
-    async def get(self, key: str) -> Entry | None:
-        return self.values.get(key)
-
-    async def entries(self, prefix: str) -> dict[str, Entry]:
-        return {key: entry for key, entry in self.values.items() if key.startswith(prefix)}
-
-    async def put_if(self, key: str, value: bytes, revision: int) -> int:
-        self._check(key, revision)
-        return self.put(key, value)
-
-    async def delete_if(self, key: str, revision: int) -> int:
-        self._check(key, revision)
-        del self.values[key]
-        return self.revision
-
-    def _check(self, key: str, revision: int) -> None:
-        self._other(self)
-        entry = self.values.get(key)
-        if (entry.revision if entry is not None else 0) != revision:
-            raise Conflict(key)
-
-
-def once(key: str, value: bytes) -> Callable[[Memory], None]:
-    """Return another writer, who writes a key before our first write."""
-    waiting = [value]
-
-    def write(memory: Memory) -> None:
-        if waiting:
-            memory.put(key, waiting.pop())
-
-    return write
 
 
 async def test_an_object_that_changes_meanwhile_is_read_again_and_keeps_what_the_other_wrote() -> None:
