@@ -3,13 +3,31 @@
 RFC 8326 (graceful shutdown), RFC 7999 (black holes), RFC 7705 (local AS), RFC 9234 (OTC), RFC 8212 (no policy).
 """
 
-from bgpd.config import ResolvedPeer
+from bgpd.config import ResolvedNode, ResolvedPeer
 from bgpd.families import Family
 from bgpd.identity import PeerType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.policy.signals import Scope, Signals
 from bgpd.rib import only_to_customer
+from bgpd.rib.admission import Admission
 from bgpd.rib.border import NO_BORDER, Border
+
+
+def admission(settings: ResolvedPeer, node: ResolvedNode, local_address: bytes, agreed: Negotiated | None) -> Admission:
+    """Return the rules that the peer's paths are held against. local_address: our end of the session."""
+    own = {address for address, _ in node.addresses} | {local_address}
+    remote = agreed.remote_asn if agreed is not None else settings.asn
+    group = node.confederation
+    own_asns = [settings.local_asn, settings.real_asn]
+    if group is not None:
+        own_asns = [*(asn for asn in own_asns if asn != node.asn), group.identifier]
+    return Admission(
+        own_asns=tuple(dict.fromkeys(own_asns)),
+        allow_own_as=settings.allow_own_as,
+        remote_asn=remote if settings.enforce_first_as else None,
+        own_addresses=frozenset(own - {b""}),
+        member_asn=node.asn if group is not None else None,
+    )
 
 
 def signals(settings: ResolvedPeer, family: Family, *, is_leaving: bool) -> Signals:

@@ -43,7 +43,7 @@ class Announcing(Protocol):
 class KeptRoutes:
     """Those of one peer. helper: the state of its graceful restart."""
 
-    __slots__ = ("_log", "_loop", "_peer", "_restart_timer", "_slicer", "_stale_timers", "helper")
+    __slots__ = ("_loop", "_peer", "_restart_timer", "_slicer", "_stale_timers", "helper", "log")
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class KeptRoutes:
         self._peer = peer
         self._loop = loop
         self._slicer = slicer
-        self._log = log
+        self.log = log
         self._restart_timer: asyncio.TimerHandle | None = None
         self._stale_timers: dict[Family, asyncio.TimerHandle] = {}
 
@@ -75,7 +75,7 @@ class KeptRoutes:
                 case Mark(families):
                     for family in families & ribs.keys():
                         ribs[family].mark_stale()
-                    self._log.info("routes kept while the peer restarts", families=[f.name for f in families])
+                    self.log.info("routes kept while the peer restarts", families=[f.name for f in families])
                 case Flush(families):
                     self._clear(families)
                 case FlushStale(families):
@@ -86,7 +86,7 @@ class KeptRoutes:
                 case StopRestartTimer():
                     self._stop_timer()
                 case BeginLongLived(families):
-                    self._log.warning("stale routes are a last resort now", families=[f.name for f in families])
+                    self.log.warning("stale routes are a last resort now", families=[f.name for f in families])
                     for family in families & ribs.keys():
                         self._slicer.add(ribs[family].begin_long_lived())
                 case StartStaleTimer(family, seconds):
@@ -108,17 +108,17 @@ class KeptRoutes:
                 continue
             gone = rib.end_of_stale()  # without a session: of the one before, the last one's routes are marked yet
             if gone:
-                self._log.info("stale routes removed", family=family.name, routes=gone)
+                self.log.info("stale routes removed", family=family.name, routes=gone)
 
     def _restart_timer_expired(self) -> None:
         self._restart_timer = None
-        self._log.warning("restart time is over")
+        self.log.warning("restart time is over")
         self.perform(self.helper.timer_expired())
         self._peer.progressed()
 
     def _stale_timer_expired(self, family: Family) -> None:
         del self._stale_timers[family]
-        self._log.warning("long-lived stale time is over, stale routes go", family=family.name)
+        self.log.warning("long-lived stale time is over, stale routes go", family=family.name)
         self.perform(self.helper.stale_timer_expired(family))
         self._peer.progressed()
 

@@ -55,10 +55,11 @@ class Hub(Protocol):
     next_hops: NextHopTable
     loc_ribs: Mapping[Family, LocRib]
     source_numbers: Iterator[int]
-    is_recovering: bool
     is_draining: bool
     origins: OriginCheck
 
+    @property
+    def is_recovering(self) -> bool: ...
     @property
     def ranges(self) -> tuple[ResolvedRange, ...]: ...
     def local_open(self, peer: "Peer") -> Open: ...
@@ -112,7 +113,7 @@ class Peer:
     def reconfigure(self, settings: ResolvedPeer) -> None:
         """Take changed options; routes that they concern are still to be judged again."""
         if settings.name != self.settings.name:
-            self._log = structlog.get_logger().bind(peer=settings.name)
+            self._log = self.faults.log = self.kept_routes.log = structlog.get_logger().bind(peer=settings.name)
         self.settings = settings
         for rib in self.adj_ribs_in.values():
             for source in rib.sources.values():
@@ -367,39 +368,6 @@ class Peer:
         for kind, reason in faults:
             self.faults.report(kind, reason, message=message.hex())
             self.session.faulty = FaultyMessage.of(f"{kind}: {reason}", message, self._hub.loop.time())
-
-    def has_all_routes(self, *, settle: float, patient_until: float) -> bool:
-        """Has the peer told us all it has, or can it not be waited for?
-
-        settle: seconds that a peer without End-of-RIB gets. patient_until: loop time until which a peer is waited for
-        that takes our connections and hangs up.
-        """
-        session, negotiated = self.session, self._negotiated
-        if not self.is_wanted:
-            return True
-        if self.settings.is_unnumbered and not self.settings.address:
-            return self._hub.loop.time() - session.since >= settle  # until then it may be found yet
-        if self.settings.held_down:
-            return True
-        if negotiated is None:
-            if session.is_hanging_up and self._hub.loop.time() < patient_until:
-                return False
-            return bool(session.last_error) and not self.settings.passive
-        restart = negotiated.peer_graceful_restart
-        if restart is not None and restart.is_restarting:
-            return True  # RFC 4724 4.1: it waits for us
-        if self.got_end_of_rib >= set(negotiated.families):
-            return True
-        return restart is None and self._hub.loop.time() - session.since >= settle
-
-    @property
-    def is_restarting(self) -> bool:
-        """Has the peer restarted, and not told all its routes since?"""
-        negotiated = self._negotiated
-        restart = negotiated.peer_graceful_restart if negotiated is not None else None
-        if negotiated is None or restart is None or not restart.is_restarting:
-            return False
-        return not self.got_end_of_rib >= set(negotiated.families)
 
     # private
 

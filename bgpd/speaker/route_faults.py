@@ -15,13 +15,13 @@ OF_UPDATES: Final = frozenset({"treated as withdraw", "attribute discarded"})
 class RouteFaults:
     """Those of one peer. by_kind: counts; last: kind → newest reason, for people."""
 
-    __slots__ = ("_lines", "_log", "_loop", "by_kind", "last")
+    __slots__ = ("_lines", "_loop", "by_kind", "last", "log")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, log: structlog.typing.FilteringBoundLogger) -> None:
         self.by_kind: Counter[str] = Counter()
         self.last: dict[str, str] = {}
         self._loop = loop
-        self._log = log
+        self.log = log
         self._lines = LineLimit()
 
     def report(self, kind: str, reason: str, **more: str) -> None:
@@ -30,6 +30,6 @@ class RouteFaults:
         self.last[kind] = reason
         left = self._lines.left(self._loop.time())
         if left:
-            self._log.warning(kind, reason=reason, **more)
+            self.log.warning(kind, reason=reason, **more)
         if left == 1:
-            self._log.warning("more such lines are left out until the minute is over; counts go on")
+            self.log.warning("more such lines are left out until the minute is over; counts go on")

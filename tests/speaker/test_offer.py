@@ -98,11 +98,11 @@ def test_an_offer_of_graceful_restart_says_what_was_kept(loop: VirtualLoop) -> N
     assert found(_offer()) == (False, nothing, True)
     assert found(_offer(is_restarting=True, is_preserved=True)) == (True, everything, True)
     speaker = Speaker(_config("true"), loop, MemoryNetwork(loop).host("10.0.0.1"), Random(1))
-    peer = speaker._add_peer(speaker.config.peers[0])
+    peer = speaker.peer_table.add(speaker.config.peers[0])
     assert found(speaker.local_open(peer)) == (False, nothing, True)
-    speaker.is_recovering = True  # it found its routes in the kernel
+    speaker.recovery.is_under_way = True  # it found its routes in the kernel
     assert found(speaker.local_open(peer)) == (True, everything, True)
-    speaker.is_recovering = False
+    speaker.recovery.is_under_way = False
     peer.session.flaps = 1  # a session ended while we went on forwarding
     assert found(speaker.local_open(peer)) == (False, everything, True)
     peer.session.stop(None)

@@ -1,6 +1,7 @@
 """Peers whose name or role changes while nothing that was negotiated does: the session, and the traffic, go on."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from bgpd.speaker.planning import plan
 from tests.support.cluster import Cluster, address, cluster, network, peer
@@ -104,3 +105,18 @@ def test_a_node_of_a_mesh_begins_to_reflect_and_ends_within_its_sessions() -> No
         assert made.best(1, HERE) is not None
         assert made.peer(3, 1).session.flaps == made.peer(1, 2).session.flaps == 0
         assert address(2) in made.speakers[1].peers
+
+
+def test_a_renamed_peers_log_lines_have_its_new_name() -> None:
+    with cluster() as made:
+        made.start(1, named(2, "Mesh_2"))
+        made.start(2, peer(1) + network(HERE))
+        made.until(1, HERE)
+        made.speakers[1].reload(made.config(1, named(2, "Node_2")))
+        with capture_logs() as lines:
+            made.network.cut(address(1), address(2))
+            made.run(0.1)
+            made.speakers[1].peers["Node_2"].report("route refresh ignored", "of no use")
+        found = {line["event"]: line["peer"] for line in lines if line.get("peer") in ("Mesh_2", "Node_2")}
+        assert found.keys() >= {"session ended", "routes kept while the peer restarts", "route refresh ignored"}
+        assert set(found.values()) == {"Node_2"}

@@ -160,7 +160,7 @@ def _restart(made: Cluster, text: str) -> None:
     """Start the first speaker as one that found routes of an earlier run in its kernel."""
     host = made.network.host(address(1))
     speaker = made.speakers[1] = Speaker(made.config(1, text), made.loop, host, Random(1))
-    speaker.is_recovering = True
+    speaker.recovery.is_under_way = True
     made.loop.run_until_complete(speaker.start())
 
 
