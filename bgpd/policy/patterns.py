@@ -6,14 +6,19 @@ A pattern is searched in the path's text, AS numbers with a space between. What 
 There is no look-around and no reference back: those are what needs more than one pass over the text.
 
 The pattern becomes an automaton (Thompson), whose sets of states are met one character at a time and remembered: each
-character of a path costs one dictionary look-up once the sets are known.
+character of a path costs one dictionary look-up once the sets are known. There can be as many sets as there are subsets
+of states, so what is remembered is bounded in octets.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import getsizeof
 from typing import Final
 
+MOST_REMEMBERED: Final = 1 << 20
+"""Octets of steps that a pattern remembers, then it starts again: a peer chooses the paths, and with them the sets."""
+_STEP: Final = 256  # octets of a remembered step beside its set of states: its key and its place in the table
 _ALPHABET: Final = "0123456789 {}()[],"  # what the text of a path is made of
 _DIGITS: Final = frozenset("0123456789")
 _EDGES: Final = frozenset(" {}()[],")
@@ -21,7 +26,6 @@ _ALL: Final = frozenset(_ALPHABET)
 _MAX_REPEAT: Final = 255
 _MAX_STATES: Final = 20_000
 _MAX_DEPTH: Final = 50  # groups in one another
-_MAX_KNOWN: Final = 4096  # remembered steps, then it starts again
 _ESCAPES: Final = {"d": _DIGITS, "D": _ALL - _DIGITS, "s": frozenset(" "), "S": _ALL - {" "}}
 
 _Node = tuple[object, ...]
@@ -42,7 +46,7 @@ class _State:
 class AsPathPattern:
     """A pattern that was found good."""
 
-    __slots__ = ("_accept", "_known", "_start", "_states")
+    __slots__ = ("_accept", "_known", "_remembered", "_start", "_states")
 
     def __init__(self, text: str) -> None:
         """Raises ValueError for what is not understood, with the place."""
@@ -51,6 +55,7 @@ class AsPathPattern:
         self._start = builder.build(_Parser(text).parse(), self._accept)
         self._states = builder.states
         self._known: dict[tuple[frozenset[int], str, str], frozenset[int]] = {}
+        self._remembered = 0  # octets
 
     def search(self, text: str) -> bool:
         """Is the pattern found in the text of a path?"""
@@ -62,13 +67,19 @@ class AsPathPattern:
             key = (now, before, character)
             after = known.get(key)
             if after is None:
-                if len(known) >= _MAX_KNOWN:
-                    known.clear()
-                after = known[key] = self._step(now | start, before, character)
+                after = self._step(now | start, before, character)
+                self._remember(key, after)
             if self._accept in after:
                 return True
             now, before = after, character
         return False
+
+    def _remember(self, key: tuple[frozenset[int], str, str], after: frozenset[int]) -> None:
+        self._remembered += getsizeof(after) + _STEP
+        if self._remembered > MOST_REMEMBERED:
+            self._known.clear()
+            self._remembered = getsizeof(after) + _STEP
+        self._known[key] = after
 
     def _step(self, states: frozenset[int], before: str, character: str) -> frozenset[int]:
         """Return what one character leads to; with the accepting state if that was reached without it."""

@@ -2,12 +2,14 @@
 
 import re
 import time
+import tracemalloc
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bgpd.policy.patterns import as_path_pattern
+from bgpd.policy.patterns import MOST_REMEMBERED, AsPathPattern, as_path_pattern
 
 ATOMS = st.sampled_from(
     ["1", "12", " ", "[0-9]", "[^ ]", "[12]", r"\d", r"\s", r"\b", ".", "^", "$", "()", r"\{", "[^0-9]"]
@@ -82,3 +84,22 @@ def test_what_it_does_not_know_it_says(pattern: str, why: str) -> None:
     with pytest.raises(ValueError) as fault:
         as_path_pattern(pattern)
     assert why in str(fault.value)
+
+
+def test_what_is_remembered_of_hostile_paths_is_bounded() -> None:
+    pattern, random = AsPathPattern("1(.{250}){4}x"), Random(1)  # a 1 at each of 1000 places: 2^1000 sets of states
+    path = " ".join(random.choice(("1", "2", "12", "21")) for _ in range(1000))
+    tracemalloc.start()
+    try:
+        assert not pattern.search(path)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2 * MOST_REMEMBERED
+
+
+def test_what_was_found_does_not_depend_on_what_is_remembered() -> None:
+    pattern, random = AsPathPattern("1(.{250}){2}2"), Random(1)
+    for _ in range(4):
+        path = " ".join(random.choice(("1", "2", "12", "21")) for _ in range(400))
+        assert pattern.search(path) is (re.search("1.{500}2", path) is not None)
