@@ -73,6 +73,11 @@ def _daemon(statistics: Statistics) -> Iterator[Metric]:
         paths.add_metric([family], count)
     yield paths
     yield GaugeMetricFamily("bgpd_tasks", "Tasks of the event loop.", statistics.tasks)
+    yield GaugeMetricFamily(
+        "bgpd_event_loop_lag_worst_seconds",
+        "How late the event loop was at most, since the start.",
+        statistics.worst_lag,
+    )
     yield GaugeMetricFamily("bgpd_next_hops", "Next hops that are tracked.", statistics.next_hops)
     yield GaugeMetricFamily(
         "bgpd_update_groups", "Groups of peers that are sent the same octets.", statistics.update_groups

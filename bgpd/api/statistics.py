@@ -122,7 +122,7 @@ class Statistics:
     """All that is measured.
 
     prefixes: of the Loc-RIB by family. paths: held from peers, by family. distributions: name → (text, distribution).
-    tasks: of the event loop.
+    tasks: of the event loop. worst_lag: seconds that the event loop was late at most, since the start.
     """
 
     version: str
@@ -136,4 +136,5 @@ class Statistics:
     distributions: Mapping[str, tuple[str, Distribution]]
     paths: Mapping[str, int]
     tasks: int
+    worst_lag: float
     datastore: DatastoreStatistics | None = None

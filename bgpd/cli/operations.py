@@ -119,11 +119,11 @@ class SpeakerOperations:
             "convergence_written": (_WRITTEN, Sample(BOUNDS, tuple(written.counts), written.total)),
             "event_loop_lag": (_LAG, self._lag.sample()),
         }
-        tasks = len(asyncio.all_tasks(speaker.loop))
+        tasks, worst_lag = len(asyncio.all_tasks(speaker.loop)), self._lag.worst
         datastore = None
         if self._clustering is not None:
             datastore = datastore_statistics(self._source.state, self._now(), self._clustering.status_writes)
-        return views.statistics(speaker, self._now(), bgpd.__version__, distributions, tasks, datastore)
+        return views.statistics(speaker, self._now(), bgpd.__version__, distributions, tasks, worst_lag, datastore)
 
     def health(self) -> Health:
         """Return whether the daemon is ready."""

@@ -54,7 +54,7 @@ class Waiting:
     def statistics(self) -> Statistics:
         """Return what there is to measure."""
         return Statistics(
-            bgpd.__version__, self._started, (), {}, 0, 0, 0, FibStatistics(), {}, {}, 0, self._measured()
+            bgpd.__version__, self._started, (), {}, 0, 0, 0, FibStatistics(), {}, {}, 0, 0.0, self._measured()
         )
 
     def _why(self) -> str:

@@ -35,6 +35,7 @@ def test_every_part_has_its_samples(accept: str) -> None:
     assert samples["bgpd_unknown_peers_refused_total", ()] == 4
     assert samples["bgpd_event_loop_lag_seconds_bucket", (("le", "0.1"),)] == 1
     assert samples["bgpd_event_loop_lag_seconds_sum", ()] == 0.05
+    assert samples["bgpd_event_loop_lag_worst_seconds", ()] == 0.75
     assert samples["bgpd_datastore_connected", ()] == 1
     assert samples["bgpd_datastore_revision", ()] == 42
     assert samples["bgpd_datastore_problem", (("key", "/calico/x"),)] == 1

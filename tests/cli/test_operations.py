@@ -129,3 +129,11 @@ def test_a_node_that_is_drained_is_not_ready_for_traffic_from_its_first_moment_o
         asked.undrain("")
         made.established(within=60)
         assert asked.health().is_ready
+
+
+def test_the_worst_lag_of_the_loop_is_measured() -> None:
+    with cluster() as made:
+        made.start(1, peer(2))
+        asked = operations(made)
+        asked._lag.worst = 0.25
+        assert asked.statistics().worst_lag == 0.25

@@ -133,7 +133,7 @@ class Answers:
         return Statistics(
             "0.1.0", 1_760_000_000.0, (peer,), {"ipv4-unicast": 3}, 1, 2, 4, FibStatistics(2, 0, 1, errors=3),
             dict.fromkeys(("event_loop_lag", "convergence_sent", "convergence_written"), ("Time.", lag)),
-            {"ipv4-unicast": 2}, 5, DatastoreStatistics(True, 42, 1_760_000_000.0, ("/calico/x",), 2, 1, 3),
+            {"ipv4-unicast": 2}, 5, 0.75, DatastoreStatistics(True, 42, 1_760_000_000.0, ("/calico/x",), 2, 1, 3),
         )  # fmt: skip
 
     def health(self) -> Health:

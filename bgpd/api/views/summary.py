@@ -91,6 +91,7 @@ def statistics(
     version: str,
     distributions: Mapping[str, tuple[str, Distribution]],
     tasks: int,
+    worst_lag: float,
     datastore: DatastoreStatistics | None = None,
 ) -> Statistics:
     """Return all that is measured."""
@@ -123,6 +124,7 @@ def statistics(
             for family in speaker.loc_ribs
         },
         tasks=tasks,
+        worst_lag=worst_lag,
         datastore=datastore,
     )
 
