@@ -33,6 +33,7 @@ from bgpd.api.views import Moment
 from bgpd.cli import logs
 from bgpd.cli.check import CONFIG_IS_WRONG, quiet_grpc, report
 from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
+from bgpd.cli.drain_mark import DrainMark
 from bgpd.cli.garbage import Garbage
 from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
@@ -46,6 +47,7 @@ from bgpd.kernel import KernelError
 from bgpd.session.listener import ListenError
 from bgpd.session.sockets import TcpNetwork
 from bgpd.speaker import Speaker
+from bgpd.speaker.draining import NOTHING
 
 if TYPE_CHECKING:
     from bgpd.api.server import Server
@@ -256,10 +258,15 @@ class _Daemon:
         self._threshold.set(config.log.level.value)
         speaker = Speaker(config, loop, TcpNetwork(), Random())
         lag, garbage = LoopLag(loop), Garbage(loop)
-        operations = SpeakerOperations(speaker, source, clustering, self._threshold, lag, self._notifier)
-        mark = RunMark(Path(self._process.control.socket))
-        await speaker.start(mark.former())
-        beat = loop.create_task(_keep_marked(mark, speaker))
+        path = Path(self._process.control.socket)
+        mark, drain_mark = RunMark(path), DrainMark(path)
+        operations = SpeakerOperations(speaker, source, clustering, self._threshold, lag, self._notifier, drain_mark)
+        taken_out = drain_mark.read()
+        if taken_out != NOTHING:
+            what = "node" if taken_out.node else f"peers {', '.join(sorted(taken_out.peers))}"
+            _log.warning("drained before this start, and until bgpctl undrain", what=what)
+        await speaker.start(mark.former(), taken_out)
+        beat = loop.create_task(_keep_marked(mark, drain_mark, speaker))
         loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
         if self._changed.is_set():
             self._reload(operations)
@@ -305,9 +312,10 @@ class _Daemon:
             await asyncio.sleep(self._notifier.watchdog / 2)
 
 
-async def _keep_marked(mark: RunMark, speaker: Speaker) -> None:
+async def _keep_marked(mark: RunMark, drain_mark: DrainMark, speaker: Speaker) -> None:
     while True:
         mark.alive(speaker.peers_from_ranges())
+        drain_mark.keep(speaker.taken_out)  # a peer that was drained may have gone, or have another name
         await asyncio.sleep(INTERVAL)
 
 

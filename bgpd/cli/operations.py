@@ -28,6 +28,7 @@ from bgpd.api.rows import (
 from bgpd.api.statistics import Sample, Statistics
 from bgpd.api.views import Moment
 from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
+from bgpd.cli.drain_mark import DrainMark
 from bgpd.cli.logs import LEVELS, Threshold
 from bgpd.cli.notify import Notifier
 from bgpd.config import Changes, ConfigError, Resolved
@@ -62,6 +63,7 @@ class SpeakerOperations:
         threshold: Threshold,
         lag: LoopLag,
         notifier: Notifier,
+        drain_mark: DrainMark,
     ) -> None:
         self._speaker = speaker
         self._source = source
@@ -69,6 +71,7 @@ class SpeakerOperations:
         self._threshold = threshold
         self._lag = lag
         self._notifier = notifier
+        self._drain_mark = drain_mark
         self._reloading = asyncio.Lock()
 
     # views
@@ -191,6 +194,7 @@ class SpeakerOperations:
             name = "node"
             self._speaker.drain(wait)
             is_waiting = any(one.drain.ends is not None for one in self._speaker.peers.values())
+        self._drain_mark.keep(self._speaker.taken_out)
         _log.warning("drained by an operator", what=name, wait=wait)
         if is_waiting:
             return Outcome((f"{name}: what is announced is a last resort now; closing in {wait:g} s",))
@@ -200,6 +204,7 @@ class SpeakerOperations:
         """Bring the node, or a peer, back."""
         if not peer:
             self._speaker.undrain()
+            self._drain_mark.keep(self._speaker.taken_out)
             _log.warning("brought back by an operator", what="node")
             disabled = [name for name, one in self._speaker.peers.items() if one.is_disabled]
             return Outcome((f"node: brought back, with all its peers{_but_for_disabled(disabled)}",))
@@ -207,6 +212,7 @@ class SpeakerOperations:
         if self._speaker.is_draining:
             raise Refused(409, "the whole node is drained", "bgpctl undrain brings it back")
         was_drained = found.drain.end()
+        self._drain_mark.keep(self._speaker.taken_out)
         _log.warning("brought back by an operator", what=f"peer {found.settings.name}")
         down = ", but it is disabled: bgpctl enable lets it come up" if was_drained and found.is_disabled else ""
         return Outcome((f"peer {found.settings.name}: {'brought back' if was_drained else 'was not drained'}{down}",))

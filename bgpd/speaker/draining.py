@@ -6,6 +6,7 @@ stage can be taken back. Seconds on the loop's clock.
 """
 
 import asyncio
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
@@ -22,6 +23,17 @@ class Stage(Enum):
     NONE = ""
     LEAVING = "draining"
     CLOSED = "drained"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenOut:
+    """What an operator took out. node: all of it. peers: by name, those that were taken out by themselves."""
+
+    node: bool = False
+    peers: frozenset[str] = frozenset()
+
+
+NOTHING: Final = TakenOut()
 
 
 class Drained(Protocol):

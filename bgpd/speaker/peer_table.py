@@ -33,10 +33,13 @@ class Configured(Hub, Protocol):
 
 
 class PeerTable:
-    """All peers. by_name: by name. listener: which asks here whose session a connection is."""
+    """All peers. by_name: by name. listener: which asks here whose session a connection is. held: names of peers that a
+    run before this one had taken out, and that have not come yet.
+    """
 
     def __init__(self, speaker: Configured, network: Network, random: Random) -> None:
         self.by_name: dict[str, Peer] = {}
+        self.held: set[str] = set()
         self.listener = Listener(network, self._find, speaker.loop)
         self._speaker = speaker
         self._network = network
@@ -69,7 +72,8 @@ class PeerTable:
         self.by_name[settings.name] = peer
         if settings.is_unnumbered:
             self._unnumbered.add(peer, configured)
-        if speaker.is_draining:
+        if speaker.is_draining or settings.name in self.held:
+            self.held.discard(settings.name)
             peer.drain.hold()
         elif settings.held_down:
             _log.error("session held down", peer=settings.name, reason=settings.held_down)

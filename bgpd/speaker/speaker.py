@@ -35,6 +35,7 @@ from bgpd.rib.update_group import UpdateGroup
 from bgpd.session.listener import ListenError
 from bgpd.session.sockets import Network
 from bgpd.speaker.convergence import Histogram
+from bgpd.speaker.draining import NOTHING, Stage, TakenOut
 from bgpd.speaker.export_rule import export_rule
 from bgpd.speaker.exporting import GroupExporter
 from bgpd.speaker.former_run import FormerRun
@@ -94,12 +95,14 @@ class Speaker:
         self._policies = NamedPolicies(config.policies)
         self._listening: asyncio.Task[None] | None = None  # under way after a reload
 
-    async def start(self, former: FormerRun | None = None) -> None:
+    async def start(self, former: FormerRun | None = None, taken_out: TakenOut = NOTHING) -> None:
         """Read the kernel, listen, and bring up the peers. Raises KernelError or ListenError.
 
         former: the run before this one. It is a restart if routes of ours are in the kernel; where the kernel is left
-        alone, if peers may still keep what the former run told them.
+        alone, if peers may still keep what the former run told them. taken_out: what was drained then, and stays so.
         """
+        self.is_draining = taken_out.node
+        self.peer_table.held.update(taken_out.peers)
         if self.kernel is not None:
             await self.kernel.start()
             self.recovery.is_under_way = any(self.kernel.installed(family) for family in self.loc_ribs)
@@ -160,8 +163,17 @@ class Speaker:
     def undrain(self) -> None:
         """Bring this node back, and every peer that was drained."""
         self.is_draining = False
+        self.peer_table.held.clear()
         for peer in list(self.peers.values()):
             peer.drain.end()
+
+    @property
+    def taken_out(self) -> TakenOut:
+        """What an operator took out, for the run after this one."""
+        if self.is_draining:
+            return TakenOut(node=True)
+        drained = [name for name, peer in self.peers.items() if peer.drain.stage is not Stage.NONE]
+        return TakenOut(peers=frozenset([*self.peer_table.held, *drained]))
 
     def reload(self, config: Resolved) -> Changes:
         """Apply a changed configuration to what it concerns, and return what changed.

@@ -142,6 +142,21 @@ def test_drain_closes_the_sessions(pair: Pair) -> None:
     assert pair.one.status().state == "draining"
 
 
+def test_a_drain_outlives_the_daemon_until_it_is_taken_back(pair: Pair) -> None:
+    pair.wait_up()
+    assert pair.one.ctl("drain", "--wait", "0").returncode == 0
+    pair.one.end(signal.SIGKILL)
+    pair.one = Daemon(pair.configs[0], pair.directory / "n1.sock")
+    until(pair.one.answers, "the API")
+    assert pair.one.status().state == "draining"
+    assert (pair.one.peer().row.state, pair.two.peer().row.is_up) == ("Idle", False)
+    assert pair.one.ctl("undrain").returncode == 0
+    pair.wait_up()
+    pair.one.end()
+    pair.one = Daemon(pair.configs[0], pair.directory / "n1.sock")
+    pair.wait_up()
+
+
 def run(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bgpd", "--config", str(config), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)

@@ -8,6 +8,7 @@ import pytest
 from bgpd.api.health import Health
 from bgpd.api.loop_lag import LoopLag
 from bgpd.api.operations import Refused
+from bgpd.cli.drain_mark import DrainMark
 from bgpd.cli.logs import Threshold
 from bgpd.cli.notify import Notifier
 from bgpd.cli.operations import SpeakerOperations
@@ -20,7 +21,8 @@ TWO = address(2)
 def operations(made: Cluster) -> SpeakerOperations:
     speaker = made.speakers[1]
     source = FileSource(Path("bgp.toml"), speaker.config)
-    return SpeakerOperations(speaker, source, None, Threshold("info"), LoopLag(made.loop), Notifier())
+    nowhere = DrainMark(Path("/nonexistent/bgpd.sock"))
+    return SpeakerOperations(speaker, source, None, Threshold("info"), LoopLag(made.loop), Notifier(), nowhere)
 
 
 def test_a_drain_of_what_has_no_session_does_not_say_that_it_waits() -> None:

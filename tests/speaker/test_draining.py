@@ -7,7 +7,7 @@ from bgpd.errors import CeaseSubcode
 from bgpd.families import IPV4_UNICAST
 from bgpd.messages.notification import administrative, hard_reset
 from bgpd.rib.path import Path
-from bgpd.speaker.draining import Stage
+from bgpd.speaker.draining import NOTHING, Stage, TakenOut
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
 ROUTE = "10.65.9.0/26"
@@ -359,3 +359,40 @@ def test_a_weight_that_a_policy_gives_does_not_keep_traffic_on_a_session_about_t
         made.speakers[2].drain(10)
         made.run(2)
         assert source(made.best(4, ROUTE)) == address(3)
+
+
+def test_what_a_former_run_had_taken_out_stays_out_until_it_is_brought_back() -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + peer(3), taken_out=TakenOut(peers=frozenset({address(2)})))
+        made.start(2, peer(1))
+        made.start(3, peer(1))
+        made.run(30)
+        assert (made.peer(2, 1).negotiated, made.peer(3, 1).negotiated is None) == (None, False)
+        assert made.speakers[1].taken_out == TakenOut(peers=frozenset({address(2)}))
+        made.peer(1, 2).drain.end()
+        made.established(within=30)
+        assert made.speakers[1].taken_out == NOTHING
+
+
+def test_a_node_that_a_former_run_had_taken_out_has_no_session_until_it_is_brought_back() -> None:
+    with cluster() as made:
+        made.start(1, peer(2) + network(ROUTE), taken_out=TakenOut(node=True))
+        made.start(2, peer(1))
+        made.run(30)
+        assert made.peer(2, 1).negotiated is None
+        assert made.speakers[1].taken_out == TakenOut(node=True)
+        made.speakers[1].undrain()
+        made.until(2, ROUTE, within=30)
+
+
+def test_a_peer_of_a_range_that_a_former_run_had_taken_out_is_not_let_in() -> None:
+    source = '[[peer_range]]\nprefix = "10.0.0.0/24"\nasn = "internal"\n'
+    with cluster() as made:
+        made.start(1, source, taken_out=TakenOut(peers=frozenset({address(2)})))
+        assert made.speakers[1].taken_out == TakenOut(peers=frozenset({address(2)}))
+        made.start(2, peer(1))
+        made.run(200)
+        assert made.peer(2, 1).negotiated is None
+        assert made.speakers[1].taken_out == TakenOut(peers=frozenset({address(2)}))
+        made.peer(1, 2).drain.end()
+        made.established(2, within=60)

@@ -9,6 +9,7 @@ from bgpd.addresses import parse_prefix
 from bgpd.config import Resolved, parse, resolve
 from bgpd.rib.path import Path
 from bgpd.speaker import Speaker
+from bgpd.speaker.draining import NOTHING, TakenOut
 from bgpd.speaker.former_run import FormerRun
 from bgpd.speaker.peer import Peer
 from tests.support.memory_network import MemoryNetwork
@@ -32,14 +33,24 @@ class Cluster:
         self._seed = seed
 
     def start(
-        self, number: int, text: str, *, asn: int = 64512, node: str = "", former: FormerRun | None = None
+        self,
+        number: int,
+        text: str,
+        *,
+        asn: int = 64512,
+        node: str = "",
+        former: FormerRun | None = None,
+        taken_out: TakenOut = NOTHING,
     ) -> Speaker:
-        """Start speaker 10.0.0.number; text: tables below [node], node: further keys of it. former: its last run."""
+        """Start speaker 10.0.0.number; text: tables below [node], node: further keys of it. former: its last run.
+
+        taken_out: what was drained then.
+        """
         host = self.network.hosts.get(bytes((10, 0, 0, number))) or self.network.host(address(number))
         config = self.config(number, text, asn=asn, node=node)
         speaker = Speaker(config, self.loop, host, Random(self._seed + number))
         self.speakers[number] = speaker
-        self.loop.run_until_complete(speaker.start(former))
+        self.loop.run_until_complete(speaker.start(former, taken_out))
         return speaker
 
     def config(self, number: int, text: str, *, asn: int = 64512, node: str = "") -> Resolved:
