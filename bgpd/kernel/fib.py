@@ -74,15 +74,17 @@ class _Batch:
     """A datagram in the making, and what each of its messages is for.
 
     operations: prefix, route to write (None: delete), and the route of ours that was there (the one to delete).
+    deletes: is one of them a deletion?
     """
 
-    __slots__ = ("_has_foreign", "_messages", "_table", "first", "octets", "operations", "sequence")
+    __slots__ = ("_has_foreign", "_messages", "_table", "deletes", "first", "octets", "operations", "sequence")
 
     def __init__(self, table: FibTable, first: int, surroundings: Surroundings) -> None:
         self.operations: list[tuple[bytes, FibRoute | None, FibRoute | None]] = []
         self.first = first
         self.sequence = first
         self.octets = 0
+        self.deletes = False
         self._table = table
         self._has_foreign = surroundings.has_foreign
         self._messages: list[bytes] = []
@@ -100,6 +102,7 @@ class _Batch:
         legs = old.legs if is_shared else ()
         self._messages.append(self._table.packer.delete(prefix, old, self.sequence, legs))
         self.operations.append((prefix, None, old))
+        self.deletes = True
         self.sequence += 1
 
     def datagram(self) -> bytes:
@@ -147,7 +150,8 @@ class Fib:
 
     def program(self, family: Family, changes: Mapping[bytes, FibRoute | None]) -> None:
         """Write these routes, None: delete; a later change of a prefix supersedes one that is still queued."""
-        self._tables[family].queue.update(changes)
+        table = self._tables[family]
+        table.queue.update({p: route for p, route in changes.items() if route is not None or table.knows(p)})
         self._schedule()
 
     async def flushed(self) -> None:
@@ -236,8 +240,8 @@ class Fib:
 
     def _write_batch(self, table: FibTable) -> None:
         batch = _Batch(table, self._sequence + 1, self._surroundings)
-        reasons: dict[FibRoute, str] = {}
         changes = table.take(self._most)
+        shapes: dict[int, tuple[Shape, str]] = {}  # by identity of the route, which ``changes`` keeps alive
         for count, (prefix, route) in enumerate(changes, 1):
             if table.strays and prefix in table.strays:
                 for stray in table.strays.pop(prefix):
@@ -245,7 +249,11 @@ class Fib:
             if route is None:
                 self._plan_deletion(table, batch, prefix)
             else:
-                self._plan_writing(table, batch, prefix, route, reasons)
+                found = shapes.get(id(route))
+                if found is None:
+                    shape = table.packer.shape(route)
+                    found = shapes[id(route)] = (shape, self._why_down(shape.devices))
+                self._plan_writing(table, batch, prefix, *found)
             if batch.octets > _MOST_OCTETS:
                 table.give_back(changes[count:])
                 break
@@ -262,25 +270,21 @@ class Fib:
         else:
             table.actual.pop(prefix, None)
 
-    def _plan_writing(
-        self, table: FibTable, batch: _Batch, prefix: bytes, route: FibRoute, reasons: dict[FibRoute, str]
-    ) -> None:
+    def _plan_writing(self, table: FibTable, batch: _Batch, prefix: bytes, shape: Shape, why_down: str) -> None:
         old = table.current(prefix)
-        shape = table.packer.shape(route)
         route = shape.route
-        if old is not None and (old is route or is_written(table.family, old, route)):
+        if old is None:
+            if why_down:
+                self._give_up(table, prefix, route, Refusal(ENETDOWN, why_down))
+            else:
+                batch.write(prefix, shape, NLM_F_CREATE | NLM_F_EXCL, None)
+        elif old is route or is_written(table.family, old, route):
             table.wanted[prefix] = route
             table.actual.pop(prefix, None)
             self._retries.forget((table.family, prefix))
-            return
-        if route not in reasons:
-            reasons[route] = self._why_down(shape.devices)
-        if reasons[route]:
-            self._give_up(table, prefix, route, Refusal(ENETDOWN, reasons[route]))
-            if old is not None:
-                batch.delete(prefix, old)
-        elif old is None:
-            batch.write(prefix, shape, NLM_F_CREATE | NLM_F_EXCL, None)
+        elif why_down:
+            self._give_up(table, prefix, route, Refusal(ENETDOWN, why_down))
+            batch.delete(prefix, old)
         elif metric_of(table.family, old) != metric_of(table.family, route):
             batch.write(prefix, shape, NLM_F_CREATE | NLM_F_EXCL, old)
             batch.delete(prefix, old)
@@ -311,6 +315,11 @@ class Fib:
     def _conclude(self, table: FibTable, batch: _Batch, refusals: Mapping[int, Refusal]) -> None:
         """Note what the kernel has done."""
         wanted, actual = table.wanted, table.actual
+        if not refusals and not actual and not batch.deletes:
+            new = {prefix: route for prefix, route, _ in batch.operations if route is not None}
+            wanted.update(new)
+            self._conclude_written(table.family, list(new))
+            return
         written: list[bytes] = []
         refused: list[tuple[bytes, FibRoute, Refusal]] = []
         for sequence, (prefix, route, old) in enumerate(batch.operations, batch.first):

@@ -5,6 +5,7 @@ metric.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.kernel.packing import RoutePacker
@@ -36,17 +37,20 @@ class FibTable:
         queue = self.queue
         taken: list[tuple[bytes, FibRoute | None]] = []
         while queue and len(taken) < most:
-            prefix = next(self._order, None)
-            if prefix is None:
+            prefixes = list(islice(self._order, most - len(taken)))
+            if not prefixes:
                 self._order = iter(list(queue))
-            elif prefix in queue:
-                taken.append((prefix, queue.pop(prefix)))
+            taken += [(prefix, queue.pop(prefix)) for prefix in prefixes if prefix in queue]
         return taken
 
     def give_back(self, changes: list[tuple[bytes, FibRoute | None]]) -> None:
         """Put changes that were taken and not written at the end of the queue, unless they are superseded."""
         for prefix, route in changes:
             self.queue.setdefault(prefix, route)
+
+    def knows(self, prefix: bytes) -> bool:
+        """Is there a route of ours for the prefix, in the kernel or only wanted?"""
+        return prefix in self.wanted or prefix in self.queue or prefix in self.actual or prefix in self.strays
 
     def current(self, prefix: bytes) -> FibRoute | None:
         """Return what the kernel has of ours for the prefix."""

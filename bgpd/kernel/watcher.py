@@ -339,12 +339,15 @@ class Watcher:
         self._to_judge.extend(self._changed)
         self._changed.clear()
         changes: dict[tuple[Family, bytes], LocalRoute | None] = {}
-        bodies, learned, tables, take = self.mirror.bodies, self.learned, self._learner.tables, self._to_judge.popleft
+        learned, take, select, links = self.learned, self._to_judge.popleft, self._learner.select, self.links
+        routes = {
+            family: [self.mirror.table(table, family).routes for table in self._learner.tables]
+            for family in FAMILIES.values()
+        }
         for _ in range(min(_CHANGES, len(self._to_judge))):
             key = take()
             family, prefix = key
-            candidates = [bodies(table, family, prefix) for table in tables]
-            route = self._learner.select(family, prefix, candidates, self.links)
+            route = select(family, prefix, [of_table.get(prefix, ()) for of_table in routes[family]], links)
             before = learned.get(key)
             if route is before or route == before:
                 continue

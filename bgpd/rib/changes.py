@@ -4,7 +4,7 @@ RFC 4271 9.2. Hot: the per-prefix work of a flush that does not depend on who is
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bgpd.rib.path import Candidates, Path
@@ -20,7 +20,7 @@ class Changes:
     __slots__ = ("_before", "fresh")
 
     def __init__(self) -> None:
-        self.fresh: list[tuple[Path, list[bytes]]] = []
+        self.fresh: list[tuple[Path, Sequence[bytes]]] = []
         self._before: dict[bytes, Candidates | None] = {}
 
     def __bool__(self) -> bool:
@@ -55,7 +55,7 @@ class Batch:
     """
 
     changes: Changes
-    gained: Mapping[Path, list[bytes]]
+    gained: Mapping[Path, Sequence[bytes]]
     gone: Mapping[Path, list[bytes]]
     moved: Mapping[tuple[Path, object], list[bytes]]
     lost: Mapping[Path, int]
@@ -102,11 +102,12 @@ def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
     return Batch(changes, gained, gone, moved, left)
 
 
-def _joined(runs: list[tuple[Path, list[bytes]]]) -> dict[Path, list[bytes]]:
-    """Return the prefixes of each path. The list of a path's first run takes in the others."""
+def _joined(runs: list[tuple[Path, Sequence[bytes]]]) -> Mapping[Path, Sequence[bytes]]:
+    """Return the prefixes of each path."""
+    single = dict(runs)
+    if len(single) == len(runs):
+        return single
     joined: dict[Path, list[bytes]] = {}
     for path, prefixes in runs:
-        members = joined.setdefault(path, prefixes)
-        if members is not prefixes:
-            members += prefixes
+        joined.setdefault(path, []).extend(prefixes)
     return joined

@@ -9,6 +9,7 @@ Ranks are tuples in which lower is better; they are filled once for a path, not 
 
 from collections.abc import Iterable
 from enum import Enum
+from operator import attrgetter
 from typing import Final
 
 from bgpd.communities import LLGR_STALE
@@ -44,6 +45,7 @@ _TAIL_STEPS: Final = (
 )  # fmt: skip
 _EQUAL_COST: Final = 2  # how many elements of the tail two paths of an ECMP set share
 _BEFORE_IDENTIFIER: Final = _TAIL_STEPS.index(Step.IDENTIFIER)
+_WITHOUT_MED: Final = attrgetter("rank", "tail")
 
 
 def rank(path: Path) -> None:
@@ -89,6 +91,14 @@ def _tail(path: Path) -> tuple[int | bytes, ...]:
 
 def order(paths: Iterable[Path]) -> Candidates:
     """Return the paths best first; the result depends on the paths alone, not on their order."""
+    found = list(paths)
+    if len({path.med for path in found}) == 1 or len({path.group for path in found}) == len(found):
+        return tuple(sorted(found, key=_WITHOUT_MED))  # MED sets none of them apart
+    return _order_with_med(found)
+
+
+def _order_with_med(paths: Iterable[Path]) -> Candidates:
+    """Return the paths best first, whatever their MEDs are."""
     lists: dict[int, list[Path]] = {}
     for path in paths:
         lists.setdefault(path.group, []).append(path)

@@ -8,7 +8,7 @@ Whoever has to hear of changes (update groups, the FIB) compares what a prefix h
 ``take_changes`` hands out, with what it has now. Paths never change, so both sides can be judged at any later time.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -46,22 +46,16 @@ class LocRib:
         """Is there something that ``take_changes`` would return?"""
         return bool(self._changes)
 
-    def announce(self, prefixes: Iterable[bytes], path: Path) -> None:
-        """Give each prefix this path, in place of any it had from the same source."""
+    def announce(self, prefixes: Sequence[bytes], path: Path) -> None:
+        """Give each prefix this path, in place of any it had from the same source. The sequence must not change."""
         table, changes = self.table, self._changes
-        get, alone = table.get, path.alone
+        place, alone = table.setdefault, path.alone
         was_quiet = not changes
-        fresh: list[bytes] = []
-        others: list[bytes] = []
-        for prefix in prefixes:
-            old = get(prefix)
-            if old is None:
-                table[prefix] = alone
-                fresh.append(prefix)
-            elif old is not alone:
-                others.append(prefix)
-        more = len(fresh)
-        if fresh:
+        before = len(table)
+        others = [prefix for prefix in prefixes if place(prefix, alone) is not alone]
+        more = len(table) - before
+        if more:  # a dict keeps its keys in the order they came in, so the new ones are its last
+            fresh = prefixes if more == len(prefixes) else list(islice(reversed(table), more))
             changes.fresh.append((path, fresh))
         if others:
             more += self._replace(others, path)
@@ -145,6 +139,8 @@ class LocRib:
             old = table[prefix]
             if len(old) == 1 and old[0].source is source:
                 table[prefix] = alone
+            elif path in old:
+                continue
             else:
                 new = self._merge(old, path)
                 more += len(new) > len(old)

@@ -5,6 +5,7 @@ peer that must not get it (who sent us the path: split horizon) and ``only`` the
 identifiers (RFC 7911) a prefix has the four octets of one before it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bgpd.families import Family
@@ -24,7 +25,7 @@ class Packed(NamedTuple):
     only: object = None
 
 
-def announced(family: Family, exported: Exported, prefixes: list[bytes], skip: object, max_message: int) -> Packed:
+def announced(family: Family, exported: Exported, prefixes: Sequence[bytes], skip: object, max_message: int) -> Packed:
     """Return the messages that announce the prefixes with the path's exported attributes.
 
     Raises ValueError if the attributes leave no room for a prefix.
@@ -34,7 +35,7 @@ def announced(family: Family, exported: Exported, prefixes: list[bytes], skip: o
 
 
 def withdrawn(
-    family: Family, prefixes: list[bytes], max_message: int, *, skip: object = None, only: object = None
+    family: Family, prefixes: Sequence[bytes], max_message: int, *, skip: object = None, only: object = None
 ) -> Packed:
     """Return the messages that withdraw the prefixes."""
     messages = update.withdraw(family, prefixes, max_message)

@@ -12,6 +12,7 @@ from typing import Final
 
 from bgpd.families import Family
 from bgpd.kernel import FibRoute, Hop, Kernel, Programmer
+from bgpd.rib.changes import Changes
 from bgpd.rib.decision import equal_cost
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.path import Candidates, SourceKind
@@ -50,32 +51,49 @@ class Forwarding:
         self._programmer = programmer
         self.tunnel = tunnel
 
-    def changed(
-        self,
-        family: Family,
-        before: Mapping[bytes, Candidates | None],
-        table: Mapping[bytes, Candidates],
-        arrived: float,
-    ) -> None:
+    def changed(self, family: Family, changes: Changes, table: Mapping[bytes, Candidates], arrived: float) -> None:
         """Program what differs between the paths of before and those of now. arrived: loop time of the first change."""
-        changes: dict[bytes, FibRoute | None] = {}
-        for prefix, old in before.items():
-            new = table.get(prefix)
-            if new is old:
-                continue
-            route = self.route(family, prefix, new)
-            if route is not self.route(family, prefix, old):
-                changes[prefix] = route
-        if changes:
-            self._watch(family, changes, arrived)
-            self._kernel.program(family, changes)
+        route_of = self._asked_once(family)
+        routes: dict[bytes, FibRoute | None] = {}
+        if changes.is_fresh:
+            for path, prefixes in changes.fresh:
+                for prefix in prefixes:
+                    if (route := route_of(prefix, path.alone)) is not None:
+                        routes[prefix] = route
+        else:
+            for prefix, old in changes.before.items():
+                new = table.get(prefix)
+                if new is old:
+                    continue
+                route = route_of(prefix, new)
+                if route is not route_of(prefix, old):
+                    routes[prefix] = route
+        if routes:
+            self._watch(family, routes, arrived)
+            self._kernel.program(family, routes)
+
+    def _asked_once(self, family: Family) -> Callable[[bytes, Candidates | None], FibRoute | None]:
+        """Return ``route`` of the family with a memory: prefixes of one pool that have the same paths share a route."""
+        pool_of, memory = self._programmer.pool, dict[tuple[Candidates, int], FibRoute | None]()
+
+        def route_of(prefix: bytes, candidates: Candidates | None) -> FibRoute | None:
+            if candidates is None or prefix == _DEFAULT_ROUTE:
+                return self.route(family, prefix, candidates)
+            key = (candidates, id(pool_of(family, prefix)))
+            if key in memory:
+                return memory[key]
+            route = memory[key] = self.route(family, prefix, candidates)
+            return route
+
+        return route_of
 
     def program_all(self, loc_rib: LocRib) -> Iterator[None]:
         """Program every prefix again, slice by slice: pools, the tunnel device or a limit have changed."""
         table = loc_rib.table
         prefixes = iter(list(table))
         while chunk := list(islice(prefixes, _SLICE)):
-            changes = {prefix: self.route(loc_rib.family, prefix, table.get(prefix)) for prefix in chunk}
+            route_of = self._asked_once(loc_rib.family)
+            changes = {prefix: route_of(prefix, table.get(prefix)) for prefix in chunk}
             self._kernel.program(loc_rib.family, changes)
             yield
 

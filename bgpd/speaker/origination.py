@@ -5,6 +5,7 @@ too, and its gateway as next hop where it has one, which iBGP peers are told.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import Final
 
 from bgpd.config import ResolvedNetwork
@@ -59,13 +60,16 @@ class Origination:
 
     def kernel_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
         """Take what the kernel's routing table gained (a route) and lost (None)."""
-        for (family, prefix), route in changes.items():
+        for (family, route), keys in groupby(changes, lambda key: (key[0], changes[key])):
+            alike = list(keys)
+            prefixes = [prefix for _, prefix in alike]
             if route is None:
-                self.learned.pop((family, prefix), None)
-                self._loc_ribs[family].withdraw((prefix,), self._kernel_source)
+                for key in alike:
+                    self.learned.pop(key, None)
+                self._loc_ribs[family].withdraw(prefixes, self._kernel_source)
             else:
-                self.learned[family, prefix] = route
-                self._loc_ribs[family].announce((prefix,), self._kernel_path(family, route))
+                self.learned.update(dict.fromkeys(alike, route))
+                self._loc_ribs[family].announce(prefixes, self._kernel_path(family, route))
 
     def renew(self, asn: Asn, identifier: BgpIdentifier) -> None:
         """Originate everything again under another AS number or BGP Identifier."""

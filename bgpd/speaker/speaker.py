@@ -333,7 +333,7 @@ class Speaker:
                 for group in groups:
                     group.flush(batch)
             if self.forwarding is not None:
-                self.forwarding.changed(family, changes.before, rib.table, arrived)
+                self.forwarding.changed(family, changes, rib.table, arrived)
         if has_members:
             self.sent.observe(self.loop.time() - arrived)
 

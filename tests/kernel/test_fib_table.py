@@ -29,6 +29,16 @@ def test_changes_are_taken_in_the_order_they_came() -> None:
     assert subject.take(5) == []
 
 
+def test_a_prefix_is_known_while_a_route_of_ours_may_be_in_the_kernel_or_on_its_way() -> None:
+    subject = table()
+    assert not subject.knows(A)
+    for place, route in ((subject.queue, ONE), (subject.wanted, ONE), (subject.actual, None), (subject.strays, ())):
+        place[A] = route  # type: ignore[index]
+        assert subject.knows(A)
+        place.clear()  # type: ignore[attr-defined]
+    assert not subject.knows(A)
+
+
 def test_a_later_change_supersedes_one_that_is_given_back() -> None:
     subject = table()
     subject.queue = {A: ONE, B: ONE}

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Origin
-from bgpd.rib.decision import Step, against_best, equal_cost, keep_oldest, order, why
+from bgpd.rib.decision import Step, _order_with_med, against_best, equal_cost, keep_oldest, order, why
 from bgpd.rib.path import Path, SourceKind
 from tests.support.paths import own_source, path, peer_source
 
@@ -89,6 +89,11 @@ def test_the_order_does_not_depend_on_arrival(paths: list[Path], random: object)
     shuffled = list(paths)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert order(shuffled) == expected
+
+
+@given(candidates)
+def test_where_med_sets_nothing_apart_the_order_is_the_same_without_it(paths: list[Path]) -> None:
+    assert order(paths) == _order_with_med(paths)
 
 
 @given(candidates)

@@ -37,6 +37,30 @@ def test_a_path_replaces_the_one_from_the_same_source() -> None:
     assert source.accepted == 1
 
 
+@given(
+    st.lists(st.sampled_from([NETWORK, OTHER, prefix("10.65.0.128/26"), prefix("10.65.0.192/26")])),
+    st.lists(st.sampled_from([NETWORK, OTHER])),
+    st.lists(st.sampled_from([OTHER, prefix("10.65.0.128/26")])),
+)
+def test_new_known_and_repeated_prefixes_may_come_in_one_message(
+    announced: list[bytes], from_another: list[bytes], known: list[bytes]
+) -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    it, another = path(peer_source(1)), path(peer_source(2))
+    rib.announce(from_another, another)
+    rib.announce(known, it)
+    rib.take_changes()
+    had = dict(rib.table)
+    rib.announce(announced, it)
+    changes = rib.take_changes()
+    now = dict(rib.table)
+    assert now == had | {key: order([it, another]) if key in from_another else (it,) for key in announced}
+    assert it.source.accepted == len({*announced, *known})
+    fresh = [key for _, run in changes.fresh for key in run]
+    assert set(fresh) == {key for key in now if key not in had} or not changes.is_fresh
+    assert changes.before == {key: had.get(key) for key in now if now[key] != had.get(key)}
+
+
 def test_withdrawing_what_the_source_does_not_have_changes_nothing() -> None:
     rib = LocRib(IPV4_UNICAST, quiet)
     rib.announce([NETWORK], path(peer_source(1)))

@@ -1,14 +1,15 @@
 """Whole speakers configured from etcd's keys: blocks held against etcd, LOCAL_PREF that tells metrics, what resets."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 
 import pytest
 
 from bgpd.addresses import parse_address, parse_prefix
 from bgpd.config import Resolved
-from bgpd.families import IPV4_UNICAST
-from bgpd.kernel import KernelSettings, Pool, Programmer
+from bgpd.families import IPV4_UNICAST, Family
+from bgpd.kernel import FibRoute, Ipip, KernelSettings, Leg, Pool, Programmer
+from bgpd.rib.loc_rib import LocRib
 from bgpd.speaker import Speaker
 from bgpd.speaker.forwarding import Forwarding
 from tests.support.calico import Etcd, local
@@ -205,12 +206,37 @@ def test_the_keepalive_time_of_a_peer_holds(make: Make) -> None:
     assert 9 <= sum(session.counts.received) - before <= 14
 
 
-class _SilentKernel:
-    """A kernel that is asked for its settings alone."""
+class _Kernel:
+    """A kernel that remembers what it was last asked for."""
 
     def __init__(self) -> None:
         self.settings = KernelSettings()
         self.on_written: list[object] = []
+        self.programmed: Mapping[bytes, FibRoute | None] = {}
+
+    def program(self, _: Family, changes: Mapping[bytes, FibRoute | None]) -> None:
+        self.programmed = changes
+
+
+def test_prefixes_of_one_path_get_the_routes_of_their_own_pools() -> None:
+    kernel = _Kernel()
+    pools = [
+        Pool(IPV4_UNICAST, parse_prefix("10.65.0.0/16")[1], Ipip.ALWAYS),
+        Pool(IPV4_UNICAST, parse_prefix("10.66.0.0/16")[1], is_programmed=False),
+    ]
+    rules = Programmer(pools, (), tunnel=7, ecmp=16, metric=0)
+    forwarding = Forwarding(kernel, rules, lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
+    rib = LocRib(IPV4_UNICAST, lambda: None)
+    path, first = a_path("10.65.1.0/26", next_hop="10.0.0.2")
+    keys = [first, *(parse_prefix(text)[1] for text in ("10.65.2.0/26", "10.66.1.0/26", "10.67.1.0/26", "0.0.0.0/0"))]
+    rib.announce(keys, path)
+    forwarding.changed(IPV4_UNICAST, rib.take_changes(), rib.table, 0.0)
+    tunnelled, plain = Leg(parse_address("10.0.0.2"), 7, is_onlink=True), Leg(parse_address("10.0.0.2"), 0)
+    written = {key: route and route.legs for key, route in kernel.programmed.items()}
+    assert written == {keys[0]: (tunnelled,), keys[1]: (tunnelled,), keys[3]: (plain,)}
+    rib.withdraw(keys, path.source)
+    forwarding.changed(IPV4_UNICAST, rib.take_changes(), rib.table, 0.0)
+    assert kernel.programmed == dict.fromkeys((keys[0], keys[1], keys[3]))
 
 
 def test_a_route_that_is_not_written_says_whose_business_it_is() -> None:
@@ -221,7 +247,7 @@ def test_a_route_that_is_not_written_says_whose_business_it_is() -> None:
     pools = [Pool(one.family, one.prefix, is_programmed=one.is_programmed) for one in config.pools]
     hop = parse_address("10.0.0.2")
     rules = Programmer(pools, (), tunnel=0, ecmp=16, metric=0, encrypted=frozenset({hop}))
-    forwarding = Forwarding(_SilentKernel(), rules, lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
+    forwarding = Forwarding(_Kernel(), rules, lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
     for prefix, reason in (("10.65.3.64/26", "its pool is programmed by another agent"), ("10.9.0.0/16", "WireGuard")):
         path, key = a_path(prefix, next_hop="10.0.0.2")
         assert reason in forwarding.why_not(IPV4_UNICAST, key, (path,))
