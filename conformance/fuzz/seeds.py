@@ -69,7 +69,7 @@ def seeds() -> Iterator[tuple[str, bytes]]:
     yield "codec", b"\3\6\2"
     for choice in (0, 1, 0x14, 0xFE):
         yield "framing", bytes((choice,)) + KEEPALIVE + end_of_rib(IPV6_UNICAST) + frame(3, b"\6\2") + KEEPALIVE[:10]
-    for choice in (0, sessions.INTERNAL, sessions.CONFEDERATION, sessions.STRICT):
+    for choice in (0, sessions.INTERNAL, sessions.CONFEDERATION):
         for block in _blocks():
             yield "attributes", bytes((choice, 0)) + block
             yield "update", bytes((choice,)) + wire.body(block, wire.ROUTE)

@@ -41,7 +41,7 @@ def updating(octets: bytes) -> None:
     """Octet 1: the session; then the body of an UPDATE. The grammar agrees; what it says can be said again."""
     if not octets:
         return
-    negotiated, rules = session(octets[0])
+    negotiated = session(octets[0])
     body = octets[1 : negotiated.max_receive - HEADER_SIZE]
     try:
         update = decode(body, 0, len(body), negotiated)
@@ -54,7 +54,7 @@ def updating(octets: bytes) -> None:
     blocks: list[Attributes] = []
     for next_hop in next_hops:
         try:
-            blocks.append(block.parse(update.attributes, negotiated, next_hop, rules=rules))
+            blocks.append(block.parse(update.attributes, negotiated, next_hop))
         except (TreatAsWithdraw, UpdateError):
             return
     _compare_with_grammar(update, blocks, body, negotiated)
@@ -121,30 +121,30 @@ def attributes(octets: bytes) -> None:
     """Octet 1: the session; octet 2: the next hop of MP_REACH_NLRI; then a block. Fast and plain parser agree."""
     if len(octets) < 2:
         return
-    negotiated, rules = session(octets[0])
+    negotiated = session(octets[0])
     next_hop, octets = _NEXT_HOPS[octets[1] % len(_NEXT_HOPS)], octets[2:]
     with suppress(TreatAsWithdraw, UpdateError):
-        block.check(octets, negotiated, rules=rules)
-    fast, plain = (_outcome(parse, octets, negotiated, next_hop, rules) for parse in (block.parse, block.parse_plainly))
+        block.check(octets, negotiated)
+    fast, plain = (_outcome(parse, octets, negotiated, next_hop) for parse in (block.parse, block.parse_plainly))
     assert fast == plain
     if not isinstance(fast, tuple):
         return
-    found = block.parse(octets, negotiated, next_hop, rules=rules)
-    _check_canonical(found, session(_without_two_octets(negotiated, rules))[0], next_hop, rules)
-    _check_two_octet_form(found, negotiated, next_hop, rules)
+    found = block.parse(octets, negotiated, next_hop)
+    _check_canonical(found, session(_without_two_octets(negotiated)), next_hop)
+    _check_two_octet_form(found, negotiated, next_hop)
 
 
-def _without_two_octets(negotiated: Negotiated, rules: block.Rules) -> int:
+def _without_two_octets(negotiated: Negotiated) -> int:
     """Return the choice of a four-octet session that is the same otherwise, as far as attributes go."""
-    return 2 if negotiated.is_internal else 4 if negotiated.is_confederation else 6 if rules.accept_aigp else 0
+    return 2 if negotiated.is_internal else 4 if negotiated.is_confederation else 0
 
 
 def _outcome(
-    parse: "type[block.parse]", octets: bytes, negotiated: Negotiated, next_hop: bytes | None, rules: block.Rules
+    parse: "type[block.parse]", octets: bytes, negotiated: Negotiated, next_hop: bytes | None
 ) -> tuple[object, ...] | str:
     """Return all that the parser found, or what it raised, as a value."""
     try:
-        found = parse(octets, negotiated, next_hop, rules=rules)
+        found = parse(octets, negotiated, next_hop)
     except TreatAsWithdraw as fault:
         return f"withdraw: {fault} {fault.subcode} {fault.data.hex()}"
     except UpdateError as error:
@@ -156,9 +156,9 @@ def _values(found: Attributes) -> tuple[object, ...]:
     return tuple(getattr(found, name) for name in Attributes.__slots__)
 
 
-def _check_canonical(found: Attributes, wide: Negotiated, next_hop: bytes | None, rules: block.Rules) -> None:
+def _check_canonical(found: Attributes, wide: Negotiated, next_hop: bytes | None) -> None:
     """Canonical octets read as themselves, and the encoder makes octets that it makes again."""
-    again = block.parse(found.octets, wide, next_hop, rules=rules)
+    again = block.parse(found.octets, wide, next_hop)
     assert again.octets == found.octets
     assert not again.faults
     skipped = {"faults"}
@@ -168,18 +168,16 @@ def _check_canonical(found: Attributes, wide: Negotiated, next_hop: bytes | None
         (whole for _, whole in block.split(found.octets)), key=lambda whole: whole[1]
     )
     made = block.encode(found)
-    settled = block.parse(made, wide, next_hop, rules=rules)
+    settled = block.parse(made, wide, next_hop)
     assert block.encode(settled) == made
     assert block.replace(found).octets == found.octets
 
 
-def _check_two_octet_form(
-    found: Attributes, negotiated: Negotiated, next_hop: bytes | None, rules: block.Rules
-) -> None:
+def _check_two_octet_form(found: Attributes, negotiated: Negotiated, next_hop: bytes | None) -> None:
     """A two-octet session carries the same path, but for confederation segments behind others (RFC 6793 section 3)."""
-    choice = _without_two_octets(negotiated, rules) | 1
-    narrow = session(choice)[0]
-    again = block.parse(block.two_octet(found.octets), narrow, next_hop, rules=rules)
+    choice = _without_two_octets(negotiated) | 1
+    narrow = session(choice)
+    again = block.parse(block.two_octet(found.octets), narrow, next_hop)
     if all(kind in (1, 2) for kind, _ in found.as_path.segments()):
         assert again.as_path.octets == found.as_path.octets
     if again.aggregator is not None:

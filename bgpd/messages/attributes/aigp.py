@@ -44,5 +44,6 @@ def encode(metric: int | None, _: Negotiated) -> bytes:
 
 SPEC: Final[AttributeSpec[int | None]] = AttributeSpec(
     26, "AIGP", OPTIONAL, decode, encode, Outcome.ATTRIBUTE_DISCARD, "aigp", None,
+    is_internal=True,  # 7311 3.4: off by default with another AS, and we have no use for it that would ask for more
     when_flags_conflict=Outcome.ATTRIBUTE_DISCARD,  # 7311 3.2: the Transitive bit makes it malformed
 )  # fmt: skip

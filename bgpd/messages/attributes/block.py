@@ -17,7 +17,6 @@ from bgpd.identity import AS_TRANS, Asn, BgpIdentifier
 from bgpd.messages.attributes import (
     SPECS,
     aggregator,
-    aigp,
     as4_aggregator,
     as4_path,
     as_path,
@@ -44,7 +43,6 @@ __all__ = [
     "OPTIONAL",
     "PARTIAL",
     "TRANSITIVE",
-    "Rules",
     "TreatAsWithdraw",
     "check",
     "encode",
@@ -62,7 +60,6 @@ _NEXT_HOP: Final = next_hop_module.SPEC.code
 _AGGREGATOR: Final = aggregator.SPEC.code
 _AS4_PATH: Final = as4_path.SPEC.code
 _AS4_AGGREGATOR: Final = as4_aggregator.SPEC.code
-_AIGP: Final = aigp.SPEC.code
 _LARGE_COMMUNITY: Final = large_communities.SPEC.code
 _CONFED_SEQUENCE: Final = bytes((SegmentType.AS_CONFED_SEQUENCE,))
 
@@ -81,22 +78,7 @@ _MOST_KNOWN: Final = 8192  # next hops remembered, then it starts again
 _checked_next_hops: Final[dict[bytes, str]] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What a peer's configuration changes in the reading of its attributes.
-
-    accept_aigp: take AIGP from another AS too (RFC 7311 3.4). enforce_first_as: the first AS of a path from another AS
-    is the peer's (RFC 4271 6.3).
-    """
-
-    accept_aigp: bool = False
-    enforce_first_as: bool = False
-
-
-_DEFAULT_RULES: Final = Rules()
-
-
-def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules: Rules = _DEFAULT_RULES) -> Attributes:
+def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None) -> Attributes:
     """Return the attributes of the routes of one UPDATE.
 
     block: without MP_REACH_NLRI and MP_UNREACH_NLRI. next_hop: of MP_REACH_NLRI, 4, 16 or 32 octets; None: for the
@@ -107,11 +89,9 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules
     if negotiated.four_octet_as and not (negotiated.is_confederation or (next_hop and _next_hop_fault(next_hop))):
         is_internal = negotiated.local_asn == negotiated.remote_asn
         attributes = plain.read(block, next_hop, is_internal=is_internal)
-        if attributes is not None and (
-            is_internal or not rules.enforce_first_as or attributes.as_path.neighbour == negotiated.remote_asn
-        ):
+        if attributes is not None:
             return attributes
-    return parse_plainly(block, negotiated, next_hop, rules=rules)
+    return parse_plainly(block, negotiated, next_hop)
 
 
 def _next_hop_fault(address: bytes) -> str:
@@ -145,22 +125,10 @@ class _Reading:
             self.withdraw = TreatAsWithdraw(why, name, subcode, data)
 
 
-def parse_plainly(
-    block: bytes, negotiated: Negotiated, next_hop: bytes | None, *, rules: Rules = _DEFAULT_RULES
-) -> Attributes:
+def parse_plainly(block: bytes, negotiated: Negotiated, next_hop: bytes | None) -> Attributes:
     """Return what ``parse`` returns, by every rule in turn."""
-    reading = _read(block, negotiated, next_hop is not None, rules)
+    reading = _read(block, negotiated, next_hop is not None)
     _check_mandatory(reading, next_hop)
-    path = reading.values.get(_AS_PATH)
-    if (
-        rules.enforce_first_as
-        and isinstance(path, AsPath)
-        and not negotiated.is_internal
-        and path.neighbour != negotiated.remote_asn
-        and not negotiated.is_confederation
-    ):
-        why = f"the first AS is {path.neighbour}, expected the peer's, {negotiated.remote_asn}"
-        reading.fail("AS_PATH", why, UpdateSubcode.MALFORMED_AS_PATH)
     if reading.withdraw is not None:
         raise reading.withdraw
     attributes = Attributes()
@@ -176,14 +144,14 @@ def parse_plainly(
     return attributes
 
 
-def check(block: bytes, negotiated: Negotiated, *, rules: Rules = _DEFAULT_RULES) -> None:
+def check(block: bytes, negotiated: Negotiated) -> None:
     """Raise what ``parse`` would raise for faults in the attributes of an UPDATE that has no route (RFC 7606 5.2)."""
-    reading = _read(block, negotiated, False, rules)
+    reading = _read(block, negotiated, False)
     if reading.withdraw is not None:
         raise reading.withdraw
 
 
-def _read(block: bytes, negotiated: Negotiated, has_mp_next_hop: bool, rules: Rules) -> _Reading:
+def _read(block: bytes, negotiated: Negotiated, has_mp_next_hop: bool) -> _Reading:
     """Return the block's attributes with every rule applied that concerns one attribute or two that belong together."""
     reading = _Reading()
     seen: set[int] = set()
@@ -207,13 +175,13 @@ def _read(block: bytes, negotiated: Negotiated, has_mp_next_hop: bool, rules: Ru
             reading.discard(name, "there more than once, the first one counts")  # 7606 3 g
         elif not (code == _NEXT_HOP and has_mp_next_hop):  # 4760 section 3: ignored there
             seen.add(code)
-            _read_one(reading, flags, code, block[position:stop], negotiated, rules)
+            _read_one(reading, flags, code, block[position:stop], negotiated)
         position = stop
     _merge(reading, negotiated)
     return reading
 
 
-def _read_one(reading: _Reading, flags: int, code: int, attribute: bytes, negotiated: Negotiated, rules: Rules) -> None:
+def _read_one(reading: _Reading, flags: int, code: int, attribute: bytes, negotiated: Negotiated) -> None:
     """Read one attribute, unless RFC 7606 sets it aside."""
     spec = SPECS.get(code)
     if spec is None:
@@ -221,10 +189,7 @@ def _read_one(reading: _Reading, flags: int, code: int, attribute: bytes, negoti
         return
     is_inside = negotiated.is_internal or negotiated.is_confederation
     if spec.is_internal and not is_inside:
-        reading.discard(spec.name, "from another AS")  # 7606 7.5, 7.9, 7.10
-        return
-    if code == _AIGP and not (is_inside or rules.accept_aigp):
-        reading.discard(spec.name, "not enabled for this peer")  # 7311 3.4
+        reading.discard(spec.name, "from another AS")  # 7606 7.5, 7.9, 7.10; 7311 3.4
         return
     if code in (_AS4_PATH, _AS4_AGGREGATOR) and negotiated.four_octet_as:
         reading.discard(spec.name, "from a peer with four-octet AS numbers")  # 6793 4.1

@@ -70,7 +70,7 @@ class AttributeSpec(Generic[Value]):
     flags: Optional and Transitive bits. decode: value octets to what ``Attributes`` holds; raises Malformed. encode:
     back. field: its name in ``Attributes``, empty = the value is merged into another attribute's. absent: the field's
     value without the attribute. when_malformed: outcome of Malformed. is_mandatory: every route has it (RFC 4271 5).
-    is_internal: means something in iBGP only and is discarded from others, unread (RFC 7606 7.5, 7.9, 7.10).
+    is_internal: means something in iBGP only and is discarded from others, unread (RFC 7606 7.5, 7.9, 7.10; 7311 3.4).
     when_flags_conflict: outcome of an Optional or Transitive bit that is wrong (RFC 7606 3 c).
     """
 

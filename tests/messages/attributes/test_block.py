@@ -10,7 +10,7 @@ from bgpd.errors import UpdateError, UpdateSubcode
 from bgpd.identity import Asn
 from bgpd.messages.attributes import SPECS, block
 from bgpd.messages.attributes.as_path import from_segments
-from bgpd.messages.attributes.block import Rules, TreatAsWithdraw
+from bgpd.messages.attributes.block import TreatAsWithdraw
 from bgpd.messages.attributes.model import Aggregator, Attributes, Fault, Origin, SegmentType, Unknown
 from bgpd.messages.attributes.spec import tlv
 from bgpd.messages.negotiated import Negotiated
@@ -41,13 +41,13 @@ def values(attributes: Attributes) -> dict[str, object]:
     return {name: getattr(attributes, name) for name in Attributes.__slots__}
 
 
-def parse(octets: bytes, negotiated: Negotiated = EXTERNAL, rules: Rules | None = None) -> Attributes:
-    return block.parse(octets, negotiated, None, rules=rules or Rules())
+def parse(octets: bytes, negotiated: Negotiated = EXTERNAL) -> Attributes:
+    return block.parse(octets, negotiated, None)
 
 
-def withdrawn(octets: bytes, negotiated: Negotiated = EXTERNAL, rules: Rules | None = None) -> TreatAsWithdraw:
+def withdrawn(octets: bytes, negotiated: Negotiated = EXTERNAL) -> TreatAsWithdraw:
     with pytest.raises(TreatAsWithdraw) as caught:
-        parse(octets, negotiated, rules)
+        parse(octets, negotiated)
     return caught.value
 
 
@@ -267,11 +267,11 @@ class TestFaults:
         assert (found.octets, found.aigp, len(found.faults)) == (MANDATORY, None, 1)
 
     @pytest.mark.rfc("7311", "3.4")
-    def test_aigp_from_another_as_is_discarded_unless_enabled(self) -> None:
+    def test_aigp_from_another_as_is_discarded(self) -> None:
         octets = MANDATORY + bytes.fromhex("80 1a 0b 01000b 000000000000002a")
         found = parse(octets)
         assert (found.octets, found.aigp, len(found.faults)) == (MANDATORY, None, 1)
-        found = parse(octets, rules=Rules(accept_aigp=True))
+        found = parse(octets, INTERNAL)
         assert (found.octets, found.aigp) == (octets, 42)
 
     @pytest.mark.rfc("7606", "3 c")
@@ -335,16 +335,6 @@ class TestFaults:
         assert withdrawn(MANDATORY + discard + withdraw).attribute == "MULTI_EXIT_DISC"
         with pytest.raises(UpdateError):
             parse(MANDATORY + withdraw + discard + reset)
-
-    @pytest.mark.rfc("4271", "6.3")
-    def test_the_first_as_is_the_peers_where_that_is_enforced(self) -> None:
-        rules = Rules(enforce_first_as=True)
-        assert parse(MANDATORY, rules=rules).as_path.neighbour == 65002
-        other = ORIGIN + tlv(2, 0x40, bytes.fromhex("0201 0000fdeb")) + NEXT_HOP
-        assert withdrawn(other, rules=rules).subcode == UpdateSubcode.MALFORMED_AS_PATH
-        assert withdrawn(ORIGIN + tlv(2, 0x40, b"") + NEXT_HOP, rules=rules).attribute == "AS_PATH"
-        assert parse(other, INTERNAL, rules).as_path.neighbour == 65003
-        assert parse(other).as_path.neighbour == 65003
 
     @pytest.mark.rfc("5065", "5")
     def test_confederation_segments_come_from_inside_only(self) -> None:
