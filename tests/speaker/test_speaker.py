@@ -1,6 +1,5 @@
 """Whole speakers joined in memory: what one says, the others know."""
 
-import asyncio
 from random import Random
 
 import pytest
@@ -8,17 +7,8 @@ import pytest
 from bgpd.addresses import parse_address
 from bgpd.families import IPV4_UNICAST
 from bgpd.fsm.states import State
-from bgpd.identity import Asn, BgpIdentifier
-from bgpd.messages.codec import encode
-from bgpd.messages.open import Open
-from bgpd.speaker import Speaker
-from tests.support.cluster import Cluster, address, cluster, network, peer
-
-
-def mesh(made: Cluster, count: int) -> None:
-    for number in range(1, count + 1):
-        others = "".join(peer(other) for other in range(1, count + 1) if other != number)
-        made.start(number, others + network(f"10.65.{number}.0/26"))
+from bgpd.identity import BgpIdentifier
+from tests.support.cluster import address, cluster, mesh, network, peer
 
 
 def test_a_mesh_learns_what_each_of_its_nodes_originates() -> None:
@@ -56,32 +46,6 @@ def test_a_peer_that_stops_for_good_takes_its_routes_with_it() -> None:
         assert "node is drained" in made.peer(3, 1).session.last_error
 
 
-@pytest.mark.rfc("4724", "4.2")
-def test_a_lost_peers_routes_stay_until_its_restart_time_is_over() -> None:
-    with cluster() as made:
-        mesh(made, 2)
-        made.established()
-        made.until(2, "10.65.1.0/26")
-        made.network.cut(address(1), address(2))
-        made.network.block(address(1), address(2))
-        made.run(100)
-        assert made.peer(2, 1).negotiated is None
-        assert made.best(2, "10.65.1.0/26") is not None
-        made.until(2, "10.65.1.0/26", present=False, within=30)
-
-
-@pytest.mark.rfc("4724", "4.2")
-def test_a_peer_that_comes_back_confirms_its_routes_and_loses_the_others() -> None:
-    with cluster() as made:
-        mesh(made, 2)
-        made.established()
-        made.until(2, "10.65.1.0/26")
-        made.network.cut(address(1), address(2))
-        made.speakers[1].reload(made.config(1, peer(2) + network("10.65.7.0/26")))
-        made.until(2, "10.65.7.0/26")
-        made.until(2, "10.65.1.0/26", present=False, within=1)
-
-
 def test_a_changed_policy_judges_again_without_a_new_session() -> None:
     policy = '[[policy]]\nname = "mine"\nrules = [ { prefix = "10.65.1.0/26", action = "%s" } ]\n'
     with cluster() as made:
@@ -117,131 +81,6 @@ def test_a_policy_that_changed_while_the_peer_was_away_judges_what_was_kept() ->
         made.network.unblock(address(1), address(2))
         made.established(within=60)
         made.until(2, "10.65.1.0/26", present=False)
-
-
-def test_a_changed_key_restarts_only_its_own_session() -> None:
-    with cluster() as made:
-        mesh(made, 3)
-        made.established()
-        for number in (1, 2):
-            text = peer(3) + peer(3 - number, password='"secret"') + network(f"10.65.{number}.0/26")
-            made.speakers[number].reload(made.config(number, text))
-        made.run(1)
-        made.established()
-        assert [made.peer(3, n).session.flaps for n in (1, 2)] == [0, 0]
-        assert made.peer(1, 2).session.flaps == 1
-        made.until(2, "10.65.1.0/26")
-
-
-def test_a_peer_that_is_no_longer_configured_is_told_so_and_its_routes_go() -> None:
-    with cluster() as made:
-        mesh(made, 3)
-        made.established()
-        made.until(1, "10.65.2.0/26")
-        made.speakers[1].reload(made.config(1, peer(3) + network("10.65.1.0/26")))
-        made.until(1, "10.65.2.0/26", present=False, within=1)
-        made.run(0.1)
-        assert "Peer Deconfigured" in made.peer(2, 1).session.received_error
-        assert address(2) not in made.speakers[1].peers
-
-
-@pytest.mark.rfc("4486", "4")
-def test_a_change_that_needs_a_new_session_is_named() -> None:
-    with cluster() as made:
-        mesh(made, 2)
-        made.established()
-        made.speakers[1].reload(made.config(1, peer(2, hold_time="30") + network("10.65.1.0/26")))
-        made.run(0.1)
-        assert "Cease/Other Configuration Change" in made.peer(2, 1).session.received_error
-        made.established()
-
-
-def _restart(made: Cluster, text: str) -> None:
-    """Start the first speaker as one that found routes of an earlier run in its kernel."""
-    host = made.network.host(address(1))
-    speaker = made.speakers[1] = Speaker(made.config(1, text), made.loop, host, Random(1))
-    speaker.recovery.is_under_way = True
-    made.loop.run_until_complete(speaker.start())
-
-
-@pytest.mark.rfc("4724", "4.1")
-def test_a_restarted_speaker_waits_for_its_peers() -> None:
-    with cluster() as made:
-        for number in (2, 3):
-            made.start(number, peer(1) + network(f"10.65.{number}.0/26"))
-        made.network.block(address(1), address(3))
-        _restart(made, peer(2) + peer(3, connect_retry_time="60") + network("10.65.1.0/26"))
-        made.until(1, "10.65.2.0/26")
-        made.run(5)
-        negotiated = made.peer(2, 1).negotiated
-        assert negotiated is not None
-        assert negotiated.peer_graceful_restart is not None
-        assert negotiated.peer_graceful_restart.is_restarting
-        assert made.best(2, "10.65.1.0/26") is None
-        assert IPV4_UNICAST not in made.peer(2, 1).got_end_of_rib
-        made.network.unblock(address(1), address(3))
-        made.until(1, "10.65.3.0/26", within=30)
-        for number in (2, 3):
-            made.until(number, "10.65.1.0/26", within=1)
-            made.run(0.1)
-            assert IPV4_UNICAST in made.peer(number, 1).got_end_of_rib
-
-
-class _NotReady(asyncio.Protocol):
-    """What a daemon does that keeps its port open but lets the peer that it just lost wait: it hangs up."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.close()
-
-
-class _OutOfTurn(asyncio.Protocol):
-    """What OpenBGPD was seen to do at first when its dial and its peer's crossed: it sends its OPEN twice."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        octets = encode(Open(4, Asn(64512), 90, BgpIdentifier(0x0A000003)))
-        transport.write(octets + octets)
-
-
-@pytest.mark.rfc("4724", "4.1")
-@pytest.mark.parametrize("answer", [_NotReady, _OutOfTurn], ids=["hangs up", "speaks out of turn"])
-def test_a_restarted_speaker_waits_for_a_peer_that_answers_and_hangs_up(answer: type[asyncio.Protocol]) -> None:
-    with cluster() as made:
-        made.start(2, peer(1) + network("10.65.2.0/26"))
-        third = made.network.host(address(3))
-        listening = made.loop.run_until_complete(third.listen(bytes(4), 179, answer))
-        _restart(made, peer(2) + peer(3) + network("10.65.1.0/26"))
-        made.until(1, "10.65.2.0/26")
-        made.run(25)
-        assert made.speakers[1].is_recovering
-        made.loop.run_until_complete(listening.close())
-        made.start(3, peer(1) + network("10.65.3.0/26"))
-        made.until(1, "10.65.3.0/26", within=30)
-        made.until(2, "10.65.1.0/26", within=2)
-
-
-@pytest.mark.rfc("4724", "4.1")
-def test_a_restarted_speaker_does_not_wait_long_for_a_peer_that_always_hangs_up() -> None:
-    with cluster() as made:
-        made.start(2, peer(1))
-        third = made.network.host(address(3))
-        made.loop.run_until_complete(third.listen(bytes(4), 179, _NotReady))
-        _restart(made, peer(2) + peer(3) + network("10.65.1.0/26"))
-        made.run(39)
-        assert made.best(2, "10.65.1.0/26") is None
-        made.until(2, "10.65.1.0/26", within=5)
-
-
-@pytest.mark.rfc("4724", "4.1")
-def test_a_restarted_speaker_waits_no_longer_than_the_restart_time() -> None:
-    restart = "{ restart_time = 20 }"
-    with cluster() as made:
-        made.start(2, peer(1))
-        _restart(made, peer(2) + peer(3, passive="true", graceful_restart=restart) + network("10.65.1.0/26"))
-        # the longest restart time of a peer counts: that of the second is the default, 120 seconds
-        made.run(100)
-        assert made.best(2, "10.65.1.0/26") is None
-        made.until(2, "10.65.1.0/26", within=25)
 
 
 @pytest.mark.rfc("4456", "8")
@@ -340,7 +179,6 @@ def test_a_pool_that_is_not_exported_stays_at_home() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_mesh_whose_links_fail_at_random_ends_up_right(seed: int) -> None:
-    from random import Random
 
     random = Random(seed)
     with cluster(latency=0.002, spread=0.02, seed=seed) as made:

@@ -115,6 +115,13 @@ def network(prefix: str, **options: str) -> str:
     return "\n".join(["[[network]]", f'prefix = "{prefix}"', *lines, ""])
 
 
+def mesh(made: Cluster, count: int) -> None:
+    """Start so many speakers, each with a session to all others; speaker n originates 10.65.n.0/26."""
+    for number in range(1, count + 1):
+        others = "".join(peer(other) for other in range(1, count + 1) if other != number)
+        made.start(number, others + network(f"10.65.{number}.0/26"))
+
+
 @contextlib.contextmanager
 def cluster(**options: float) -> Iterator[Cluster]:
     """A cluster for one test."""
