@@ -64,16 +64,9 @@ class Lab:
             self.nodes[host.name] = node
             node.configure(self._overrides.get("", {}))
             node.configure(self._overrides.get(host.name, {}))
-        router = next((node for node in self if node.plan.role is Role.ROUTER), None)
-        if router is None:
+        if not any(node.plan.role is Role.ROUTER for node in self):
             self._underlay = Namespace("underlay")
-        underlay = self._underlay or router
-        assert underlay is not None
-        wire(
-            self.topology,
-            underlay.namespace if isinstance(underlay, Node) else underlay,
-            {node.name: node.namespace for node in self},
-        )
+        wire(self.topology, self.underlay, {node.name: node.namespace for node in self})
         for node in self:
             for container in node.plan.containers:
                 node.add_container(container.number)
@@ -94,6 +87,11 @@ class Lab:
         """Start every host's daemon."""
         for node in self:
             node.start()
+
+    @property
+    def underlay(self) -> Namespace:
+        """Return the namespace that joins the hosts: the bridge's, or the router's."""
+        return self._underlay or next(node.namespace for node in self if node.plan.role is Role.ROUTER)
 
     @property
     def containers(self) -> tuple[Container, ...]:

@@ -1,0 +1,174 @@
+"""What must hold when all has settled, node by node.
+
+1. Sessions: those that both ends want are Established, no others.
+2. What a node uses of others is what they own, and nothing of a node that is gone.
+3. The kernel has the routes that follow from it, each as the pool wants it, the black holes of our blocks, and no more.
+4. Kernel and decision are one: what bgpd says that it installed is there.
+5. Adj-RIB-In: each peer tells of its own what it owns, and what it filters stays away.
+6. A session that nothing touched was not reset.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+import msgspec
+
+from bgpd.api.rows import FibRow, PeerRow, RouteRow
+from bgpd.lab.nodes import Node as Host
+from bgpd.lab.options import LabError
+from conformance.churn.fleet import PROTOCOL, Fleet, SessionKey
+from conformance.churn.routes import Expected, KernelRoute, Usable
+from conformance.churn.world import Address
+
+Since = Mapping[SessionKey, float]
+
+_SAME: Final = 0.2  # seconds by which the beginning of one and the same session may seem to differ
+_MOST: Final = 6  # differences that a fault names
+
+
+class _Rows(msgspec.Struct):
+    """The rows that all of the API's lists have."""
+
+    rows: list[Any]
+
+
+def node_faults(fleet: Fleet, name: str, expected: Expected) -> list[str]:
+    """Return what does not hold at a node whose daemon runs: points 1 to 4."""
+    host = fleet.host(name)
+    if name not in fleet.world.nodes:
+        return _faults_of_removed(host)
+    try:
+        peers = _peers(host)
+        routes = _rows(host, "/routes?limit=0", RouteRow)
+        fib = _rows(host, "/fib?limit=0", FibRow)
+    except LabError as error:
+        return [str(error)]
+    kernel = kernel_routes(host)
+    wanted = set(fleet.wanted[name])
+    established = {ip_address(one.address) for one in peers if one.state == "Established"}
+    addresses = {one.name: ip_address(one.address) for one in peers}
+    usable = {
+        Usable(ip_network(one.prefix), addresses[one.peer], ip_address(one.next_hop))
+        for one in routes
+        if one.peer in addresses
+    }
+    stale = [one.prefix for one in routes if one.is_stale]
+    faults = [
+        *_difference("sessions wanted", wanted, set(addresses.values())),
+        *_difference("sessions up", set(fleet.up[name]), established),
+        *_difference("routes of others", expected.usable[name], usable),
+        *_difference("kernel", expected.kernel[name], kernel),
+        *_difference("kernel against bgpd's own list", set(_said(fib)), kernel),
+        *(f"{one.prefix} is {one.state} in the kernel: {one.error}" for one in fib if one.state != "installed"),
+        *([f"stale: {stale[:_MOST]}"] if stale else []),
+    ]
+    return [f"{name}: {fault}" for fault in faults]
+
+
+def _faults_of_removed(host: Host) -> list[str]:
+    """Return what is wrong at a daemon whose node was taken out of etcd: nobody speaks to it, it reaches nobody."""
+    try:
+        up = [one.address for one in _peers(host) if one.state == "Established"]
+    except LabError:
+        up = []  # it has not had a node in etcd since it started
+    reached = [route for route in kernel_routes(host) if route.gateway is not None]
+    faults = []
+    if up:
+        faults.append(f"{host.name}: is no node any more and has sessions with {up[:_MOST]}")
+    if reached:
+        faults.append(f"{host.name}: is no node any more and has routes: {sorted(map(str, reached))[:_MOST]}")
+    return faults
+
+
+def told_faults(fleet: Fleet, name: str, expected: Expected) -> Iterator[str]:
+    """Yield what is wrong in a node's Adj-RIBs-In: point 5."""
+    nodes = {interface.ip: node for node in fleet.world.nodes.values() for interface in node.addresses.values()}
+    own = {interface.ip for interface in fleet.world.nodes[name].addresses.values()}
+    for peer in _peers(fleet.host(name)):
+        address = ip_address(peer.address)
+        if address not in fleet.up[name]:
+            continue
+        teller = nodes[address]
+        session = fleet.up[name][address]
+        rows = _rows(fleet.host(name), f"/peers/{peer.name}/routes/in?limit=0", RouteRow)
+        told = {ip_network(one.prefix) for one in rows if ip_address(one.next_hop) == address}
+        passed_on = {one.prefix for one in rows if ip_address(one.next_hop) not in (address, *own)}
+        due = expected.announced[teller.name][session.own]
+        for fault in _difference(f"told by {teller.name}", due, told):
+            yield f"{name}: {fault}"
+        if passed_on and not teller.cluster_id:
+            yield f"{name}: {teller.name} reflects nothing and passes on {sorted(passed_on)[:_MOST]}"
+
+
+def since(fleet: Fleet) -> dict[SessionKey, float]:
+    """Return since when each session of the cluster is up."""
+    found = {}
+    for name, sessions in fleet.up.items():
+        if sessions:
+            for peer in _peers(fleet.host(name)):
+                session = sessions.get(ip_address(peer.address))
+                if session is not None and peer.state == "Established":
+                    found[session.own, session.address] = peer.since
+    return found
+
+
+def reset_faults(before: Since, after: Since, touched: Iterable[SessionKey]) -> list[str]:
+    """Return which sessions were reset though nothing touched them: point 6."""
+    allowed = set(touched)
+    return [
+        f"session {own} to {peer} was reset and need not have been"
+        for (own, peer), began in sorted(before.items(), key=str)
+        if (own, peer) in after and (own, peer) not in allowed and abs(after[own, peer] - began) > _SAME
+    ]
+
+
+def kernel_routes(host: Host) -> set[KernelRoute]:
+    """Return our routes in a host's kernel, each leg of one apart."""
+    found: set[KernelRoute] = set()
+    for version in ("-4", "-6"):
+        text = host.namespace.ip("-json", version, "route", "show", "proto", PROTOCOL)
+        for one in msgspec.json.decode(text or "[]", type=list[dict[str, Any]]):
+            prefix = ip_network(one["dst"])
+            if one.get("type") == "blackhole":
+                found.add(KernelRoute(prefix, None, ""))
+                continue
+            for leg in one.get("nexthops", [one]):
+                gateway: Address = ip_address(leg["gateway"])
+                found.add(KernelRoute(prefix, gateway, leg["dev"], "onlink" in leg.get("flags", ())))
+    return found
+
+
+def _said(fib: Iterable[FibRow]) -> Iterator[KernelRoute]:
+    for row in fib:
+        prefix = ip_network(row.prefix)
+        if row.kind == "blackhole":
+            yield KernelRoute(prefix, None, "")
+        for leg in row.legs:
+            yield KernelRoute(prefix, ip_address(leg.gateway), leg.device, leg.is_onlink)
+
+
+def _peers(host: Host) -> tuple[PeerRow, ...]:
+    return host.peers()
+
+
+def _rows(host: Host, path: str, kind: Any) -> list[Any]:
+    rows = msgspec.json.decode(host.get(path), type=_Rows).rows
+    return msgspec.convert(rows, type=list[kind])
+
+
+def _difference(what: str, expected: Iterable[Any], found: Iterable[Any]) -> Iterator[str]:
+    wanted, there = set(expected), set(found)
+    for word, some in (("lacks", wanted - there), ("has beyond", there - wanted)):
+        if some:
+            listed = ", ".join(sorted(map(_text, some))[:_MOST])
+            yield f"{what}: {word} {len(some)}: {listed}"
+
+
+def _text(one: object) -> str:
+    if isinstance(one, KernelRoute):
+        way = "blackhole" if one.gateway is None else f"via {one.gateway} dev {one.device}"
+        return f"{one.prefix} {way}{' onlink' if one.is_onlink else ''}"
+    if isinstance(one, Usable):
+        return f"{one.prefix} of {one.next_hop} from {one.peer}"
+    return str(one)

@@ -1,0 +1,195 @@
+"""The cluster: a lab whose hosts know nothing but their name and where etcd is, and what has been done to it so far.
+
+Each host has the device of its containers (a veth pair that ends in the host), a second address to move to, and a
+stand-in for tunl0. A host whose node is not in etcd yet runs no daemon.
+"""
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from ipaddress import IPv4Interface
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from bgpd.lab import Lab, LabOptions
+from bgpd.lab.nodes import Node as Host
+from conformance.churn import sessions, world
+from conformance.churn.etcd import Etcd
+from conformance.churn.keys import Network
+from conformance.churn.world import Address, World
+
+PROTOCOL: Final = "12"
+DEVICE: Final = "cali0"
+
+_CONFIG: Final = """\
+[node]
+name = "{name}"
+[session]
+connect_retry_time = 1
+idle_hold = {{ first = 1, max = 2 }}
+[etcd]
+endpoints = ["{etcd}"]
+[kernel]
+protocol = {protocol}
+[control]
+socket = "{socket}"
+[log]
+level = "info"
+format = "text"
+"""
+
+SessionKey = tuple[Address, Address]  # own address, the peer's
+
+
+class Fleet:
+    """All hosts. touched: sessions that may have been reset since the last look."""
+
+    def __init__(self, nodes: int, say: Callable[[str], None]) -> None:
+        self._stack = ExitStack()
+        self._lab = Lab(LabOptions(nodes=nodes, containers=0))
+        self._say = say
+        self.keys: dict[str, str] = {}
+        self.containers: dict[str, dict[Network, None]] = {}
+        self.running: set[str] = set()
+        self.world = World()
+        self.wanted: Mapping[str, sessions.Sessions] = {}
+        self.up: Mapping[str, sessions.Sessions] = {}
+        self.touched: set[SessionKey] = set()
+        self.etcd: Etcd
+
+    def __enter__(self) -> Self:
+        with self._stack as stack:
+            lab = stack.enter_context(self._lab)
+            gateway = next(iter(lab.topology.hosts)).gateway
+            assert gateway is not None
+            self.etcd = Etcd(lab.underlay, str(gateway[0]), lab.directory)
+            stack.callback(self.etcd.kill)
+            self.etcd.start()
+            for host in lab:
+                self._prepare(host)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    def _prepare(self, host: Host) -> None:
+        config = _CONFIG.format(name=host.name, etcd=self.etcd.url, protocol=PROTOCOL, socket=host.socket)
+        host.config_file.write_text(config)
+        host.namespace.ip_batch(
+            [
+                "link add tunl0 type bridge",
+                "link set tunl0 up",
+                f"link add {DEVICE} type veth peer name pods",
+                f"link set {DEVICE} up",
+                "link set pods up",
+                f"address add {self.addresses(host.name)[1]} dev eth0",
+            ]
+        )
+        self.containers[host.name] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of all hosts, in the cluster or not."""
+        return list(self._lab.nodes)
+
+    def host(self, name: str) -> Host:
+        """Return a host."""
+        return self._lab[name]
+
+    def addresses(self, name: str) -> tuple[IPv4Interface, IPv4Interface]:
+        """Return the addresses that a node may have, as its host has them."""
+        first = self._lab[name].plan.interfaces[0].ipv4
+        return first, IPv4Interface((int(first.ip) + 256, first.network.prefixlen))
+
+    def check_running(self) -> None:
+        """Raise LabError if a daemon has ended that should run."""
+        for name in self.running:
+            self._lab[name].check_running()
+
+    def keep_logs(self, directory: Path) -> None:
+        """Copy what the daemons and etcd printed."""
+        for host in self._lab:
+            if host.log_file.exists():
+                shutil.copy(host.log_file, directory / f"{host.name}.log")
+        shutil.copy(self._lab.directory / "etcd.log", directory)
+
+    def put(self, key: str, value: str) -> None:
+        """Write a key."""
+        self._say(f"    put {key} {value}")
+        self.keys[key] = value
+        self.etcd.put(key, value)
+        self._changed()
+
+    def delete(self, key: str) -> None:
+        """Delete a key, if it is there."""
+        if self.keys.pop(key, None) is not None:
+            self._say(f"    delete {key}")
+            self.etcd.delete(key)
+            self._changed()
+
+    def restart_etcd(self) -> None:
+        """Kill etcd and start it with the data that it had."""
+        self._say("    restart etcd")
+        self.etcd.kill()
+        self.etcd.start()
+
+    def start(self, name: str) -> None:
+        """Start a host's daemon."""
+        self._say(f"    start {name}")
+        self._lab[name].start()
+        self.running.add(name)
+        self._changed()
+        self._touch_all(name)
+
+    def stop(self, name: str, *, is_crash: bool) -> None:
+        """End a host's daemon."""
+        self._say(f"    {'kill' if is_crash else 'stop'} {name}")
+        self._touch_all(name)
+        self.running.discard(name)
+        if is_crash:
+            self._lab[name].kill()
+        else:
+            self._lab[name].stop()
+        self._changed()
+
+    def add_container(self, name: str, address: Network) -> None:
+        """Write a container's host route, as Felix does."""
+        self._say(f"    {name}: route add {address}")
+        self.containers[name][address] = None
+        self._lab[name].namespace.ip("route", "add", str(address), "dev", DEVICE, *_scope(address), "proto", "boot")
+
+    def remove_container(self, name: str, address: Network) -> None:
+        """Delete a container's host route."""
+        self._say(f"    {name}: route del {address}")
+        del self.containers[name][address]
+        self._lab[name].namespace.ip("route", "del", str(address), "dev", DEVICE)
+
+    def _touch_all(self, name: str) -> None:
+        for own in (interface.ip for interface in self._interfaces(name)):
+            for key in [(one.own, one.address) for per in self.wanted.values() for one in per.values()]:
+                if own in key:
+                    self._touch(key)
+
+    def _interfaces(self, name: str) -> list[world.Interface]:
+        node = self.world.nodes.get(name)
+        return [] if node is None else list(node.addresses.values())
+
+    def _touch(self, key: SessionKey) -> None:
+        self.touched |= {key, key[::-1]}
+
+    def _changed(self) -> None:
+        """Read the world again; what sessions rest on may have changed."""
+        before = {(one.own, one.address): one.rests_on for per in self.up.values() for one in per.values()}
+        self.world = world.read(self.keys)
+        self.wanted = sessions.wanted(self.world)
+        self.up = sessions.up(self.world, self.wanted, self.running)
+        after = {(one.own, one.address): one.rests_on for per in self.up.values() for one in per.values()}
+        for key in before.keys() | after.keys():
+            if before.get(key) != after.get(key):
+                self._touch(key)
+
+
+def _scope(address: Network) -> tuple[str, ...]:
+    return ("scope", "link") if address.version == 4 else ()
