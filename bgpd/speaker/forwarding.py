@@ -88,9 +88,16 @@ class Forwarding:
         return route_of
 
     def program_all(self, loc_rib: LocRib) -> Iterator[None]:
-        """Program every prefix again, slice by slice: pools, the tunnel device or a limit have changed."""
+        """Return the job that programs every prefix again: pools, the tunnel device or a limit have changed.
+
+        Among them are those of now that will have lost their paths, or just have: what was asked for by other rules
+        cannot be worked out any more when ``changed`` is told of them.
+        """
+        return self._program(loc_rib, list(loc_rib.prefixes()))
+
+    def _program(self, loc_rib: LocRib, listed: list[bytes]) -> Iterator[None]:
         table = loc_rib.table
-        prefixes = iter(list(table))
+        prefixes = iter(listed)
         while chunk := list(islice(prefixes, _SLICE)):
             route_of = self._asked_once(loc_rib.family)
             changes = {prefix: route_of(prefix, table.get(prefix)) for prefix in chunk}
