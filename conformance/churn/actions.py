@@ -3,6 +3,7 @@
 Only the generator and what was done before decide what comes next, so that a seed and a number of rounds repeat a run.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import ip_network
 from random import Random
@@ -12,6 +13,7 @@ from conformance.churn import keys
 from conformance.churn.blocks import Blocks
 from conformance.churn.fleet import Fleet
 from conformance.churn.keys import Json
+from conformance.churn.mishaps import Mishaps
 
 One = TypeVar("One")
 
@@ -26,16 +28,17 @@ _MOST_REFLECTORS: Final = 3
 
 
 class Actions:
-    """The changes, by name; each is done at once and awaits nothing."""
+    """The changes; each is done at once and awaits nothing. done: how often, by name."""
 
     def __init__(self, fleet: Fleet, random: Random) -> None:
         self._fleet = fleet
         self._random = random
+        self.done: Counter[str] = Counter()
         self._blocks = Blocks(fleet, random)
         self._labels: dict[str, dict[str, str]] = {}
         self._bgp: dict[str, dict[str, Json]] = {}
         self._settings: dict[str, Json] = {"asNumber": 64512, "nodeToNodeMeshEnabled": True}
-        blocks = self._blocks
+        blocks, mishaps = self._blocks, Mishaps(fleet, random, self.step)
         self._weighted: dict[Callable[[], None], int] = {
             self.add_node: 6,
             self.delete_node: 4,
@@ -61,7 +64,12 @@ class Actions:
             blocks.add_container: 8,
             blocks.borrow: 5,
             blocks.remove_container: 6,
-            self.restart_etcd: 1,
+            mishaps.restart_etcd: 1,
+            mishaps.compact_etcd: 2,
+            mishaps.freeze: 2,
+            mishaps.unplug: 2,
+            mishaps.lose_tunnel: 2,
+            mishaps.meddle: 3,
         }
 
     def begin(self, nodes: int) -> None:
@@ -74,12 +82,13 @@ class Actions:
         for _ in range(nodes // 4):
             self._blocks.borrow()
 
-    def step(self) -> str:
-        """Do something; return what."""
+    def step(self) -> None:
+        """Do something."""
         actions = list(self._weighted)
         action = self._random.choices(actions, list(self._weighted.values()))[0]
+        self._fleet.say(f"  {action.__name__}")
+        self.done[action.__name__] += 1
         action()
-        return action.__name__
 
     def add_node(self) -> None:
         """Let a host join, for the first time or again; its daemon comes before or after its node."""
@@ -254,10 +263,6 @@ class Actions:
     def delete_pool(self) -> None:
         """Delete a pool; blocks of it may still be there."""
         self._fleet.delete(keys.resource_key("ippools", self._random.choice(list(POOLS))))
-
-    def restart_etcd(self) -> None:
-        """Kill etcd and start it again: nothing changes."""
-        self._fleet.restart_etcd()
 
     def _join(self, name: str) -> None:
         self._labels[name] = {"rack": self._random.choice(RACKS), "kubernetes.io/hostname": name}

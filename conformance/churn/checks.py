@@ -6,11 +6,12 @@
 4. Kernel and decision are one: what bgpd says that it installed is there.
 5. Adj-RIB-In: each peer tells of its own what it owns, and what it filters stays away.
 6. A session that nothing touched was not reset.
+7. A route that was due all the time, over a session that nothing touched, was never taken out of the kernel.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_address, ip_network
-from typing import Any, Final
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
@@ -19,7 +20,6 @@ from bgpd.lab.nodes import Node as Host
 from bgpd.lab.options import LabError
 from conformance.churn.fleet import PROTOCOL, Fleet, SessionKey
 from conformance.churn.routes import Expected, KernelRoute, Usable
-from conformance.churn.world import Address
 
 Since = Mapping[SessionKey, float]
 
@@ -27,10 +27,29 @@ _SAME: Final = 0.2  # seconds by which the beginning of one and the same session
 _MOST: Final = 6  # differences that a fault names
 
 
-class _Rows(msgspec.Struct):
-    """The rows that all of the API's lists have."""
+_Row = TypeVar("_Row")
 
-    rows: list[Any]
+
+class _Rows(msgspec.Struct, Generic[_Row]):
+    """What all lists of the API are."""
+
+    rows: list[_Row]
+
+
+class _Leg(msgspec.Struct):
+    """A way of a route, as ``ip -json`` shows it."""
+
+    gateway: str = ""
+    dev: str = ""
+    flags: tuple[str, ...] = ()
+
+
+class _Shown(_Leg):
+    """A route as ``ip -json`` shows it."""
+
+    dst: str = ""
+    type: str = "unicast"
+    nexthops: tuple[_Leg, ...] = ()
 
 
 def node_faults(fleet: Fleet, name: str, expected: Expected) -> list[str]:
@@ -39,7 +58,7 @@ def node_faults(fleet: Fleet, name: str, expected: Expected) -> list[str]:
     if name not in fleet.world.nodes:
         return _faults_of_removed(host)
     try:
-        peers = _peers(host)
+        peers = host.peers()
         routes = _rows(host, "/routes?limit=0", RouteRow)
         fib = _rows(host, "/fib?limit=0", FibRow)
     except LabError as error:
@@ -68,10 +87,7 @@ def node_faults(fleet: Fleet, name: str, expected: Expected) -> list[str]:
 
 def _faults_of_removed(host: Host) -> list[str]:
     """Return what is wrong at a daemon whose node was taken out of etcd: nobody speaks to it, it reaches nobody."""
-    try:
-        up = [one.address for one in _peers(host) if one.state == "Established"]
-    except LabError:
-        up = []  # it has not had a node in etcd since it started
+    up = [one.address for one in _peers_if_any(host) if one.state == "Established"]
     reached = [route for route in kernel_routes(host) if route.gateway is not None]
     faults = []
     if up:
@@ -85,7 +101,7 @@ def told_faults(fleet: Fleet, name: str, expected: Expected) -> Iterator[str]:
     """Yield what is wrong in a node's Adj-RIBs-In: point 5."""
     nodes = {interface.ip: node for node in fleet.world.nodes.values() for interface in node.addresses.values()}
     own = {interface.ip for interface in fleet.world.nodes[name].addresses.values()}
-    for peer in _peers(fleet.host(name)):
+    for peer in fleet.host(name).peers():
         address = ip_address(peer.address)
         if address not in fleet.up[name]:
             continue
@@ -106,7 +122,7 @@ def since(fleet: Fleet) -> dict[SessionKey, float]:
     found = {}
     for name, sessions in fleet.up.items():
         if sessions:
-            for peer in _peers(fleet.host(name)):
+            for peer in _peers_if_any(fleet.host(name)):
                 session = sessions.get(ip_address(peer.address))
                 if session is not None and peer.state == "Established":
                     found[session.own, session.address] = peer.since
@@ -123,19 +139,33 @@ def reset_faults(before: Since, after: Since, touched: Iterable[SessionKey]) -> 
     ]
 
 
+def break_faults(fleet: Fleet) -> Iterator[str]:
+    """Yield which routes were out of a kernel for a while and need not have been: point 7."""
+    for name, routes in fleet.steady.items():
+        deleted = fleet.deleted(name)
+        if name in fleet.disturbed or name not in fleet.world.nodes:
+            continue
+        for route in sorted(routes, key=str):
+            if route.prefix not in deleted:
+                continue
+            if route.gateway is None:
+                yield f"{name}: the black hole {route.prefix} was deleted and need not have been"
+            elif (session := fleet.up[name].get(route.gateway)) and (session.own, session.address) not in fleet.touched:
+                yield f"{name}: {_text(route)} was deleted and need not have been"
+
+
 def kernel_routes(host: Host) -> set[KernelRoute]:
     """Return our routes in a host's kernel, each leg of one apart."""
     found: set[KernelRoute] = set()
     for version in ("-4", "-6"):
         text = host.namespace.ip("-json", version, "route", "show", "proto", PROTOCOL)
-        for one in msgspec.json.decode(text or "[]", type=list[dict[str, Any]]):
-            prefix = ip_network(one["dst"])
-            if one.get("type") == "blackhole":
+        for one in msgspec.json.decode(text or "[]", type=list[_Shown]):
+            prefix = ip_network(one.dst)
+            if one.type == "blackhole":
                 found.add(KernelRoute(prefix, None, ""))
                 continue
-            for leg in one.get("nexthops", [one]):
-                gateway: Address = ip_address(leg["gateway"])
-                found.add(KernelRoute(prefix, gateway, leg["dev"], "onlink" in leg.get("flags", ())))
+            for leg in one.nexthops or (one,):
+                found.add(KernelRoute(prefix, ip_address(leg.gateway), leg.dev, "onlink" in leg.flags))
     return found
 
 
@@ -148,16 +178,19 @@ def _said(fib: Iterable[FibRow]) -> Iterator[KernelRoute]:
             yield KernelRoute(prefix, ip_address(leg.gateway), leg.device, leg.is_onlink)
 
 
-def _peers(host: Host) -> tuple[PeerRow, ...]:
-    return host.peers()
+def _peers_if_any(host: Host) -> tuple[PeerRow, ...]:
+    """Return a daemon's peers; it has none before it knows of its node."""
+    try:
+        return host.peers()
+    except LabError:
+        return ()
 
 
-def _rows(host: Host, path: str, kind: Any) -> list[Any]:
-    rows = msgspec.json.decode(host.get(path), type=_Rows).rows
-    return msgspec.convert(rows, type=list[kind])
+def _rows(host: Host, path: str, kind: type[_Row]) -> list[_Row]:
+    return msgspec.json.decode(host.get(path), type=_Rows[kind]).rows  # type: ignore[valid-type]
 
 
-def _difference(what: str, expected: Iterable[Any], found: Iterable[Any]) -> Iterator[str]:
+def _difference(what: str, expected: Iterable[object], found: Iterable[object]) -> Iterator[str]:
     wanted, there = set(expected), set(found)
     for word, some in (("lacks", wanted - there), ("has beyond", there - wanted)):
         if some:

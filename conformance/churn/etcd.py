@@ -74,6 +74,12 @@ class Etcd:
             self._connection.close()
             self._connection = None
 
+    def compact(self) -> None:
+        """Forget all but what there is now."""
+        header = self._ask("range", {"key": _encoded("/")})["header"]
+        assert isinstance(header, dict)
+        self._ask("compaction", {"revision": header["revision"]})
+
     def put(self, key: str, value: str) -> None:
         """Write a key."""
         self._ask("put", {"key": _encoded(key), "value": _encoded(value)})

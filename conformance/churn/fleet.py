@@ -4,8 +4,10 @@ Each host has the device of its containers (a veth pair that ends in the host), 
 stand-in for tunl0. A host whose node is not in etcd yet runs no daemon.
 """
 
+import contextlib
 import shutil
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from ipaddress import IPv4Interface
 from pathlib import Path
@@ -14,9 +16,12 @@ from typing import Final, Self
 
 from bgpd.lab import Lab, LabOptions
 from bgpd.lab.nodes import Node as Host
+from bgpd.lab.options import LabError
 from conformance.churn import sessions, world
 from conformance.churn.etcd import Etcd
-from conformance.churn.keys import Network
+from conformance.churn.keys import Interface, Network
+from conformance.churn.monitor import RouteMonitor
+from conformance.churn.routes import Expected, KernelRoute, expected
 from conformance.churn.world import Address, World
 
 PROTOCOL: Final = "12"
@@ -39,27 +44,39 @@ level = "info"
 format = "text"
 """
 
+_TUNNEL_LINES: Final = ("link add tunl0 type bridge", "link set tunl0 up")
+
 SessionKey = tuple[Address, Address]  # own address, the peer's
 
 
 class Fleet:
-    """All hosts. touched: sessions that may have been reset since the last look."""
+    """All hosts.
+
+    touched: sessions that may have been reset since the last look. steady: routes that each kernel must have had since
+    then without a break. disturbed: hosts whose kernels or links somebody else meddled with.
+    """
 
     def __init__(self, nodes: int, say: Callable[[str], None]) -> None:
         self._stack = ExitStack()
         self._lab = Lab(LabOptions(nodes=nodes, containers=0))
-        self._say = say
+        self.say = say
         self.keys: dict[str, str] = {}
         self.containers: dict[str, dict[Network, None]] = {}
         self.running: set[str] = set()
         self.world = World()
         self.wanted: Mapping[str, sessions.Sessions] = {}
         self.up: Mapping[str, sessions.Sessions] = {}
+        self.due = Expected({}, {}, {})
         self.touched: set[SessionKey] = set()
+        self.steady: dict[str, frozenset[KernelRoute]] = {}
+        self.disturbed: set[str] = set()
+        self._without_tunnel: set[str] = set()
+        self._monitors: dict[str, RouteMonitor] = {}
         self.etcd: Etcd
 
     def __enter__(self) -> Self:
-        with self._stack as stack:
+        with self._stack:
+            stack = self._stack
             lab = stack.enter_context(self._lab)
             gateway = next(iter(lab.topology.hosts)).gateway
             assert gateway is not None
@@ -79,15 +96,30 @@ class Fleet:
         host.config_file.write_text(config)
         host.namespace.ip_batch(
             [
-                "link add tunl0 type bridge",
-                "link set tunl0 up",
+                *_TUNNEL_LINES,
                 f"link add {DEVICE} type veth peer name pods",
                 f"link set {DEVICE} up",
                 "link set pods up",
                 f"address add {self.addresses(host.name)[1]} dev eth0",
+                f"link set eth0 address {_link_address(host)}",
+                *self._neighbour_lines(host),
             ]
         )
         self.containers[host.name] = {}
+        monitor = self._monitors[host.name] = RouteMonitor(host.namespace, int(PROTOCOL))
+        self._stack.callback(monitor.close)
+
+    def _neighbour_lines(self, host: Host) -> Iterator[str]:
+        """Yield the lines that tell a host where all others are.
+
+        A mesh of fifty has more neighbours than the kernel looks up for all namespaces together (gc_thresh3, 1024);
+        those that are written down do not count.
+        """
+        for other in self._lab:
+            if other is not host:
+                ipv6 = other.plan.interfaces[0].ipv6
+                for address in (*self.addresses(other.name), ipv6):
+                    yield f"neigh replace {address.ip} lladdr {_link_address(other)} dev eth0 nud permanent"
 
     @property
     def names(self) -> list[str]:
@@ -103,6 +135,18 @@ class Fleet:
         first = self._lab[name].plan.interfaces[0].ipv4
         return first, IPv4Interface((int(first.ip) + 256, first.network.prefixlen))
 
+    def look(self) -> None:
+        """Forget what happened until now."""
+        self.touched.clear()
+        self.disturbed.clear()
+        self.steady = dict(self.due.kernel)
+        for monitor in self._monitors.values():
+            monitor.deleted()
+
+    def deleted(self, name: str) -> set[Network]:
+        """Return the prefixes of which a route of ours was deleted in a host's kernel since the last call."""
+        return self._monitors[name].deleted()
+
     def check_running(self) -> None:
         """Raise LabError if a daemon has ended that should run."""
         for name in self.running:
@@ -117,7 +161,7 @@ class Fleet:
 
     def put(self, key: str, value: str) -> None:
         """Write a key."""
-        self._say(f"    put {key} {value}")
+        self.say(f"    put {key} {value}")
         self.keys[key] = value
         self.etcd.put(key, value)
         self._changed()
@@ -125,19 +169,63 @@ class Fleet:
     def delete(self, key: str) -> None:
         """Delete a key, if it is there."""
         if self.keys.pop(key, None) is not None:
-            self._say(f"    delete {key}")
+            self.say(f"    delete {key}")
             self.etcd.delete(key)
             self._changed()
 
     def restart_etcd(self) -> None:
         """Kill etcd and start it with the data that it had."""
-        self._say("    restart etcd")
+        self.say("    restart etcd")
         self.etcd.kill()
         self.etcd.start()
 
+    def compact_etcd(self) -> None:
+        """Let etcd forget all former values."""
+        self.say("    compact etcd")
+        self.etcd.compact()
+
+    def freeze(self, name: str) -> None:
+        """Stop a daemon where it stands."""
+        self.say(f"    freeze {name}")
+        self._lab[name].signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let it go on, if it is still there."""
+        self.say(f"    thaw {name}")
+        self._lab[name].signal(signal.SIGCONT)
+
+    def set_cable(self, name: str, state: str) -> None:
+        """Take the carrier away from a host's link (down), or give it back (up)."""
+        self.say(f"    cable of {name} {state}")
+        self.disturbed.add(name)
+        self._lab.underlay.ip("link", "set", f"to-{name}", state)
+
+    def remove_tunnel(self, name: str) -> None:
+        """Delete a host's tunnel device, if it has one."""
+        self.say(f"    {name}: link del tunl0")
+        self.disturbed.add(name)
+        if name not in self._without_tunnel:
+            self._without_tunnel.add(name)
+            self._lab[name].namespace.ip("link", "del", "tunl0")
+
+    def add_tunnel(self, name: str) -> None:
+        """Make a host's tunnel device again."""
+        self.say(f"    {name}: link add tunl0")
+        if name in self._without_tunnel:
+            self._without_tunnel.remove(name)
+            self._lab[name].namespace.ip_batch(_TUNNEL_LINES)
+
+    def delete_route(self, name: str, prefix: Network) -> None:
+        """Delete a route of ours from a host's kernel; it may not be there yet."""
+        self.say(f"    {name}: route del {prefix} proto {PROTOCOL}")
+        self.disturbed.add(name)
+        words = ("route", "del", str(prefix), "proto", PROTOCOL)
+        with contextlib.suppress(LabError):
+            self._lab[name].namespace.ip(*words)
+
     def start(self, name: str) -> None:
         """Start a host's daemon."""
-        self._say(f"    start {name}")
+        self.say(f"    start {name}")
         self._lab[name].start()
         self.running.add(name)
         self._changed()
@@ -145,8 +233,9 @@ class Fleet:
 
     def stop(self, name: str, *, is_crash: bool) -> None:
         """End a host's daemon."""
-        self._say(f"    {'kill' if is_crash else 'stop'} {name}")
+        self.say(f"    {'kill' if is_crash else 'stop'} {name}")
         self._touch_all(name)
+        self._lab[name].signal(signal.SIGCONT)
         self.running.discard(name)
         if is_crash:
             self._lab[name].kill()
@@ -156,14 +245,16 @@ class Fleet:
 
     def add_container(self, name: str, address: Network) -> None:
         """Write a container's host route, as Felix does."""
-        self._say(f"    {name}: route add {address}")
+        self.say(f"    {name}: route add {address}")
         self.containers[name][address] = None
+        self._expect()
         self._lab[name].namespace.ip("route", "add", str(address), "dev", DEVICE, *_scope(address), "proto", "boot")
 
     def remove_container(self, name: str, address: Network) -> None:
         """Delete a container's host route."""
-        self._say(f"    {name}: route del {address}")
+        self.say(f"    {name}: route del {address}")
         del self.containers[name][address]
+        self._expect()
         self._lab[name].namespace.ip("route", "del", str(address), "dev", DEVICE)
 
     def _touch_all(self, name: str) -> None:
@@ -172,7 +263,7 @@ class Fleet:
                 if own in key:
                     self._touch(key)
 
-    def _interfaces(self, name: str) -> list[world.Interface]:
+    def _interfaces(self, name: str) -> list[Interface]:
         node = self.world.nodes.get(name)
         return [] if node is None else list(node.addresses.values())
 
@@ -189,7 +280,17 @@ class Fleet:
         for key in before.keys() | after.keys():
             if before.get(key) != after.get(key):
                 self._touch(key)
+        self._expect()
+
+    def _expect(self) -> None:
+        self.due = expected(self.world, self.up, self.containers)
+        for name, routes in self.steady.items():
+            self.steady[name] = routes & self.due.kernel.get(name, frozenset())
 
 
 def _scope(address: Network) -> tuple[str, ...]:
     return ("scope", "link") if address.version == 4 else ()
+
+
+def _link_address(host: Host) -> str:
+    return f"02:00:00:00:00:{host.plan.number:02x}"

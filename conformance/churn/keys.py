@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from typing import Final, TypeAlias
 
-Json: TypeAlias = "str | int | float | bool | None | Sequence[Json] | Mapping[str, Json]"
+Json: TypeAlias = "str | int | float | bool | Sequence[Json] | Mapping[str, Json] | None"
 Spec: TypeAlias = Mapping[str, Json]
 Network: TypeAlias = IPv4Network | IPv6Network
 Interface: TypeAlias = IPv4Interface | IPv6Interface

@@ -1,4 +1,4 @@
-"""Which routes must be where: what each node announces, what the others use of it, and what stands in the kernels; pure.
+"""Which routes must be where: what each node announces, what others use of it, and what stands in the kernels; pure.
 
 Every prefix comes from one node and has its address as next hop, however many reflectors pass it on.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 from conformance.churn.keys import Network
 from conformance.churn.sessions import Session, Sessions, by_address
-from conformance.churn.world import Address, Node, World, is_inside
+from conformance.churn.world import Address, Node, Pool, World, is_inside
 
 _UPLINK: Final = "eth0"
 _TUNNEL: Final = "tunl0"
@@ -60,6 +60,8 @@ class _Routes:
         self._nodes = by_address(world)
         self._own_blocks = {name: world.owned(name, "confirmed") for name in world.nodes}
         self._local = {name: [*blocks, *containers.get(name, ())] for name, blocks in self._own_blocks.items()}
+        self._owners_of: dict[Network, frozenset[str]] = {}
+        self._pools: dict[Network, Pool | None] = {}
         self._passed: dict[tuple[str, tuple[str, ...], Network, bool], bool] = {}
 
     def expected(self) -> Expected:
@@ -83,10 +85,10 @@ class _Routes:
 
     def _spread(self, origin: Node, first: Session, prefix: Network, usable: Mapping[str, set[Usable]]) -> None:
         """Follow a prefix over a session of its node, and over those of the reflectors behind."""
-        pending: deque[tuple[str, Session, frozenset[str]]] = deque([(origin.name, first, frozenset())])
+        pending: deque[tuple[Session, frozenset[str]]] = deque([(first, frozenset())])
         seen: set[tuple[str, Address, frozenset[str]]] = set()
         while pending:
-            sender, session, clusters = pending.popleft()
+            session, clusters = pending.popleft()
             receiver = self._nodes[session.address]
             back = self._sessions[receiver.name][session.own]
             if receiver is origin or (receiver.cluster_id and receiver.cluster_id in clusters):
@@ -101,7 +103,7 @@ class _Routes:
                 if address == session.own or address.version != prefix.version:
                     continue
                 if (back.is_client or onward.is_client) and self._leaves(receiver.name, onward, prefix, is_remote=True):
-                    pending.append((receiver.name, onward, clusters | {receiver.cluster_id}))
+                    pending.append((onward, clusters | {receiver.cluster_id}))
 
     def _leaves(self, name: str, session: Session, prefix: Network, *, is_remote: bool) -> bool:
         """Is a prefix announced over a session of a node? is_remote: it was learned by BGP."""
@@ -112,7 +114,7 @@ class _Routes:
         return self._passed[key]
 
     def _is_exported(self, name: str, prefix: Network) -> bool:
-        pool = self._world.pool_of(prefix)
+        pool = self._pool(prefix)
         if pool is not None and not pool.is_exported:
             return False
         for block in self._own_blocks[name]:
@@ -124,18 +126,23 @@ class _Routes:
         """Does a node use a prefix that it is told? Not if it is in a block that is not the origin's to announce."""
         if self._filtered(session.filters, "import", prefix, is_remote=True) is False:
             return False
-        covering = [block for block in self._world.blocks if is_inside(prefix, block)]
-        owners = {
-            owner
-            for block in covering
-            for owner, state in [self._world.blocks[block]]
-            if state in ("confirmed", "pendingDeletion")
-        }
+        owners = self._owners(prefix)
         if not owners or all(owner == receiver.name for owner, _ in self._world.blocks.values()):
             return True
         return origin.name in owners or (
             prefix.prefixlen == prefix.max_prefixlen and self._world.holders.get(prefix.network_address) == origin.name
         )
+
+    def _owners(self, prefix: Network) -> frozenset[str]:
+        """Return the nodes that may announce what is in the prefix's block."""
+        found = self._owners_of.get(prefix)
+        if found is None:
+            found = self._owners_of[prefix] = frozenset(
+                owner
+                for block, (owner, state) in self._world.blocks.items()
+                if state in ("confirmed", "pendingDeletion") and is_inside(prefix, block)
+            )
+        return found
 
     def _filtered(self, filters: Iterable[str], direction: str, prefix: Network, *, is_remote: bool) -> bool | None:
         """Return what the filters decide, None = nothing."""
@@ -158,12 +165,17 @@ class _Routes:
                 found.add(KernelRoute(route.prefix, route.next_hop, device, is_tunnelled))
         return found
 
+    def _pool(self, prefix: Network) -> Pool | None:
+        if prefix not in self._pools:
+            self._pools[prefix] = self._world.pool_of(prefix)
+        return self._pools[prefix]
+
     def _is_written(self, node: Node, prefix: Network) -> bool:
-        pool = self._world.pool_of(prefix)
+        pool = self._pool(prefix)
         return pool is None or not pool.is_vxlan or (prefix.version == 4 and node.address(4) is None)
 
     def _is_tunnelled(self, node: Node, route: Usable) -> bool:
-        pool, own = self._world.pool_of(route.prefix), node.addresses.get(4)
+        pool, own = self._pool(route.prefix), node.addresses.get(4)
         if pool is None or route.prefix.version != 4 or own is None:
             return False
         return pool.ipip == "Always" or (pool.ipip == "CrossSubnet" and route.next_hop not in own.network)

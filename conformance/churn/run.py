@@ -23,6 +23,7 @@ from conformance.churn.routes import Expected, expected
 from conformance.churn.world import read
 
 LIMIT: Final = 60.0  # seconds in which all must settle
+_EACH: Final = 5.0  # seconds more for each daemon that starts at the beginning
 _POLL: Final = 0.1  # seconds
 _MOST_ACTIONS: Final = 5  # of a round
 _SAMPLE: Final = 3  # nodes whose Adj-RIBs-In are looked at in each round
@@ -61,29 +62,28 @@ class _Run:
     def run(self, seconds: float, rounds: int) -> None:
         """Set up, then change and check until the time is over, the rounds are done, or something does not hold."""
         self._actions.begin(len(self._fleet.names) * 9 // 10)
-        before = self._settled("set-up")
+        before = self._settled("set-up", limit=self._limit + _EACH * len(self._fleet.names))
         self._log.show(f"up after {self._log.age:.1f} s: {self._describe()}")
         self.outcome.settling.clear()
         end = time.monotonic() + seconds
         number = 0
         while not self.outcome.faults and (number < rounds if rounds else time.monotonic() < end):
             number += 1
-            self._fleet.touched.clear()
+            self._fleet.look()
             self._log.write(f"round {number}")
             for _ in range(self._random.randint(1, _MOST_ACTIONS)):
-                done = self._actions.step()
-                self._log.write(f"  {done}")
-                self.outcome.actions[done] += 1
+                self._actions.step()
             before = self._settled(f"round {number}", before)
+        self.outcome.actions = self._actions.done
         if not self.outcome.faults:
             self._check_all()
 
-    def _settled(self, what: str, before: checks.Since | None = None) -> checks.Since:
+    def _settled(self, what: str, before: checks.Since | None = None, limit: float = 0) -> checks.Since:
         """Wait until all holds; return since when each session is up."""
-        due = expected(self._fleet.world, self._fleet.up, self._fleet.containers)
+        due = self._fleet.due
         began = time.monotonic()
         faults = self._unsettled(due, self._fleet.running)
-        while faults and time.monotonic() < began + self._limit:
+        while faults and time.monotonic() < began + (limit or self._limit):
             self._fleet.check_running()
             time.sleep(_POLL)
             faults = self._unsettled(due, faults) or self._unsettled(due, self._fleet.running)
@@ -93,6 +93,7 @@ class _Run:
         found = [f"{fault} (after {took:.0f} s)" for some in faults.values() for fault in some]
         if before is not None:
             found += checks.reset_faults(before, after, self._fleet.touched)
+            found += checks.break_faults(self._fleet)
         if not found:
             for name in self._sample():
                 found += checks.told_faults(self._fleet, name, due)
@@ -188,7 +189,8 @@ def main() -> int:
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     log.show(
         f"{'failed' if outcome.faults else 'passed'} after {log.age:.0f} s, "
-        f"{usage.ru_utime + usage.ru_stime:.0f} s of CPU in the daemons, the largest with {usage.ru_maxrss / 1024:.0f} MB"
+        f"{usage.ru_utime + usage.ru_stime:.0f} s of CPU in the daemons that ended, "
+        f"the largest with {usage.ru_maxrss / 1024:.0f} MB"
     )
     return 1 if outcome.faults else 0
 

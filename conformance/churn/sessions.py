@@ -1,8 +1,9 @@
 """Which sessions each node must want, and which of them must be up; pure.
 
-A session may only be reset by what it rests on. That is its ``Session``, at either end: the two addresses, the object
-that asks for it with the options that stand there, whether the peer is a client, and with which cluster identifier we
-reflect. Neither policy nor pools, blocks, containers, labels, masks, or the other family's address are part of it.
+A session may only be reset by what it rests on. That is its ``Session``, at either end: the two addresses, the BGP
+Identifier (the IPv4 address), the object that asks for it with the options that stand there, whether the peer is a
+client, and with which cluster identifier we reflect. Neither filters nor pools, blocks, containers, labels, masks or
+an IPv6 address are part of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,8 +18,9 @@ class Session:
 
     own: Address
     address: Address
+    identifier: Address | None
     asked_by: tuple[str, str]
-    options: tuple[tuple[str, str], ...]
+    options: tuple[str, ...]
     filters: tuple[str, ...]
     cluster_id: str
     is_client: bool
@@ -26,7 +28,7 @@ class Session:
     @property
     def rests_on(self) -> tuple[object, ...]:
         """Return what may not change without a reset being allowed; filters are not part of it."""
-        return (self.own, self.address, self.asked_by, self.options, self.cluster_id, self.is_client)
+        return (self.own, self.address, self.identifier, self.asked_by, self.options, self.cluster_id, self.is_client)
 
 
 Sessions = Mapping[Address, Session]  # of one node, by the peer's address
@@ -71,8 +73,9 @@ def _of_node(me: Node, world: World) -> Sessions:
         found[address] = Session(
             own,
             address,
+            me.address(4),
             (kind, peer.name if peer is not None else ""),
-            world.mesh_options if peer is None else peer.options,
+            () if peer is None else peer.options,
             () if peer is None else peer.filters,
             me.cluster_id,
             is_client=bool(me.cluster_id) and other_id != me.cluster_id,
@@ -89,10 +92,10 @@ def _of_node(me: Node, world: World) -> Sessions:
         if peer.is_reversed:
             for version in _targeted(peer, me):
                 for node in world.nodes.values():
-                    address = node.address(version)
+                    source = node.address(version)
                     is_end = (not peer.node and not peer.node_selector) or _is_local_end(peer, node)
-                    if is_end and address is not None:
-                        add(version, address, "Node", peer)
+                    if is_end and source is not None:
+                        add(version, source, "Node", peer)
     if world.has_mesh and not me.cluster_id:
         for node in world.nodes.values():
             for version, interface in node.addresses.items():

@@ -1,11 +1,13 @@
 """What etcd's keys say, read by code of our own: nodes, peers, filters, pools, and whose each block is; pure."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface, ip_network
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
+import msgspec
+
+from conformance.churn import documents
 from conformance.churn.keys import IPAM, RESOURCES, Interface, Network
 
 Address: TypeAlias = IPv4Address | IPv6Address
@@ -41,7 +43,7 @@ class Peer:
     peer_selector: str
     filters: tuple[str, ...]
     is_reversed: bool
-    options: tuple[tuple[str, str], ...]
+    options: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,6 @@ class World:
     blocks: Mapping[Network, tuple[str, str]] = field(default_factory=dict)
     holders: Mapping[Address, str] = field(default_factory=dict)
     has_mesh: bool = True
-    mesh_options: tuple[tuple[str, str], ...] = ()
 
     def owned(self, node: str, *states: str) -> list[Network]:
         """Return a node's blocks in one of some states."""
@@ -121,80 +122,80 @@ def is_selected(selector: str, labels: Mapping[str, str]) -> bool:
 
 def read(contents: Mapping[str, str]) -> World:
     """Return what the keys say."""
-    objects: dict[str, dict[str, Any]] = {}
+    resources: dict[str, dict[str, str]] = {}
     blocks: dict[Network, tuple[str, str]] = {}
     holders: dict[Address, str] = {}
     for key, value in contents.items():
         if key.startswith(RESOURCES):
             plural, name = key.removeprefix(RESOURCES).split("/")
-            objects.setdefault(plural, {})[name] = json.loads(value)
+            resources.setdefault(plural, {})[name] = value
             continue
         words = key.removeprefix(IPAM).split("/")
         cidr = ip_network(words[-1].replace("-", "/"))
         if words[0] == "host":
-            blocks[cidr] = (words[1], json.loads(value)["state"])
+            blocks[cidr] = (words[1], msgspec.json.decode(value, type=documents.Affinity).state)
         else:
-            document = json.loads(value)
-            for place, number in enumerate(document["allocations"]):
+            block = msgspec.json.decode(value, type=documents.Block)
+            for place, number in enumerate(block.allocations):
                 if number is not None:
-                    holders[cidr[place]] = document["attributes"][number]["secondary"]["node"]
-    settings = objects.get("bgpconfigurations", {}).get("default", {}).get("spec", {})
+                    holders[cidr[place]] = block.attributes[number].secondary["node"]
+    settings = documents.specs(resources.get("bgpconfigurations", {}), documents.Settings).get("default")
     return World(
-        nodes={name: _node(name, one) for name, one in sorted(objects.get("nodes", {}).items())},
-        peers=tuple(_peer(name, one["spec"]) for name, one in sorted(objects.get("bgppeers", {}).items())),
+        nodes={
+            name: _node(name, msgspec.json.decode(value, type=documents.Node))
+            for name, value in sorted(resources.get("nodes", {}).items())
+        },
+        peers=tuple(
+            _peer(name, spec)
+            for name, spec in sorted(documents.specs(resources.get("bgppeers", {}), documents.Peer).items())
+        ),
         filters={
             (name, direction, version): tuple(_rule(rule, version) for rule in rules)
-            for name, one in objects.get("bgpfilters", {}).items()
-            for direction in ("import", "export")
-            for version in VERSIONS
-            if (rules := one["spec"].get(f"{direction}V{version}"))
+            for name, spec in documents.specs(resources.get("bgpfilters", {}), documents.Filter).items()
+            for (direction, version), rules in spec.rules().items()
         },
-        pools=tuple(_pool(one["spec"]) for one in objects.get("ippools", {}).values()),
+        pools=tuple(_pool(spec) for spec in documents.specs(resources.get("ippools", {}), documents.Pool).values()),
         blocks=blocks,
         holders=holders,
-        has_mesh=settings.get("nodeToNodeMeshEnabled", True),
-        mesh_options=_options(settings, "nodeMeshMaxRestartTime"),
+        has_mesh=settings is None or settings.node_to_node_mesh_enabled,
     )
 
 
-def _node(name: str, document: Any) -> Node:
-    bgp = document["spec"]["bgp"]
-    addresses = {version: ip_interface(bgp[key]) for version in VERSIONS if (key := f"ipv{version}Address") in bgp}
-    return Node(name, document["metadata"].get("labels", {}), addresses, bgp.get("routeReflectorClusterID", ""))
+def _node(name: str, document: documents.Node) -> Node:
+    bgp = document.spec.bgp
+    written = {4: bgp.ipv4_address, 6: bgp.ipv6_address}
+    addresses = {version: ip_interface(text) for version, text in written.items() if text}
+    return Node(name, document.metadata.labels, addresses, bgp.route_reflector_cluster_id)
 
 
-def _peer(name: str, spec: Any) -> Peer:
+def _peer(name: str, spec: documents.Peer) -> Peer:
     return Peer(
         name,
-        node=spec.get("node", ""),
-        node_selector=spec.get("nodeSelector", ""),
-        address=ip_address(spec["peerIP"]) if "peerIP" in spec else None,
-        peer_selector=spec.get("peerSelector", ""),
-        filters=tuple(spec.get("filters", ())),
-        is_reversed=spec.get("reversePeering", "Auto") == "Auto",
-        options=_options(spec, "keepaliveTime", "maxRestartTime", "nextHopMode"),
+        node=spec.node,
+        node_selector=spec.node_selector,
+        address=ip_address(spec.peer_ip) if spec.peer_ip else None,
+        peer_selector=spec.peer_selector,
+        filters=spec.filters,
+        is_reversed=spec.reverse_peering == "Auto",
+        options=(spec.keepalive_time, spec.max_restart_time),
     )
 
 
-def _options(spec: Any, *names: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, spec[name]) for name in names if name in spec)
-
-
-def _pool(spec: Any) -> Pool:
+def _pool(spec: documents.Pool) -> Pool:
     return Pool(
-        ip_network(spec["cidr"]),
-        ipip=spec.get("ipipMode", "Never"),
-        is_vxlan=spec.get("vxlanMode", "Never") != "Never",
-        is_exported=not spec.get("disableBGPExport", False),
+        ip_network(spec.cidr),
+        ipip=spec.ipip_mode,
+        is_vxlan=spec.vxlan_mode != "Never",
+        is_exported=not spec.disable_bgp_export,
     )
 
 
-def _rule(spec: Any, version: int) -> Rule:
-    span = spec.get("prefixLength", {})
+def _rule(spec: documents.Rule, version: int) -> Rule:
+    longest = 32 if version == 4 else 128
     return Rule(
-        ip_network(spec["cidr"]) if "cidr" in spec else None,
-        spec.get("matchOperator", ""),
-        (span.get("min", 0), span.get("max", 32 if version == 4 else 128)),
-        is_of_remote=spec.get("source") == "RemotePeers",
-        is_accept=spec["action"] == "Accept",
+        ip_network(spec.cidr) if spec.cidr else None,
+        spec.match_operator,
+        (spec.prefix_length.min, min(spec.prefix_length.max, longest)),
+        is_of_remote=spec.source == "RemotePeers",
+        is_accept=spec.action == "Accept",
     )
