@@ -14,11 +14,13 @@ FUZZ_SECONDS ?= 300
 FUZZ_TARGETS ?=
 # Soak test: seconds of flapping
 SOAK_SECONDS ?= 120
+# Options of the churn test: make churn CHURN="--nodes 20 --seconds 30 --seed 7"
+CHURN ?= --nodes 50 --seconds 120
 # Options of the benchmark suite: python -m bench.run --help
 BENCH ?=
 SOURCES := $(wildcard bgpd tests conformance bench)
 
-.PHONY: help demo lab setup test conformance interop fuzz soak bench bench-quick bench-guard check format clean
+.PHONY: help demo lab setup test conformance interop fuzz soak churn bench bench-quick bench-guard check format clean
 
 help:
 	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
@@ -28,6 +30,7 @@ help:
 	@echo "make interop      sessions with other BGP daemons (Debian: bird2 exabgp frr gobgpd openbgpd)"
 	@echo "make fuzz         every decoder under a fuzzer: make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS=\"update nlri\""
 	@echo "make soak         200 peers that come and go with 100,000 routes, and what is left of them"
+	@echo "make churn        50 nodes that follow an etcd which changes at random, held against a model (as root; Debian: etcd-server)"
 	@echo "make bench        figures beside BIRD, FRR, OpenBGPD, GoBGP (hours, goes on where it stopped): make bench BENCH=\"--only rr --reps 5\""
 	@echo "make bench-quick  two minutes of it: BIRD, FRR and ours"
 	@echo "make bench-guard  a short run against the figures that are kept; status 1 where we got slower or larger"
@@ -75,6 +78,10 @@ fuzz: $(VENV)/.fuzzing
 
 soak: $(VENV)/.developed
 	$(BIN)/python -m conformance.soak.run --seconds $(SOAK_SECONDS)
+
+# As root; some 4 GB of memory for 50 nodes
+churn: $(VENV)/.developed
+	$(BIN)/python -m conformance.churn.run $(CHURN)
 
 # As root, on a machine that does nothing else
 bench: $(VENV)/.developed

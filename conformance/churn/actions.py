@@ -156,6 +156,7 @@ class Actions:
     def change_address(self) -> None:
         """Move a node to the other address of its host."""
         name = self._member()
+        self._delete_peers_at(name)  # the host keeps its old address, and would be reached there
         first, second = self._fleet.addresses(name)
         address, _, mask = str(self._bgp[name]["ipv4Address"]).partition("/")
         self._bgp[name]["ipv4Address"] = f"{second.ip if address == str(first.ip) else first.ip}/{mask}"

@@ -147,6 +147,10 @@ class Fleet:
         """Return the prefixes of which a route of ours was deleted in a host's kernel since the last call."""
         return self._monitors[name].deleted()
 
+    def wait_for(self, condition: Callable[[], bool], what: str, limit: float) -> float:
+        """Wait until a condition holds; return the seconds that it took. Raises LabError."""
+        return self._lab.wait_for(condition, what, limit)
+
     def check_running(self) -> None:
         """Raise LabError if a daemon has ended that should run."""
         for name in self.running:
