@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from conformance.interop.waiting import NotYet, eventually
-from tests.support.netns import Namespace
+from tests.support.netns import Enterable
 
 PROGRAMS: Final = ("bird", "birdc")
 _PATHS: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every user's search path
@@ -61,7 +61,7 @@ def version() -> str:
 class Bird:
     """One BIRD. Its files are in a directory of its own: bird.conf, bird.ctl, bird.log."""
 
-    def __init__(self, namespace: Namespace, directory: Path) -> None:
+    def __init__(self, namespace: Enterable, directory: Path) -> None:
         version()
         directory.mkdir(parents=True, exist_ok=True)
         self.namespace = namespace

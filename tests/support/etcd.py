@@ -1,4 +1,6 @@
-"""A real etcd on loopback: one member or several, with TLS and users, stopped and started as a test likes.
+"""A real etcd: one member or several, with TLS and users, stopped and started as a test likes.
+
+It is on loopback, or at a place of another network namespace.
 
 Needs Debian's etcd-server; a machine without it fails the tests that are marked ``etcd``.
 """
@@ -7,6 +9,8 @@ import asyncio
 import shutil
 import signal
 import subprocess
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -14,17 +18,31 @@ from bgpd.config import ResolvedEtcd
 from bgpd.datastore.etcd import Etcd
 from bgpd.datastore.store import StoreError
 from tests.support.daemon import free_port
+from tests.support.netns import Enterable
 
 PATIENCE = 20.0  # seconds
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where members listen for clients. namespace: None = ours."""
+
+    host: str = "127.0.0.1"
+    namespace: Enterable | None = None
+
+    def entered(self) -> AbstractContextManager[None]:
+        """Start processes there for the length of a with statement."""
+        return nullcontext() if self.namespace is None else self.namespace.entered()
 
 
 class Member:
     """One member of a cluster of etcd."""
 
-    def __init__(self, name: str, directory: Path, scheme: str) -> None:
+    def __init__(self, name: str, directory: Path, scheme: str, place: Place) -> None:
         self.name = name
         self.directory = directory
-        self.url = f"{scheme}://127.0.0.1:{free_port()}"
+        self.place = place
+        self.url = f"{scheme}://{place.host}:{free_port()}"
         self.peer_url = f"http://127.0.0.1:{free_port()}"
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -33,7 +51,7 @@ class Member:
         assert self.process is None
         program = shutil.which("etcd")
         assert program is not None, "etcd is not installed: apt-get install etcd-server"
-        with (self.directory / f"{self.name}.log").open("ab") as log:
+        with (self.directory / f"{self.name}.log").open("ab") as log, self.place.entered():
             self.process = subprocess.Popen(
                 [
                     program, "--name", self.name, "--data-dir", str(self.directory / self.name),
@@ -58,6 +76,11 @@ class Member:
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        """Let it go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def erase(self) -> None:
         """Lose its data."""
         assert self.process is None
@@ -65,21 +88,29 @@ class Member:
 
 
 class EtcdCluster:
-    """Members on loopback."""
+    """Members at one place."""
 
-    def __init__(self, directory: Path, members: int = 1, tls: "Tls | None" = None, *options: str) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        members: int = 1,
+        tls: "Tls | None" = None,
+        *options: str,
+        place: Place = Place(),  # frozen
+    ) -> None:
         self.tls = tls
-        self._options = (*options, *(tls.options() if tls is not None else ()))
-        self.members = [
-            Member(f"m{number}", directory, "https" if tls is not None else "http") for number in range(members)
-        ]
+        self.place = place
+        self._options = options
+        scheme = "https" if tls is not None else "http"
+        self.members = [Member(f"m{number}", directory, scheme, place) for number in range(members)]
         for member in self.members:
             self.start(member)
 
     def start(self, member: Member) -> None:
         """Start a member, for the first time or again."""
         others = ",".join(f"{one.name}={one.peer_url}" for one in self.members)
-        member.start("--initial-cluster", others, *self._options)
+        tls = self.tls.options() if self.tls is not None else ()
+        member.start("--initial-cluster", others, *self._options, *tls)
 
     def close(self) -> None:
         """End all members."""
@@ -117,14 +148,16 @@ class EtcdCluster:
             if client is None:
                 await asked.close()
 
-    def etcdctl(self, *words: str) -> str:
-        """Return what etcdctl says to these words."""
+    def etcdctl(self, *words: str, given: str = "") -> str:
+        """Return what etcdctl says to these words, with that on its standard input."""
         tls = self.tls
         files = () if tls is None else ("--cacert", str(tls.ca), "--cert", str(tls.certificate), "--key", str(tls.key))
         command = ["etcdctl", "--endpoints", ",".join(member.url for member in self.members), *files, *words]
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=PATIENCE, env={"ETCDCTL_API": "3"}
-        )
+        environment = {"ETCDCTL_API": "3"}
+        with self.place.entered():
+            done = subprocess.run(
+                command, input=given, capture_output=True, text=True, check=False, timeout=PATIENCE, env=environment
+            )
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -14,10 +14,10 @@ import itertools
 import os
 import subprocess
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import Final, Protocol
 
 import pytest
 
@@ -38,6 +38,13 @@ def _set_namespace(descriptor: int) -> None:
     if _libc.setns(descriptor, _CLONE_NEWNET):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+class Enterable(Protocol):
+    """A network namespace, whoever made it."""
+
+    def entered(self) -> AbstractContextManager[None]:
+        """Put the calling thread inside for the length of a with statement."""
 
 
 class Namespace:

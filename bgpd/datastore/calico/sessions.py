@@ -1,7 +1,7 @@
 """Which sessions a node wants: mesh, global, node and reverse peers, each in its family over that family.
 
 The mesh holds all nodes that are no reflectors; explicit peers come before it, global ones before a node's own, those
-before reverse ones. Whoever has the lower address, compared as text, dials.
+before reverse ones. In the mesh, whoever has the higher address, compared as text, dials.
 """
 
 from collections.abc import Iterator
