@@ -10,11 +10,17 @@ from bgpd.datastore.store import Compacted, StoreError
 
 # What the line has in it: what that means, what to do about it. The first that fits counts.
 _SEEN: Final = (
+    ("certificate has expired", "its certificate has expired", "renew it, and see the clock of this host"),
+    ("certificate is not yet valid", "its certificate is not valid yet", "see the clock of this host"),
     ("CERTIFICATE_VERIFY_FAILED", "its certificate is not one of the authority in {authority}", "see [etcd] ca_file"),
     ("is not in peer certificate", "its certificate is for another name or address", "see [etcd] endpoints"),
     ("Hostname Verification", "its certificate is for another name or address", "see [etcd] endpoints"),
     ("WRONG_VERSION_NUMBER", "it may not speak TLS", "write its endpoint as http://"),
-    ("TSI_DATA_CORRUPTED", "it refuses our part of TLS: it may want a certificate of ours", "see [etcd] cert_file"),
+    (
+        "TSI_DATA_CORRUPTED",
+        "it refuses our part of TLS: it may want a certificate of ours, or one in date",
+        "see [etcd] cert_file",
+    ),
     ("ALERT_CERTIFICATE_REQUIRED", "it wants a certificate of ours", "see [etcd] cert_file and key_file"),
     ("ALERT_BAD_CERTIFICATE", "it does not take our certificate", "see [etcd] cert_file and key_file"),
     ("ALERT_UNKNOWN_CA", "it does not know the authority of our certificate", "see [etcd] cert_file"),

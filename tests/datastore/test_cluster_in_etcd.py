@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from pathlib import Path
 from random import Random
 
@@ -14,7 +14,7 @@ from bgpd.datastore.calico import Cluster, prefixes
 from bgpd.datastore.cluster_source import ClusterSource
 from bgpd.datastore.etcd import Etcd
 from bgpd.datastore.secret_files import SecretFiles
-from bgpd.datastore.store import StoreError
+from bgpd.datastore.store import Batch, StoreError
 from tests.support.daemon import free_port
 from tests.support.etcd import EtcdCluster
 
@@ -32,10 +32,10 @@ def node(number: int) -> bytes:
 class Follower:
     """The source of node n1, and the configurations that it came to."""
 
-    def __init__(self, directory: Path, cluster: EtcdCluster) -> None:
+    def __init__(self, directory: Path, etcd: Etcd) -> None:
         self._file = directory / "bgp.toml"
         self._file.write_text('[node]\nname = "n1"\n[etcd]\nendpoints = ["http://127.0.0.1:2379"]\n')
-        self.etcd = cluster.client()
+        self.etcd = etcd
         self.source = ClusterSource(self._file, self.etcd, Cluster("n1"), prefixes("n1"), SecretFiles(""), Random(1))
         self.seen: list[Resolved] = []
         self._task = asyncio.get_running_loop().create_task(self._collect())
@@ -99,7 +99,7 @@ class Lab:
         """Write three nodes and follow."""
         await self.etcd.answering(self.client)
         await write(self.client, 1, 2, 3)
-        self.follower = Follower(self._directory, self.etcd)
+        self.follower = Follower(self._directory, self.etcd.client())
         await self.follower.until(lambda: self.follower.peers == [2, 3])
         await self.follower.until(lambda: self.follower.source.state.is_connected)
 
@@ -200,3 +200,42 @@ async def test_a_member_that_says_nothing_any_more_is_left(trio: Lab) -> None:
     await write(trio.client, 8)
     await follower.until(lambda: follower.peers == [2, 3, 8])
     assert follower.source.state.endpoint != followed.url
+
+
+class Forgetful(Etcd):
+    """A client of an etcd that is compacted between the first list and the watch that follows it."""
+
+    compact: Callable[[], None] | None = None
+
+    def watch(self, prefixes: Iterable[str], revision: int) -> AsyncGenerator[Batch, None]:
+        if self.compact is not None:
+            self.compact()
+            self.compact = None
+        return super().watch(prefixes, revision)
+
+
+async def test_a_compaction_between_list_and_watch_is_answered_by_another_list(tmp_path: Path) -> None:
+    cluster = EtcdCluster(tmp_path)
+    writer = cluster.client(seed=7)
+    forgetful = Forgetful(cluster.settings(), Random(1))
+    try:
+        await cluster.answering(writer)
+        await write(writer, 1, 2)
+
+        def change_and_compact() -> None:
+            for number in (3, 4):
+                cluster.etcdctl("put", f"{NODES}/n{number}", node(number).decode())
+            revision = json.loads(cluster.etcdctl("get", "/", "-w", "json"))["header"]["revision"]
+            cluster.etcdctl("compact", str(revision))
+
+        forgetful.compact = change_and_compact
+        follower = Follower(tmp_path, forgetful)
+        await follower.until(lambda: follower.peers == [2, 3, 4])
+        await follower.until(lambda: follower.source.state.is_connected)
+        assert follower.source.state.lists == 2
+        await write(writer, 5)
+        await follower.until(lambda: follower.peers == [2, 3, 4, 5])
+        await follower.close()
+        await writer.close()
+    finally:
+        cluster.close()

@@ -100,6 +100,7 @@ class EtcdCluster:
     ) -> None:
         self.tls = tls
         self.place = place
+        self.user = ""  # of etcdctl: name and password, joined by a colon
         self._options = options
         scheme = "https" if tls is not None else "http"
         self.members = [Member(f"m{number}", directory, scheme, place) for number in range(members)]
@@ -122,8 +123,8 @@ class EtcdCluster:
         return ResolvedEtcd(
             endpoints=tuple(member.url for member in self.members),
             ca_file=str(self.tls.ca) if self.tls is not None else "",
-            cert_file=str(self.tls.certificate) if self.tls is not None else "",
-            key_file=str(self.tls.key) if self.tls is not None else "",
+            cert_file=str(self.tls.client_certificate) if self.tls is not None else "",
+            key_file=str(self.tls.client_key) if self.tls is not None else "",
             username=username,
             password_file=password_file,
             prefix="/calico",
@@ -151,8 +152,9 @@ class EtcdCluster:
     def etcdctl(self, *words: str, given: str = "") -> str:
         """Return what etcdctl says to these words, with that on its standard input."""
         tls = self.tls
+        user = ("--user", self.user) if self.user else ()
         files = () if tls is None else ("--cacert", str(tls.ca), "--cert", str(tls.certificate), "--key", str(tls.key))
-        command = ["etcdctl", "--endpoints", ",".join(member.url for member in self.members), *files, *words]
+        command = ["etcdctl", "--endpoints", ",".join(member.url for member in self.members), *files, *user, *words]
         environment = {"ETCDCTL_API": "3"}
         with self.place.entered():
             done = subprocess.run(
@@ -163,27 +165,34 @@ class EtcdCluster:
 
 
 class Tls:
-    """An authority, and a certificate of it for loopback that members and clients use."""
+    """An authority, a certificate of it that members use at a host's address, and one that clients use."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:
         directory.mkdir(exist_ok=True)
         self._directory = directory
+        self._host = host
         self.ca, self.ca_key = directory / "ca.pem", directory / "ca.key"
-        self.certificate, self.key = directory / "node.pem", directory / "node.key"
         self._openssl(
             "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
             "-subj", "/CN=bgpd test authority", "-keyout", self.ca_key, "-out", self.ca,
         )  # fmt: skip
-        request, extensions = directory / "node.csr", directory / "node.ext"
-        extensions.write_text("subjectAltName = IP:127.0.0.1\nextendedKeyUsage = serverAuth, clientAuth\n")
+        self.certificate, self.key = self.issue("node")
+        self.client_certificate, self.client_key = self.issue("client")
+
+    def issue(self, name: str, days: int = 2) -> tuple[Path, Path]:
+        """Write a certificate and its key, in place of those of that name. days: from now; -1 = until yesterday."""
+        certificate, key = self._directory / f"{name}.pem", self._directory / f"{name}.key"
+        request, extensions = self._directory / f"{name}.csr", self._directory / f"{name}.ext"
+        extensions.write_text(f"subjectAltName = IP:{self._host}\nextendedKeyUsage = serverAuth, clientAuth\n")
         self._openssl(
             "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-subj", "/CN=node", "-keyout", self.key, "-out", request,
+            "-subj", f"/CN={name}", "-keyout", key, "-out", request,
         )  # fmt: skip
         self._openssl(
-            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial", "-days", "2",
-            "-extfile", extensions, "-out", self.certificate,
+            "x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self.ca_key, "-CAcreateserial",
+            "-days", str(days), "-extfile", extensions, "-out", certificate,
         )  # fmt: skip
+        return certificate, key
 
     def options(self) -> tuple[str, ...]:
         """Return what a member is told."""

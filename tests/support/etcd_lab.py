@@ -25,7 +25,10 @@ Contents: TypeAlias = "dict[str, dict[str, object]]"
 
 
 class EtcdLab(Lab):
-    """The lab; etcd runs as long as it does. directory: for etcd's data and the hosts' secrets."""
+    """The lab; etcd runs as long as it does. files: for etcd's data and the hosts' secrets.
+
+    access: more lines of [etcd] in the hosts' files.
+    """
 
     def __init__(
         self,
@@ -34,7 +37,7 @@ class EtcdLab(Lab):
         *etcd_options: str,
         members: int = 1,
         tls: Tls | None = None,
-        extra: str = "",
+        access: str = "",
     ) -> None:
         super().__init__(options)
         self.contents: Contents = {}  # of etcd, as last written by us
@@ -43,7 +46,7 @@ class EtcdLab(Lab):
         self._etcd_options = etcd_options
         self._members = members
         self._tls = tls
-        self._extra = extra
+        self._access = access
         self.etcd: EtcdCluster
 
     def __enter__(self) -> "EtcdLab":
@@ -77,12 +80,13 @@ class EtcdLab(Lab):
                 for key in ("ca_file", "cert_file", "key_file")
                 if getattr(settings, key)
             ),
+            self._access,
             *("[control]", f'socket = "{node.socket}"'),
             *("[log]", 'format = "json"'),
             *("[http]", 'listen = ""'),
             *("[session]", "idle_hold = { first = 1, max = 1 }", "connect_retry_time = 1"),
         ]
-        return "\n".join(lines) + f"\n{self._extra}\n"
+        return "\n".join(lines) + "\n"
 
     def write(self, changes: Mapping[str, object | None]) -> None:
         """Write and delete keys of etcd, all in one transaction."""
