@@ -25,6 +25,8 @@ from bgpd.datastore.etcd_errors import explained
 from bgpd.datastore.store import Batch, Compacted, Conflict, Entry, Snapshot, StoreError
 
 TIMEOUT: Final = 5.0  # for an answer
+LONGEST_TIMEOUT: Final = 30.0  # where all members are slower than that: it doubles each time that none answers
+FORGET_LATENESS: Final = 300.0  # since an answer last took longer than usual, until no more is waited than usual
 QUIET: Final = 10.0  # until a watch that says nothing is asked whether it lives
 PAGE: Final = 1000  # keys read at a time: one callback parses so many
 CLOSE_GRACE: Final = 0.2
@@ -57,6 +59,8 @@ class Etcd:
         self._endpoints = random.sample(settings.endpoints, len(settings.endpoints))
         self._member: _Member | None = None
         self._left: list[_Member] = []
+        self._timeout = TIMEOUT
+        self._late_at = 0.0  # loop time
 
     @property
     def endpoint(self) -> str:
@@ -95,7 +99,7 @@ class Etcd:
         with member.in_use():
             stream = member.watches.Watch(metadata=(*member.metadata(), _NEEDS_LEADER))
             try:
-                async with aclosing(_batches(stream, tuple(prefixes), revision)) as batches:
+                async with aclosing(_batches(stream, tuple(prefixes), revision, member.timeout)) as batches:
                     async for batch in batches:
                         yield batch
             except aio.AioRpcError as error:
@@ -183,12 +187,17 @@ class Etcd:
     async def _ask(self, act: Callable[["_Member"], Awaitable[Answer]], what: str) -> Answer:
         """Return the answer of the first member that gives one; each is asked once, and once more with a new token."""
         failed: list[StoreError] = []
-        is_renewed = False
+        is_renewed = is_late = False
+        now = asyncio.get_running_loop().time
         while True:
             try:
                 member = await self._turned_to()
+                began = now()
                 with member.in_use():
-                    return await act(member)
+                    answer = await act(member)
+                if now() - began > TIMEOUT:
+                    self._late_at = now()
+                return answer
             except aio.AioRpcError as error:
                 if any(words in (error.details() or "") for words in _BAD_TOKEN) and not is_renewed:
                     is_renewed = True
@@ -198,6 +207,7 @@ class Etcd:
                 if error.code().name not in _ELSEWHERE:
                     raise explained_error from error
                 failed.append(explained_error)
+                is_late = is_late or error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
                 self._leave(member)
             except _Unusable as error:
                 failed.append(error)
@@ -206,6 +216,8 @@ class Etcd:
                 else:
                     self._next()
             if len(failed) >= len(self._endpoints):
+                if is_late:  # a store under load answers late, and never to one who does not wait for it
+                    self._timeout, self._late_at = min(self._timeout * 2, LONGEST_TIMEOUT), now()
                 raise failed[0] if len(failed) == 1 else _all_of(failed)
 
     async def _turned_to(self) -> "_Member":
@@ -213,6 +225,9 @@ class Etcd:
         member = self._member
         if member is None:
             member = self._member = _Member(self.endpoint, self._channel(self.endpoint))
+        if asyncio.get_running_loop().time() - self._late_at > FORGET_LATENESS:
+            self._timeout = TIMEOUT
+        member.timeout = self._timeout
         if self._settings.username and member.token is None:
             async with member.authenticating:
                 if member.token is None:
@@ -227,7 +242,7 @@ class Etcd:
         )
         try:
             with member.in_use():
-                member.token = (await member.auth.Authenticate(request, timeout=TIMEOUT)).token
+                member.token = (await member.auth.Authenticate(request, timeout=member.timeout)).token
         except aio.AioRpcError as error:
             if "authentication is not enabled" in (error.details() or ""):
                 member.token = ""  # everybody may do everything there
@@ -274,7 +289,10 @@ class _Cancelled(Exception):
 
 
 class _Member:
-    """A connection to one member. token: of our user, empty = it wants none, None = to be fetched."""
+    """A connection to one member.
+
+    token: of our user, empty = it wants none, None = to be fetched. timeout: for an answer.
+    """
 
     def __init__(self, endpoint: str, channel: aio.Channel) -> None:
         self.endpoint = endpoint
@@ -283,6 +301,7 @@ class _Member:
         self.watches = rpc.WatchStub(channel)
         self.auth = rpc.AuthStub(channel)
         self.token: str | None = None
+        self.timeout = TIMEOUT
         self.authenticating = asyncio.Lock()
         self._channel = channel
         self._users = 0  # requests that it carries
@@ -300,7 +319,7 @@ class _Member:
 
     def call(self, method: Callable[..., Awaitable[Answer]], request: object) -> Awaitable[Answer]:
         """Return the answer to a request. Raises AioRpcError."""
-        return method(request, timeout=TIMEOUT, metadata=self.metadata())
+        return method(request, timeout=self.timeout, metadata=self.metadata())
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -328,7 +347,7 @@ class _Member:
 
 
 async def _batches(
-    stream: aio.StreamStreamCall, prefixes: tuple[str, ...], revision: int
+    stream: aio.StreamStreamCall, prefixes: tuple[str, ...], revision: int, patience: float
 ) -> AsyncGenerator[Batch, None]:
     """Yield the changes of a watch stream. Raises Compacted, _Cancelled, TimeoutError, AioRpcError.
 
@@ -344,7 +363,7 @@ async def _batches(
     reading = asyncio.ensure_future(stream.read())  # cancelling it would end the stream
     try:
         while True:
-            done, _ = await asyncio.wait((reading,), timeout=TIMEOUT if pending or is_asked else QUIET)
+            done, _ = await asyncio.wait((reading,), timeout=patience if pending or is_asked else QUIET)
             if not done:
                 if pending or is_asked:
                     raise TimeoutError
@@ -372,7 +391,7 @@ async def _batches(
 
 
 async def _extend(member: _Member, lease: int) -> bool:
-    stream = member.leases.LeaseKeepAlive(timeout=TIMEOUT, metadata=member.metadata())
+    stream = member.leases.LeaseKeepAlive(timeout=member.timeout, metadata=member.metadata())
     try:
         await stream.write(rpc.LeaseKeepAliveRequest(ID=lease))
         answer = await stream.read()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,6 +11,7 @@ import pytest
 
 from bgpd.addresses import format_address
 from bgpd.config import Resolved
+from bgpd.datastore import etcd
 from bgpd.datastore.calico import Cluster, prefixes
 from bgpd.datastore.cluster_source import ClusterSource
 from bgpd.datastore.etcd import Etcd
@@ -17,6 +19,7 @@ from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.store import Batch, StoreError
 from tests.support.daemon import free_port
 from tests.support.etcd import EtcdCluster
+from tests.support.slow_etcd import SlowEtcd
 
 pytestmark = pytest.mark.etcd
 
@@ -238,4 +241,33 @@ async def test_a_compaction_between_list_and_watch_is_answered_by_another_list(t
         await follower.close()
         await writer.close()
     finally:
+        cluster.close()
+
+
+async def test_an_etcd_whose_answers_always_come_too_late_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(etcd, "TIMEOUT", 0.2)
+    monkeypatch.setattr(etcd, "QUIET", 0.5)
+    cluster = EtcdCluster(tmp_path)
+    writer = cluster.client(seed=7)
+    slow = SlowEtcd(cluster.members[0].url, 0.5)
+    try:
+        await cluster.answering(writer)
+        await write(writer, 1, 2)
+        await slow.start()
+        follower = Follower(tmp_path, cluster.client(replace(cluster.settings(), endpoints=(slow.url,))))
+        await follower.until(lambda: follower.source.state.is_connected and follower.peers == [2])
+        for number in (3, 4):
+            await write(writer, number)
+            await follower.until(lambda number=number: number in follower.peers)
+        lists = follower.source.state.lists
+        slow.delay = 0.0
+        await write(writer, 5)
+        await follower.until(lambda: follower.peers == [2, 3, 4, 5])
+        assert follower.source.state.lists == lists
+        await follower.close()
+        await writer.close()
+    finally:
+        await slow.close()
         cluster.close()
