@@ -1,20 +1,21 @@
 """How long a cluster in etcd takes to become a configuration: from scratch, and after a change of one key.
 
-``python -m bench.calico [NODES]``: so many nodes with ten blocks each, as etcd would list them; CPU time of this
-process. Nothing is sent and no etcd is needed: ``bgpd.datastore.calico`` works on keys and values.
+``python -m bench.calico [NODES]``: so many nodes with ten blocks each. First the pure part, ``bgpd.datastore.calico``,
+by the CPU time of this process: keys and values to a configuration, without etcd. Then a whole daemon that follows a
+real etcd (``calico_daemon``), which takes root for its network namespace.
 """
 
-import json
 import sys
 from resource import RUSAGE_SELF, getrusage
 from time import process_time
 from typing import Final
 
+from bench import calico_daemon, machine
+from bench.calico_keys import BLOCKS, RESOURCES, affinity, cluster, contents, node
 from bgpd.config import Resolved, diff, parse
 from bgpd.datastore.calico import Cluster
+from bgpd.lab.namespaces import have_privileges
 
-BLOCKS: Final = 10  # of each node
-_RESOURCES: Final = "/calico/resources/v3/projectcalico.org/"
 _FILE: Final = '[node]\nname = "n0"\n[etcd]\nendpoints = ["http://127.0.0.1:2379"]\n'
 
 
@@ -27,47 +28,20 @@ class NoSecrets:
         return None
 
 
-def node(number: int, *, rack: int | None = None, host: int | None = None) -> tuple[str, bytes]:
-    """Return key and value of a node."""
-    place = (number if host is None else host) + 1
-    labels = {"rack": f"r{number % 40 if rack is None else rack}"}
-    bgp = {"ipv4Address": f"10.200.{place >> 8}.{place & 255}/16"}
-    document = {"kind": "Node", "metadata": {"name": f"n{number}", "labels": labels}, "spec": {"bgp": bgp}}
-    return f"{_RESOURCES}nodes/n{number}", json.dumps(document).encode()
-
-
-def affinity(number: int, block: int) -> tuple[str, bytes]:
-    """Return key and value of a node's block."""
-    return f"/calico/ipam/v2/host/n{number}/ipv4/block/{_cidr(block)}-26", b'{"state":"confirmed","deleted":false}'
-
-
-def contents(number: int, block: int, *, borrower: int | None = None) -> tuple[str, bytes]:
-    """Return key and value of what is in a block: 20 addresses, one of them perhaps another node's."""
-    held = [{"handle_id": f"net.{one:064}", "secondary": {"node": f"n{number}", "pod": f"p{one}"}} for one in range(20)]
-    if borrower is not None:
-        held[3] = {"handle_id": "net", "secondary": {"node": f"n{borrower}"}}
-    document = {
-        "cidr": f"{_cidr(block)}/26",
-        "affinity": f"host:n{number}",
-        "allocations": [one if one < len(held) else None for one in range(64)],
-        "attributes": held,
-    }
-    return f"/calico/ipam/v2/assignment/ipv4/block/{_cidr(block)}-26", json.dumps(document).encode()
-
-
-def cluster(nodes: int) -> dict[str, bytes]:
-    """Return all keys."""
-    found = dict(node(number) for number in range(nodes))
-    for number in range(nodes):
-        for block in range(number * BLOCKS, (number + 1) * BLOCKS):
-            found.update((affinity(number, block), contents(number, block)))
-    found[f"{_RESOURCES}ippools/pods"] = b'{"spec":{"cidr":"10.64.0.0/10","ipipMode":"CrossSubnet"}}'
-    return found
-
-
 def main() -> None:
     """Print a line for each case."""
     nodes = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    print(f"{machine.describe()}, {machine.system()}\n\nThe model alone:")
+    _model(nodes)
+    print("\nA whole daemon and a real etcd:")
+    if not have_privileges():
+        print("left out: a network namespace takes root")
+        return
+    with machine.turn():
+        calico_daemon.run(nodes)
+
+
+def _model(nodes: int) -> None:
     listed = cluster(nodes)
     model, local, secrets = Cluster("n0"), parse(_FILE, "bgp.toml"), NoSecrets()
     began = process_time()
@@ -87,12 +61,12 @@ def main() -> None:
         "a block of ours": affinity(0, nodes * BLOCKS + 1),
         "a container elsewhere": contents(9, 93),
         "a borrowed address": contents(9, 93, borrower=17),
-        "a pool": (f"{_RESOURCES}ippools/pods", b'{"spec":{"cidr":"10.64.0.0/10"}}'),
+        "a pool": (f"{RESOURCES}ippools/pods", b'{"spec":{"cidr":"10.64.0.0/10"}}'),
         "reflectors": (
-            f"{_RESOURCES}bgppeers/rr",
+            f"{RESOURCES}bgppeers/rr",
             b'{"spec":{"nodeSelector":"all()","peerSelector":"rack == \'r3\'"}}',
         ),
-        "the mesh goes": (f"{_RESOURCES}bgpconfigurations/default", b'{"spec":{"nodeToNodeMeshEnabled":false}}'),
+        "the mesh goes": (f"{RESOURCES}bgpconfigurations/default", b'{"spec":{"nodeToNodeMeshEnabled":false}}'),
     }
     for name, (key, value) in cases.items():
         began = process_time()
@@ -109,11 +83,6 @@ def main() -> None:
 def _lines(old: Resolved, new: Resolved) -> str:
     found = diff(old, new).summary()
     return f"{len(found)} differences" + (f", first: {found[0]}" if found else "")
-
-
-def _cidr(block: int) -> str:
-    first = block * 64
-    return f"10.{64 + (first >> 16)}.{first >> 8 & 255}.{first & 255}"
 
 
 if __name__ == "__main__":
