@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
-from bgpd.families import Family
+from bgpd.families import FAMILIES, Family
 from bgpd.kernel import FibRoute, Hop, Kernel, Programmer
 from bgpd.rib.changes import Changes
 from bgpd.rib.decision import equal_cost
@@ -43,6 +43,8 @@ class Forwarding:
         self._clock = clock
         self.import_default_route = import_default_route
         self.written = Histogram()
+        # Prefixes of which ``changed`` will be told, and that it has to program whatever they had
+        self._unsure: dict[Family, set[bytes]] = {family: set() for family in FAMILIES.values()}
         self._waiting: deque[tuple[Family, bytes, float]] = deque()  # one prefix of each batch, when it arrived
         kernel.on_written.append(self._on_written)
 
@@ -55,7 +57,8 @@ class Forwarding:
         """Program what differs between the paths of before and those of now. arrived: loop time of the first change."""
         route_of = self._asked_once(family)
         routes: dict[bytes, FibRoute | None] = {}
-        if changes.is_fresh:
+        unsure = self._unsure[family]
+        if changes.is_fresh and not unsure:
             for path, prefixes in changes.fresh:
                 for prefix in prefixes:
                     if (route := route_of(prefix, path.alone)) is not None:
@@ -63,11 +66,12 @@ class Forwarding:
         else:
             for prefix, old in changes.before.items():
                 new = table.get(prefix)
-                if new is old:
+                if new is old and prefix not in unsure:
                     continue
                 route = route_of(prefix, new)
-                if route is not route_of(prefix, old):
+                if route is not route_of(prefix, old) or prefix in unsure:
                     routes[prefix] = route
+            unsure.clear()
         if routes:
             self._watch(family, routes, arrived)
             self._kernel.program(family, routes)
@@ -90,18 +94,24 @@ class Forwarding:
     def program_all(self, loc_rib: LocRib) -> Iterator[None]:
         """Return the job that programs every prefix again: pools, the tunnel device or a limit have changed.
 
-        Among them are those of now that will have lost their paths, or just have: what was asked for by other rules
-        cannot be worked out any more when ``changed`` is told of them.
+        Those that lose their paths from now on, or just have, are among them: what was asked for by other rules cannot
+        be worked out any more. And those of which ``changed`` will be told are left to it.
         """
         return self._program(loc_rib, list(loc_rib.prefixes()))
 
     def _program(self, loc_rib: LocRib, listed: list[bytes]) -> Iterator[None]:
-        table = loc_rib.table
+        family, table = loc_rib.family, loc_rib.table
         prefixes = iter(listed)
-        while chunk := list(islice(prefixes, _SLICE)):
-            route_of = self._asked_once(loc_rib.family)
-            changes = {prefix: route_of(prefix, table.get(prefix)) for prefix in chunk}
-            self._kernel.program(loc_rib.family, changes)
+        while chunk := dict.fromkeys(islice(prefixes, _SLICE)):
+            route_of = self._asked_once(family)
+            routes: dict[bytes, FibRoute | None] = {}
+            for prefix, old in zip(chunk, loc_rib.at_last_take(chunk), strict=True):
+                new = table.get(prefix)
+                if new is old:
+                    routes[prefix] = route_of(prefix, new)
+                else:
+                    self._unsure[family].add(prefix)
+            self._kernel.program(family, routes)
             yield
 
     def route(self, family: Family, prefix: bytes, candidates: Candidates | None) -> FibRoute | None:

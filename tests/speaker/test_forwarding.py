@@ -51,14 +51,29 @@ class Bench:
         assert self.prefix in self.kernel.routes
 
     def flush(self) -> None:
-        self.forwarding.changed(IPV4_UNICAST, self.rib.take_changes().before, self.rib.table, 0.0)
+        self.forwarding.changed(IPV4_UNICAST, self.rib.take_changes(), self.rib.table, 0.0)
 
     def withdraw(self) -> None:
         self.rib.withdraw([self.prefix], self.path.source)
 
+    def announce(self) -> None:
+        """Announce it once more, by the same path."""
+        self.rib.announce([self.prefix], self.path)
+
+    def announce_elsewhere(self) -> None:
+        """Announce it by another path, to the same next hop."""
+        self.rib.announce([self.prefix], a_path("10.65.3.0/26", med="7")[0])
+
     def leave_pool_alone(self) -> None:
         """The pool is another agent's from now on."""
-        self.forwarding.use(rules(is_programmed=False), 0)
+        self._use(rules(is_programmed=False))
+
+    def change_address(self) -> None:
+        """All routes are worked out again, and are what they were."""
+        self._use(rules(is_programmed=True))
+
+    def _use(self, programmer: Programmer) -> None:
+        self.forwarding.use(programmer, 0)
         self._job = self.forwarding.program_all(self.rib)
 
     def run_job(self) -> None:
@@ -75,6 +90,7 @@ class Bench:
         "leave_pool_alone withdraw flush run_job",
         "leave_pool_alone withdraw run_job flush",
         "leave_pool_alone run_job withdraw flush",
+        "withdraw leave_pool_alone flush announce run_job flush",
     ],
 )
 def test_a_route_that_goes_while_its_pool_is_given_away_leaves_the_kernel(order: str) -> None:
@@ -82,3 +98,23 @@ def test_a_route_that_goes_while_its_pool_is_given_away_leaves_the_kernel(order:
     for step in order.split():
         getattr(bench, step)()
     assert bench.kernel.routes == {}
+
+
+@pytest.mark.parametrize("comes", ["announce", "announce_elsewhere"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "withdraw change_address run_job {} flush",
+        "withdraw flush change_address run_job {} flush",
+        "withdraw change_address flush run_job {} flush",
+        "change_address withdraw run_job {} flush",
+        "change_address withdraw {} run_job flush",
+        "change_address withdraw flush {} run_job flush",
+        "change_address run_job withdraw {} flush",
+    ],
+)
+def test_a_route_that_goes_and_comes_while_all_are_worked_out_again_is_in_the_kernel(order: str, comes: str) -> None:
+    bench = Bench()
+    for step in order.format(comes).split():
+        getattr(bench, step)()
+    assert list(bench.kernel.routes) == [bench.prefix]
