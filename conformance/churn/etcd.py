@@ -30,6 +30,7 @@ class Etcd:
         self._namespace = namespace
         self._address = address
         self._directory = directory
+        self._compacted = ""
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: http.client.HTTPConnection | None = None
 
@@ -78,7 +79,9 @@ class Etcd:
         """Forget all but what there is now."""
         header = self._ask("range", {"key": _encoded("/")})["header"]
         assert isinstance(header, dict)
-        self._ask("compaction", {"revision": header["revision"]})
+        if header["revision"] != self._compacted:  # etcd refuses to do it twice
+            self._compacted = header["revision"]
+            self._ask("compaction", {"revision": self._compacted})
 
     def put(self, key: str, value: str) -> None:
         """Write a key."""
