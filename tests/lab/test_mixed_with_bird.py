@@ -48,6 +48,7 @@ OUR_MARK, BIRDS_MARK = "186", "12"  # the protocol of routes in the kernel
 PATIENCE: Final = 40.0  # BIRD dials after two seconds, and waits five to thirty after an error
 PASSWORDS: Final = {("bgp-secrets", "mesh"): "correct horse"}
 MESH_OFF: Final = resource("bgpconfigurations", "default", nodeToNodeMeshEnabled=False)
+REFLECTORS: Final = resource("bgppeers", "reflectors", nodeSelector="!has(rr)", peerSelector="has(rr)")
 
 
 class Site:
@@ -328,10 +329,9 @@ def test_a_filter_works_at_both_ends(site: Site) -> None:
 @pytest.mark.parametrize("reflector", ["node1", BIRD])
 def test_either_may_be_the_reflector_of_the_other(site: Site, reflector: str) -> None:
     clients = [name for name in ADDRESSES if name != reflector]
-    peering = resource("bgppeers", "reflectors", nodeSelector="!has(rr)", peerSelector="has(rr)")
     site.start(
         pools(),
-        dict([MESH_OFF, peering]),
+        dict([MESH_OFF, REFLECTORS]),
         site.host(reflector, {"rr": "yes"}, "244.0.0.1"),
         *map(site.host, clients),
     )
@@ -344,3 +344,20 @@ def test_either_may_be_the_reflector_of_the_other(site: Site, reflector: str) ->
     route = next(one for one in client.routes() if one.prefix == blocks_of(site.lab[other].plan.number)[0])
     assert (route.originator, route.cluster_list) == (ADDRESSES[other], ("244.0.0.1",))
     restart(site, reflector, ours, birds)
+
+
+@pytest.mark.parametrize("reflector", ["node1", BIRD])
+def test_a_running_mesh_is_moved_to_a_reflector_and_back(mesh: Site, reflector: str) -> None:
+    ours, birds = (10, 2) if reflector != BIRD else (6, 6)
+    mesh.change(mesh.host(reflector, {"rr": "yes"}, "244.0.0.1") | dict([REFLECTORS]))
+    mesh.wait_sessions(18, 6)
+    mesh.change(dict([MESH_OFF]))
+    mesh.wait_sessions(ours, birds)
+    mesh.wait_routed()
+    mesh.ping_all()
+    mesh.change({MESH_OFF[0]: None})
+    mesh.wait_sessions(18, 6)
+    mesh.change(mesh.host(reflector) | {REFLECTORS[0]: None})
+    mesh.wait_sessions(18, 6)
+    mesh.wait_routed()
+    mesh.ping_all()
