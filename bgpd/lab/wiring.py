@@ -5,7 +5,7 @@ anybody (169.254.1.1 by proxy ARP; fe80::ecee:eeff:feee:eeee, the link-local add
 sees what Felix writes: a device route for each container, protocol boot, scope link.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bgpd.lab.namespaces import Namespace
@@ -16,6 +16,10 @@ _CALI_MAC: Final = "ee:ee:ee:ee:ee:ee"
 _CALI_LINK_LOCAL: Final = "fe80::ecee:eeff:feee:eeee"
 _PROXY_GATEWAY: Final = "169.254.1.1"
 _BRIDGE: Final = "br0"
+
+# Hosts in one subnet that may look each other up. For all namespaces together the kernel remembers 1,024 neighbours
+# (gc_thresh3) besides those that are written down; a mesh of more hosts loses some again and again.
+_LOOKED_UP: Final = 20
 
 # Set before the first link exists: new links inherit "default".
 _EVERYWHERE: Final[Mapping[str, int]] = {
@@ -46,9 +50,11 @@ def wire(topology: Topology, underlay: Namespace, hosts: Mapping[str, Namespace]
         underlay.ip_batch(_bridge_lines(topology, hosts))
     else:
         underlay.ip_batch(_router_lines(topology, hosts))
+    is_meshed = topology.underlay is Underlay.BRIDGE and len(topology.hosts) > _LOOKED_UP
     for host in topology.hosts:
         if host.role is not Role.ROUTER:
-            hosts[host.name].ip_batch(_host_lines(host))
+            others = [other for other in topology.hosts if other is not host] if is_meshed else []
+            hosts[host.name].ip_batch([*_host_lines(host), *_neighbour_lines(others)])
 
 
 def _bridge_lines(topology: Topology, hosts: Mapping[str, Namespace]) -> list[str]:
@@ -77,12 +83,27 @@ def _router_lines(topology: Topology, hosts: Mapping[str, Namespace]) -> list[st
 
 
 def _host_lines(host: HostPlan) -> list[str]:
-    lines = ["link set lo up", *_address_lines(host.interfaces[0])]
+    lines = ["link set lo up", f"link set eth0 address {link_address(host)}", *_address_lines(host.interfaces[0])]
     if host.gateway is not None:
         ipv4, ipv6 = host.gateway
         lines.append(f"route add default via {ipv4} proto static")
         lines.append(f"route add ::/0 via {ipv6} proto static")
     return lines
+
+
+def _neighbour_lines(others: Iterable[HostPlan]) -> list[str]:
+    """Return the lines that tell a host where others are, so that it does not have to ask."""
+    return [
+        f"neigh replace {address.ip} lladdr {link_address(other)} dev eth0 nud permanent"
+        for other in others
+        for link in other.interfaces
+        for address in (link.ipv4, link.ipv6)
+    ]
+
+
+def link_address(host: HostPlan) -> str:
+    """Return the Ethernet address of a host's uplink."""
+    return f"02:00:00:00:{host.role is Role.REFLECTOR:02x}:{host.number:02x}"
 
 
 def _pair_lines(device: str, far_device: str, far: Namespace) -> list[str]:

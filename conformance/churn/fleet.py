@@ -17,6 +17,7 @@ from typing import Final, Self
 from bgpd.lab import Lab, LabOptions
 from bgpd.lab.nodes import Node as Host
 from bgpd.lab.options import LabError
+from bgpd.lab.wiring import link_address
 from conformance.churn import sessions, world
 from conformance.churn.etcd import Etcd
 from conformance.churn.keys import Interface, Network
@@ -101,7 +102,6 @@ class Fleet:
                 f"link set {DEVICE} up",
                 "link set pods up",
                 f"address add {self.addresses(host.name)[1]} dev eth0",
-                f"link set eth0 address {_link_address(host)}",
                 *self._neighbour_lines(host),
             ]
         )
@@ -110,16 +110,11 @@ class Fleet:
         self._stack.callback(monitor.close)
 
     def _neighbour_lines(self, host: Host) -> Iterator[str]:
-        """Yield the lines that tell a host where all others are.
-
-        A mesh of fifty has more neighbours than the kernel looks up for all namespaces together (gc_thresh3, 1024);
-        those that are written down do not count.
-        """
+        """Yield the lines that tell a host where the others' second addresses are, as the lab does for the first."""
         for other in self._lab:
             if other is not host:
-                ipv6 = other.plan.interfaces[0].ipv6
-                for address in (*self.addresses(other.name), ipv6):
-                    yield f"neigh replace {address.ip} lladdr {_link_address(other)} dev eth0 nud permanent"
+                address = self.addresses(other.name)[1]
+                yield f"neigh replace {address.ip} lladdr {link_address(other.plan)} dev eth0 nud permanent"
 
     @property
     def names(self) -> list[str]:
@@ -294,7 +289,3 @@ class Fleet:
 
 def _scope(address: Network) -> tuple[str, ...]:
     return ("scope", "link") if address.version == 4 else ()
-
-
-def _link_address(host: Host) -> str:
-    return f"02:00:00:00:00:{host.plan.number:02x}"

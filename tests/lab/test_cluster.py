@@ -122,6 +122,15 @@ def test_two_labs_do_not_touch_each_other() -> None:
         assert two.ping_all().failed == ()
 
 
+@pytest.mark.parametrize(("nodes", "known"), [(3, 0), (22, 2 * 21)])
+def test_hosts_of_a_large_lab_need_not_look_each_other_up(nodes: int, known: int) -> None:
+    with Lab(LabOptions(nodes=nodes, containers=0)) as lab:
+        namespace = lab["node1"].namespace
+        assert len(namespace.ip("neigh", "show", "dev", "eth0", "nud", "permanent").splitlines()) == known
+        address = str(lab[f"node{nodes}"].plan.interfaces[0].ipv4.ip)
+        assert namespace.run(["ping", "-c1", "-W2", address])
+
+
 def test_an_override_reaches_the_daemons_file() -> None:
     with Lab(LabOptions(nodes=2), {"": {"session": {"hold_time": 9}}, "node2": {"node": {"port": 1179}}}) as lab:
         assert "hold_time = 9" in lab["node1"].config_file.read_text()
