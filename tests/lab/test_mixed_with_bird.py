@@ -110,9 +110,12 @@ class Site:
 
         self.lab.wait_for(are_up, f"{ours} sessions of ours and {birds} of BIRD's", PATIENCE)
 
-    def wait_routed(self, without: Mapping[str, tuple[str, ...]] | None = None) -> None:
-        """Wait until all kernels have just the routes to each other's blocks. without: by node, what it lacks."""
-        for name in self.members:
+    def wait_routed(self, *names: str, without: Mapping[str, tuple[str, ...]] | None = None) -> None:
+        """Wait until the kernels of these nodes, without names of all, have just the routes to each other's blocks.
+
+        without: by node, what it lacks.
+        """
+        for name in names or self.members:
             self.lab.wait_for(
                 lambda name=name: written(self.lab[name]) == self.routes(name, (without or {}).get(name, ())),
                 f"the routes of {name}: {self.routes(name)}, it has {written(self.lab[name])}",
@@ -136,12 +139,12 @@ class Site:
 
 
 def written(node: Node) -> dict[str, str]:
-    """Return what the daemon of a host wrote into the kernel: prefix → gateway, or what it is instead."""
+    """Return what the daemon of a host wrote into the kernel: prefix → gateway, ``several``, or what it is instead."""
     mark = BIRDS_MARK if node.name == BIRD else OUR_MARK
     found: dict[str, str] = {}
     for version in ("-4", "-6"):
         for route in json.loads(node.namespace.ip("-json", version, "route", "show", "proto", mark) or "[]"):
-            found[route["dst"]] = route.get("gateway") or route["type"]
+            found[route["dst"]] = route.get("gateway") or route.get("type", "several")
     return found
 
 
@@ -234,8 +237,15 @@ def test_one_that_is_killed_and_started_again_loses_no_ping(mesh: Site, victim: 
     restart(mesh, victim, 18, 6)
 
 
-def restart(site: Site, victim: str, ours: int, birds: int) -> None:
-    """Kill a host's daemon and start it again, with pings between all containers before, meanwhile and after."""
+def test_a_bgpd_that_is_stopped_and_started_again_loses_no_ping(mesh: Site) -> None:
+    restart(mesh, "node3", 18, 6, is_asked=True)
+
+
+def restart(site: Site, victim: str, ours: int, birds: int, *, is_asked: bool = False) -> None:
+    """End a host's daemon and start it again, with pings between all containers before, meanwhile and after.
+
+    is_asked: to end; else it is killed.
+    """
     lab = site.lab
     with lab.pinger() as pinger:
         questions = pinger.questions()
@@ -248,6 +258,8 @@ def restart(site: Site, victim: str, ours: int, birds: int) -> None:
 
             if victim == BIRD:
                 site.bird.kill()
+            elif is_asked:
+                assert lab[victim].stop() == 0
             else:
                 lab[victim].kill()
             watchers = [lab[name] for name in OTHERS if name != victim]
@@ -283,6 +295,18 @@ def test_a_node_is_added_by_its_key_and_goes_with_it(site: Site) -> None:
     site.change(dict.fromkeys(site.host("node3")))
     site.wait_sessions(8, 4)
     site.wait_routed()
+
+
+def test_a_bird_of_another_as_is_in_the_mesh(site: Site) -> None:
+    contents = site.host(BIRD)
+    contents[node_key(BIRD)]["spec"]["bgp"]["asNumber"] = 64999
+    site.start(pools(), contents, *map(site.host, OTHERS))
+    site.wait_sessions(18, 6)
+    site.wait_routed(*OTHERS)  # BIRD may have several ways: to it we all are neighbours of one length
+    site.lab.wait_for(lambda: written(site.lab[BIRD]).keys() == site.routes(BIRD).keys(), "BIRD's routes", PATIENCE)
+    site.ping_all()
+    paths = {route.as_path for route in site.lab["node1"].routes() if route.prefix == blocks_of(2)[0]}
+    assert "64999" in paths
 
 
 def test_passwords_hold_between_both(site: Site) -> None:
