@@ -362,7 +362,7 @@ def _grid(*pairs: tuple[str, str | Text]) -> Table:
 
 
 _NODE_HEADINGS: Final = ("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
-_NODE_TYPES: Final = {"mesh": "node-to-node mesh", "global": "global"}
+_NODE_TYPES: Final = {"Mesh": "node-to-node mesh", "Global": "global"}  # by what names from a cluster begin with
 
 
 def node_status(peers: Sequence[PeerRow], now: float | None = None) -> RenderableType:
@@ -378,7 +378,7 @@ def node_status(peers: Sequence[PeerRow], now: float | None = None) -> Renderabl
         for row in rows:
             state = "up" if row.is_up else "start" if row.is_expected else "down"
             info = row.state if row.is_up or not row.last_error else f"{row.state} {row.last_error}"
-            kind = _NODE_TYPES.get(row.origin, "node specific")
+            kind = _NODE_TYPES.get(row.name.partition("_")[0], "node specific")
             ascii_table.add_row(row.address, kind, state, since(row.since, now), info)
         parts += [f"{name} BGP status", ascii_table]
     return Group(*parts)

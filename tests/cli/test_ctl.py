@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec import structs
 
 from bgpd.api.server import Server
 from bgpd.api.sockets import FULL_MODE, READ_ONLY_MODE, bind_unix
@@ -149,6 +150,21 @@ def test_node_status_prints_the_table_of_calicoctl(site: Site) -> None:
     assert [cell.strip() for cell in ipv6.strip("|").split("|")] == [
         "fe80::1", "node specific", "start", "2025-10-09", "Connect Socket: Connection refused",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("Mesh_172_18_0_1", "node-to-node mesh"),
+        ("Global_172_18_0_1_port_1179", "global"),
+        ("Node_172_18_0_1", "node specific"),
+        ("Meshed", "node specific"),
+    ],
+)
+def test_node_status_says_why_there_is_a_session(site: Site, name: str, kind: str) -> None:
+    site.answers.peer_rows = [structs.replace(UP, name=name)]
+    row = site.ctl("node", "status")[1].splitlines()[6]
+    assert row.split("|")[2].strip() == kind
 
 
 def test_a_kernel_error_is_shown_with_its_route(site: Site) -> None:
