@@ -20,10 +20,11 @@ CHURN ?= --nodes 50 --seconds 120
 BENCH ?=
 SOURCES := $(wildcard bgpd tests conformance bench)
 
-.PHONY: help demo lab setup test conformance interop fuzz soak churn bench bench-quick bench-guard check format clean
+.PHONY: help demo demo-etcd lab setup test conformance interop fuzz soak churn bench bench-quick bench-guard check format clean
 
 help:
 	@echo "make demo         set up .venv, build a cluster of network namespaces, show that it routes"
+	@echo "make demo-etcd    a cluster in etcd, command by command, as docs/walkthrough.md has it (Debian: etcd-server etcd-client iputils-ping)"
 	@echo "make test         set up .venv, run the tests (as root, those with network namespaces too)"
 	@echo "make check        format, lint, types, tests with branch coverage"
 	@echo "make conformance  the tests of each RFC's rules, and what holds (as root: a skipped test shows nothing)"
@@ -63,6 +64,9 @@ setup: $(VENV)/.developed
 
 demo lab: $(VENV)/.installed
 	$(BIN)/bgpd lab $(LAB)
+
+demo-etcd: $(VENV)/.installed
+	$(BIN)/bgpd lab --walkthrough docs/walkthrough.md
 
 test: $(VENV)/.developed
 	$(BIN)/pytest $(TESTS) $(COVERAGE)

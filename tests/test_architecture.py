@@ -76,6 +76,7 @@ PURE: Final = (
     "lab.options",
     "lab.topology",
     "lab.configuration",
+    "lab.page",
 )
 IMPURE: Final = {
     "asyncio",

@@ -32,6 +32,13 @@ def main(words: Sequence[str]) -> int:
     )
     parser.add_argument("--keep", action="store_true", help="leave it up and say how to enter it")
     parser.add_argument("--down", metavar="NAME", default=defaults.down, help="take down a lab that was kept")
+    parser.add_argument(
+        "--walkthrough",
+        metavar="PAGE",
+        default=defaults.walkthrough,
+        help="run a page's commands on hosts with an etcd instead, and hold what they print to the page",
+    )
+    parser.add_argument("--record", action="store_true", help="write into that page what its commands print")
     parser.add_argument("--timeout", type=float, default=defaults.timeout, help="seconds to wait for convergence")
     parser.add_argument("--log-level", choices=list(LEVELS), default=defaults.log_level, help="of the daemons")
     return run(LabOptions(**vars(parser.parse_args(words))))

@@ -1,15 +1,18 @@
 """``bgpd lab``: build a cluster, show that it routes, take it away; or leave it up and say how to enter it."""
 
 import os
+import secrets
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NoReturn
 
-from bgpd.lab import records
+from bgpd.lab import records, walkthrough
 from bgpd.lab.cluster import Lab
+from bgpd.lab.confinement import confined
 from bgpd.lab.echo import PingMatrix
 from bgpd.lab.namespaces import enter_user_namespace, have_privileges
 from bgpd.lab.options import LabError, LabOptions, Underlay
@@ -44,6 +47,8 @@ def run(options: LabOptions) -> int:
         print(f"bgpd lab: {error}", file=sys.stderr)
         return _USAGE
     records.sweep()
+    if options.walkthrough:
+        return _guarded(lambda: _walk(options))
     return _run_kept(options) if options.keep else _guarded(lambda: _run(options))
 
 
@@ -52,11 +57,26 @@ def _run(options: LabOptions) -> int:
         return _show(lab)
 
 
+def _walk(options: LabOptions) -> int:
+    page = Path(options.walkthrough)
+    if not page.is_file():
+        raise LabError(f"there is no page {page}")
+    if not have_privileges():
+        enter_user_namespace()
+    walk = walkthrough.record if options.record else walkthrough.walk
+    directory = records.create(secrets.token_hex(3))
+    try:
+        return confined(lambda: _guarded(lambda: walk(page.absolute(), directory)))
+    finally:
+        records.remove(directory)
+
+
 def _guarded(action: Callable[[], int]) -> int:
     """Return the action's exit status, with LabError and signals turned into text and a status."""
     for number in ENDING:
         signal.signal(number, _interrupt)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # a process may begin with them held
         return action()
     except LabError as error:
         print(f"bgpd lab: {error}", file=sys.stderr)

@@ -30,6 +30,8 @@ class LabOptions:
     underlay: Underlay = Underlay.BRIDGE
     keep: bool = False  # leave it up, print how to enter it
     down: str = ""  # name of a kept lab to remove; everything above is ignored then
+    walkthrough: str = ""  # a page whose commands are run on hosts with an etcd; everything else is ignored then
+    record: bool = False  # write into that page what its commands print
     timeout: float = 30.0  # seconds to wait for convergence
     log_level: str = "info"
 
@@ -43,3 +45,5 @@ class LabOptions:
             raise LabError(f"--reflectors is between 0 and {MAX_NODES - self.nodes} here, not {self.reflectors}")
         if self.reflectors and self.as_per_node:
             raise LabError("--reflectors reflect within one AS; leave out --as")
+        if self.record and not self.walkthrough:
+            raise LabError("--record is for --walkthrough PAGE")
