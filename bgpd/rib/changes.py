@@ -6,42 +6,55 @@ RFC 4271 9.2. Hot: the per-prefix work of a flush that does not depend on who is
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bgpd.rib.path import Candidates, Path
+
+Key = TypeVar("Key")
+
+
+Run = tuple[Candidates | None, Candidates | None, Sequence[bytes]]
+"""What prefixes had, what they have now (None = nothing), and which they are."""
 
 
 class Changes:
     """What changed in a Loc-RIB since somebody last asked.
 
-    fresh: prefixes that had nothing and now have this path, in runs. While nothing else changes, as when a full table
-    comes in, no prefix is looked at one by one; the first other change makes all of them entries of ``before``.
+    runs: prefixes that changed alike. While all that happens is of one kind, as when a full table comes in or a peer's
+    table goes, no prefix is looked at one by one; the first change of another kind makes all of them entries of
+    ``before``.
     """
 
-    __slots__ = ("_before", "fresh")
+    __slots__ = ("_before", "_kind", "runs")
 
     def __init__(self) -> None:
-        self.fresh: list[tuple[Path, Sequence[bytes]]] = []
+        self.runs: list[Run] = []
+        self._kind: object = None
         self._before: dict[bytes, Candidates | None] = {}
 
     def __bool__(self) -> bool:
-        return bool(self.fresh or self._before)
+        return bool(self.runs or self._before)
+
+    def add(self, kind: object, old: Candidates | None, new: Candidates | None, prefixes: Sequence[bytes]) -> None:
+        """Note a run. kind: no prefix changes twice by what is of one kind, compared by identity."""
+        if self._before or (self.runs and kind is not self._kind):
+            before = self.before
+            for prefix in prefixes:
+                before.setdefault(prefix, old)
+        else:
+            self._kind = kind
+            self.runs.append((old, new, prefixes))
 
     @property
     def before(self) -> dict[bytes, Candidates | None]:
         """What each changed prefix had before, None = nothing. An entry stays as it was first made."""
         before = self._before
-        if self.fresh:
-            runs, self.fresh = self.fresh, []
-            setdefault = before.setdefault
-            for _, prefixes in runs:
+        if self.runs:
+            runs, self.runs = self.runs, []
+            for old, _, prefixes in runs:
                 for prefix in prefixes:
-                    setdefault(prefix, None)
+                    before[prefix] = old
         return before
-
-    @property
-    def is_fresh(self) -> bool:
-        """Are the runs in ``fresh`` all that changed?"""
-        return not self._before
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +68,7 @@ class Batch:
     """
 
     changes: Changes
-    gained: Mapping[Path, Sequence[bytes]]
+    gained: Mapping[Path, list[bytes]]
     gone: Mapping[Path, list[bytes]]
     moved: Mapping[tuple[Path, object], list[bytes]]
     lost: Mapping[Path, int]
@@ -63,8 +76,8 @@ class Batch:
 
 def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
     """Return the batch for what changed (from ``LocRib.take_changes``) and the table as it is now."""
-    if changes.is_fresh:
-        return Batch(changes, _joined(changes.fresh), {}, {}, {})
+    if changes.runs:
+        return _sort_runs(changes)
     gained: dict[Path, list[bytes]] = {}
     gone: dict[Path, list[bytes]] = {}
     moved: dict[tuple[Path, object], list[bytes]] = {}
@@ -102,12 +115,34 @@ def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
     return Batch(changes, gained, gone, moved, left)
 
 
-def _joined(runs: list[tuple[Path, Sequence[bytes]]]) -> Mapping[Path, Sequence[bytes]]:
-    """Return the prefixes of each path."""
-    single = dict(runs)
-    if len(single) == len(runs):
-        return single
-    joined: dict[Path, list[bytes]] = {}
-    for path, prefixes in runs:
-        joined.setdefault(path, []).extend(prefixes)
-    return joined
+def _sort_runs(changes: Changes) -> Batch:
+    gained: dict[Path, list[bytes]] = {}
+    gone: dict[Path, list[bytes]] = {}
+    moved: dict[tuple[Path, object], list[bytes]] = {}
+    left: Counter[Path] = Counter()
+    for old, new, prefixes in changes.runs:
+        if old is None:
+            if new is not None:
+                _gather(gained, new[0], prefixes)
+            continue
+        was = old[0]
+        if new is None:
+            _gather(gone, was, prefixes)
+        elif new[0] is was:
+            continue
+        else:
+            best = new[0]
+            _gather(gained, best, prefixes)
+            peer = best.source.peer
+            if was.source.peer is not peer:
+                _gather(moved, (was, peer), prefixes)
+        left[was] += len(prefixes)
+    return Batch(changes, gained, gone, moved, left)
+
+
+def _gather(found: dict[Key, list[bytes]], key: Key, prefixes: Sequence[bytes]) -> None:
+    members = found.get(key)
+    if members is None:
+        found[key] = list(prefixes)
+    else:
+        members += prefixes

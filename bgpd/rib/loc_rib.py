@@ -18,6 +18,7 @@ from bgpd.rib.decision import keep_oldest, order
 from bgpd.rib.path import Candidates, Path, Source
 
 SLICE: Final = 2500  # prefixes put in order again in one go
+_NEW: Final = object()  # the kind of change that gives a prefix its first path
 
 
 class LocRib:
@@ -56,7 +57,7 @@ class LocRib:
         more = len(table) - before
         if more:  # a dict keeps its keys in the order they came in, so the new ones are its last
             fresh = prefixes if more == len(prefixes) else list(islice(reversed(table), more))
-            changes.fresh.append((path, fresh))
+            changes.add(_NEW, None, alone, fresh)
         if others:
             more += self._replace(others, path)
         path.source.accepted += more
@@ -65,30 +66,29 @@ class LocRib:
 
     def withdraw(self, prefixes: Iterable[bytes], source: Source) -> None:
         """Take the source's path, if there is one, from each prefix."""
-        table, was_quiet = self.table, not self._changes
-        changed, get = self._changes.before, table.get
-        note = changed.setdefault
-        rests: dict[Candidates, Candidates] = {}  # prefixes share candidates
-        gone = 0
+        table, changes = self.table, self._changes
+        get, was_quiet = table.get, not changes
+        runs: dict[Candidates, tuple[Candidates | None, list[bytes] | None]] = {}  # prefixes share candidates
         for prefix in prefixes:
             old = get(prefix)
             if old is None:
                 continue
-            if len(old) == 1:
-                if old[0].source is not source:
-                    continue
+            run = runs.get(old)
+            if run is None:
+                run = runs[old] = self._without(old, source)
+            rest, members = run
+            if members is None:
+                continue
+            if rest is None:
                 del table[prefix]
             else:
-                rest = rests.get(old)
-                if rest is None:
-                    rest = rests[old] = self._without(old, source)
-                if rest is old:
-                    continue
                 table[prefix] = rest
-            gone += 1
-            note(prefix, old)
-        source.accepted -= gone
-        if was_quiet and changed:
+            members.append(prefix)
+        for old, (rest, members) in runs.items():
+            if members:
+                changes.add(source, old, rest, members)
+                source.accepted -= len(members)
+        if was_quiet and changes:
             self._on_change()
 
     def take_changes(self) -> Changes:
@@ -159,12 +159,17 @@ class LocRib:
             new = self._merged[key] = self._order(paths, old[0].source)
         return new
 
-    def _without(self, old: Candidates, source: Source) -> Candidates:
-        """Return what is left of candidates of several sources without this one; the same object if it has none."""
+    def _without(self, old: Candidates, source: Source) -> tuple[Candidates | None, list[bytes] | None]:
+        """Return what is left of candidates without this source, and a list for their prefixes.
+
+        None in place of what is left: nothing; of the list: they have no path from it.
+        """
         rest = [path for path in old if path.source is not source]
         if len(rest) == len(old):
-            return old
-        return rest[0].alone if len(rest) == 1 else self._order(rest, old[0].source)
+            return old, None
+        if len(rest) > 1:
+            return self._order(rest, old[0].source), []
+        return (rest[0].alone if rest else None), []
 
     def _order(self, paths: Iterable[Path], present: Source) -> Candidates:
         """Return the paths best first; present: where the best one came from until now."""

@@ -58,20 +58,17 @@ class Forwarding:
         route_of = self._asked_once(family)
         routes: dict[bytes, FibRoute | None] = {}
         unsure = self._unsure[family]
-        if changes.is_fresh and not unsure:
-            for path, prefixes in changes.fresh:
-                for prefix in prefixes:
-                    if (route := route_of(prefix, path.alone)) is not None:
-                        routes[prefix] = route
+        if changes.runs and not unsure:
+            differing = ((prefix, old, new) for old, new, prefixes in changes.runs for prefix in prefixes)
         else:
-            for prefix, old in changes.before.items():
-                new = table.get(prefix)
-                if new is old and prefix not in unsure:
-                    continue
-                route = route_of(prefix, new)
-                if route is not route_of(prefix, old) or prefix in unsure:
-                    routes[prefix] = route
-            unsure.clear()
+            differing = ((prefix, old, table.get(prefix)) for prefix, old in changes.before.items())
+        for prefix, old, new in differing:
+            if new is old and prefix not in unsure:
+                continue
+            route = route_of(prefix, new)
+            if route is not route_of(prefix, old) or prefix in unsure:
+                routes[prefix] = route
+        unsure.clear()
         if routes:
             self._watch(family, routes, arrived)
             self._kernel.program(family, routes)

@@ -56,8 +56,8 @@ def test_new_known_and_repeated_prefixes_may_come_in_one_message(
     now = dict(rib.table)
     assert now == had | {key: order([it, another]) if key in from_another else (it,) for key in announced}
     assert it.source.accepted == len({*announced, *known})
-    fresh = [key for _, run in changes.fresh for key in run]
-    assert set(fresh) == {key for key in now if key not in had} or not changes.is_fresh
+    fresh = [key for _, _, run in changes.runs for key in run]
+    assert set(fresh) == {key for key in now if key not in had} or not changes.runs
     assert changes.before == {key: had.get(key) for key in now if now[key] != had.get(key)}
 
 

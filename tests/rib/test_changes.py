@@ -1,0 +1,65 @@
+"""Runs of like changes are sorted as the prefixes one by one would be."""
+
+from collections.abc import Mapping, Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bgpd.families import IPV4_UNICAST
+from bgpd.rib.changes import Batch, Changes, sort_by_path
+from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.path import Path
+from tests.support.paths import path, peer_source, prefix
+
+PREFIXES = [prefix(f"10.65.{number}.0/24") for number in range(6)]
+SOURCES = [peer_source(number) for number in (1, 2, 3)]
+PATHS = [path(source, local_pref=preference) for source in SOURCES for preference in (100, 200)]
+
+prefixes = st.lists(st.sampled_from(PREFIXES), max_size=6)
+announcements = st.tuples(prefixes, st.sampled_from(PATHS))
+withdrawals = st.tuples(prefixes, st.sampled_from(SOURCES))
+
+
+def sorted_lists(found: Mapping[object, Sequence[bytes]]) -> dict[object, list[bytes]]:
+    return {key: sorted(members) for key, members in found.items()}
+
+
+def content(batch: Batch) -> tuple[object, ...]:
+    return sorted_lists(batch.gained), sorted_lists(batch.gone), sorted_lists(batch.moved), dict(batch.lost)
+
+
+def carry_out(rib: LocRib, change: tuple[list[bytes], object]) -> None:
+    keys, subject = change
+    if isinstance(subject, Path):
+        rib.announce(keys, subject)
+    else:
+        rib.withdraw(keys, subject)  # type: ignore[arg-type]
+
+
+@given(st.lists(announcements), st.lists(announcements | withdrawals, max_size=4))
+def test_runs_and_single_prefixes_are_the_same_batch(
+    earlier: list[tuple[list[bytes], Path]], changes: list[tuple[list[bytes], object]]
+) -> None:
+    rib, plain = LocRib(IPV4_UNICAST, lambda: None), LocRib(IPV4_UNICAST, lambda: None)
+    for each in (rib, plain):
+        for change in earlier:
+            carry_out(each, change)
+        each.take_changes()
+        for change in changes:
+            carry_out(each, change)
+    in_runs, one_by_one = rib.take_changes(), plain.take_changes()
+    before = dict(one_by_one.before)  # from now on they are single prefixes
+    assert not one_by_one.runs
+    assert content(sort_by_path(in_runs, rib.table)) == content(sort_by_path(one_by_one, plain.table))
+    assert {key: had for key, had in in_runs.before.items() if had != rib.table.get(key)} == {
+        key: had for key, had in before.items() if had != plain.table.get(key)
+    }
+
+
+def test_changes_of_two_kinds_are_kept_by_prefix() -> None:
+    changes = Changes()
+    changes.add("new", None, PATHS[0].alone, PREFIXES[:2])
+    assert changes.runs
+    changes.add("lost", PATHS[0].alone, None, PREFIXES[1:3])
+    assert not changes.runs
+    assert changes.before == {PREFIXES[0]: None, PREFIXES[1]: None, PREFIXES[2]: PATHS[0].alone}
