@@ -47,12 +47,15 @@ $(VENV)/.created:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
+# The bytecode of an editable package is ours to make: the labs start many processes, and each would compile all of it
 $(VENV)/.installed: pyproject.toml $(VENV)/.created
 	$(PIP) --editable .
+	$(BIN)/python -m compileall -q bgpd
 	@touch $@
 
 $(VENV)/.developed: pyproject.toml $(VENV)/.created
 	$(PIP) --editable '.[dev]'
+	$(BIN)/python -m compileall -q bgpd
 	@touch $(VENV)/.installed $@
 
 # Apart from the tools of the developers: the fuzzer has no wheels for every Python

@@ -3,6 +3,7 @@
 Settings: log level error; no HTTP listener; without kernel use every next hop counts as reachable.
 """
 
+import compileall
 import json
 import socket
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.drivers.driver import Driver, first_line
+import bgpd
 from bench.topology import (
     DAEMON_ADDRESS,
     DAEMON_ASN,
@@ -43,6 +45,8 @@ class Bgpd(Driver):
         self._socket = ""
 
     def version(self) -> str:
+        # An installed package has its bytecode; a checkout may not, and then each start would compile all of it
+        compileall.compile_dir(Path(bgpd.__file__).parent, quiet=1)
         return first_line(*_PROGRAM, "--version").removeprefix("bgpd ")
 
     def files(self, topology: Topology, directory: Path) -> Mapping[str, str]:

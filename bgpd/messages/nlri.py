@@ -7,8 +7,7 @@ and a field that it cannot cut without a gap goes to the plain loop. Lengths are
 """
 
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Final
 
 from bgpd.errors import UpdateError, UpdateSubcode
@@ -59,15 +58,21 @@ def _expression(bits: int, before: bytes) -> re.Pattern[bytes]:
     return re.compile(before + b"(?:" + b"|".join(_token(bits, length) for length in lengths) + b")", re.DOTALL)
 
 
-_Tokens = Callable[[bytes, int, int], list[bytes]]
+class _Tokens(dict[int, Callable[[bytes, int, int], list[bytes]]]):
+    """By address bits, compiled when first asked for, as each takes some 10 ms. before: octets before each prefix."""
 
-# By address bits: cut a field into canonical unicast keys. They took all of it only if their sizes add up to its own
-TOKENS: Final[Mapping[int, _Tokens]] = MappingProxyType(
-    {family.bits: _expression(family.bits, b"").findall for family in FAMILIES.values()}
-)
-TOKENS_WITH_PATH_ID: Final[Mapping[int, _Tokens]] = MappingProxyType(
-    {family.bits: _expression(family.bits, b"." * PATH_ID_SIZE).findall for family in FAMILIES.values()}
-)
+    def __init__(self, before: int) -> None:
+        super().__init__()
+        self._before = b"." * before
+
+    def __missing__(self, bits: int) -> Callable[[bytes, int, int], list[bytes]]:
+        tokens = self[bits] = _expression(bits, self._before).findall
+        return tokens
+
+
+# Cut a field into canonical unicast keys. They took all of it only if their sizes add up to its own
+TOKENS: Final = _Tokens(0)
+TOKENS_WITH_PATH_ID: Final = _Tokens(PATH_ID_SIZE)
 
 
 def split(buffer: bytes, start: int, end: int, bits: int) -> list[bytes]:

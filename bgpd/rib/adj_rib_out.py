@@ -10,10 +10,11 @@ from collections.abc import Callable, Container, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
+from bgpd.messages.update import announce
 from bgpd.rib.changes import Batch
 from bgpd.rib.export import Exported, ExportRule
 from bgpd.rib.loc_rib import LocRib
-from bgpd.rib.packing import Packed, announced, withdrawn
+from bgpd.rib.packing import Packed, announced, together, withdrawn
 from bgpd.rib.path import Candidates, Path
 
 SLICE: Final = 2500  # prefixes counted in one go
@@ -141,6 +142,9 @@ class AdjRibOut:
         packed: list[Packed] = []
         untold: dict[object, list[bytes]] = {}
         permits, export = self.exporter.permits, self.exporter.export
+        messages: list[bytes] = []  # that announce paths of one peer
+        announcer: object = None
+        routes = 0
         for was, count in batch.lost.items():
             verdict = verdicts[was] = permits(was)
             if verdict:
@@ -149,8 +153,13 @@ class AdjRibOut:
             exported = export(path)
             if exported is not None:
                 peer = path.source.peer
-                packed.append(announced(family, exported, prefixes, peer, limit))
-                self._add(peer, len(prefixes))
+                if peer is not announcer and messages:
+                    packed.append(together(messages, announcer))
+                    self._add(announcer, routes)
+                    messages, routes = [], 0
+                announcer = peer
+                messages += announce(family, exported.octets, exported.next_hop, prefixes, limit)
+                routes += len(prefixes)
                 continue
             if not batch.lost:
                 continue
@@ -162,6 +171,9 @@ class AdjRibOut:
                     if peer is not None and peer is not former:  # it hears by ``moved``
                         former = peer if former is None else frozenset((former, peer))
                     untold.setdefault(former, []).append(prefix)
+        if messages:
+            packed.append(together(messages, announcer))
+            self._add(announcer, routes)
         for was, prefixes in batch.gone.items():
             if verdicts[was]:
                 untold.setdefault(was.source.peer, []).extend(prefixes)

@@ -25,13 +25,17 @@ class Packed(NamedTuple):
     only: object = None
 
 
+def together(messages: list[bytes], skip: object) -> Packed:
+    """Return the messages as one: those of paths that came from one peer, for example."""
+    return Packed(b"".join(messages), len(messages), skip)
+
+
 def announced(family: Family, exported: Exported, prefixes: Sequence[bytes], skip: object, max_message: int) -> Packed:
     """Return the messages that announce the prefixes with the path's exported attributes.
 
     Raises ValueError if the attributes leave no room for a prefix.
     """
-    messages = update.announce(family, exported.octets, exported.next_hop, prefixes, max_message)
-    return Packed(messages[0] if len(messages) == 1 else b"".join(messages), len(messages), skip)
+    return together(update.announce(family, exported.octets, exported.next_hop, prefixes, max_message), skip)
 
 
 def withdrawn(

@@ -172,11 +172,10 @@ class PeerImporter:
 
     def _as_judged(self, path: Path, attributes: Attributes, weight: int = 0, *, is_black_hole: bool = False) -> Path:
         """Return the path as border, policy and signals left it: itself, or a copy that prefixes judged alike share."""
-        is_plain = not attributes.communities and not self._signals.is_leaving
-        if is_plain and attributes is path.attributes and not weight:
-            return path
         if self._signals.is_last_resort(attributes):
             weight = 0
+        elif attributes is path.attributes and not weight and not is_black_hole:
+            return path
         key = (path, attributes.octets, attributes.next_hop, weight, is_black_hole)
         copy = self._copies.get(key)
         if copy is None:
