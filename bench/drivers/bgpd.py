@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.drivers.driver import Driver, first_line
 import bgpd
+from bench.drivers.driver import Driver, first_line
 from bench.topology import (
     DAEMON_ADDRESS,
     DAEMON_ASN,
