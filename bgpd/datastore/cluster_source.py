@@ -15,6 +15,7 @@ import structlog
 
 from bgpd.config import Config, ConfigError, Problem, Resolved, load, parse
 from bgpd.datastore.following import Following
+from bgpd.datastore.last_good import LastGood, Round
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.snapshot_copy import SnapshotCopy
 from bgpd.datastore.source import KeyProblem, SourceState
@@ -88,6 +89,8 @@ class ClusterSource:
         self._pending: list[Snapshot | Batch] = []
         self._copy = copy
         self._values: dict[str, bytes] = {}  # of all keys, for the copy
+        self._good = LastGood()
+        self._is_first = True  # no list has been looked at
         self._is_copied = True
         self._copying: asyncio.Task[None] | None = None
         self._has_list = False
@@ -151,6 +154,7 @@ class ClusterSource:
 
     def replaced(self, snapshot: Snapshot) -> None:
         """All keys, at one revision."""
+        self._good.replaced(self._values, snapshot.values)
         self._values, self._is_copied = dict(snapshot.values), False
         self._take(snapshot)
 
@@ -159,6 +163,7 @@ class ClusterSource:
         if self._must_list:
             raise StoreError("listed again after a fault in bgpd")
         for key, value in batch.changes:
+            self._good.changed(key, self._values.get(key))
             if value is None:
                 self._values.pop(key, None)
             else:
@@ -179,17 +184,21 @@ class ClusterSource:
             copied = await asyncio.get_running_loop().run_in_executor(None, self._copy.load)
             if copied is not None and not self._has_list:
                 _log.warning("starting from a copy of etcd's keys", revision=copied.revision, reason=self.state.why)
+                self._values = dict(copied.values)
                 self._take(copied)
         while True:
             await self._save()
             await asyncio.sleep(COPY_EVERY)
 
     async def _save(self) -> None:
-        # An etcd that lost our node must not spoil the copy of the one that had it
-        if not self._is_copied and self._copy is not None and not self.state.waiting:
+        # An etcd that lost our node must not spoil the copy of the one that had it, nor a value nobody has looked at
+        async with self._resolving:
+            if self._is_copied or self._copy is None or self.state.waiting or self._pending:
+                return
             self._is_copied = True
-            snapshot = Snapshot(self.state.revision, dict(self._values))
-            await asyncio.get_running_loop().run_in_executor(None, self._copy.save, snapshot)
+            good = {key: value for key, value in self._good.values.items() if key in self._values}
+            snapshot = Snapshot(self.state.revision, self._values | good)
+        await asyncio.get_running_loop().run_in_executor(None, self._copy.save, snapshot)
 
     async def _read_file(self) -> None:
         self._local = await asyncio.get_running_loop().run_in_executor(None, load, self._path)
@@ -227,11 +236,13 @@ class ClusterSource:
                 return None
             pending, self._pending = self._pending, []
             problems = dict(self.state.problems)
+            good = Round(self._good, problems)
             loop = asyncio.get_running_loop()
             try:
-                outcome = await loop.run_in_executor(None, self._fill_and_resolve, pending, problems)
+                outcome = await loop.run_in_executor(None, self._fill_and_resolve, pending, problems, good)
             finally:
                 self._take_problems(problems)
+                self._good.values = good.left(problems)
             self.state.refused = ""
             notices = tuple(map(str, outcome.notices))
             for notice in notices:
@@ -243,22 +254,37 @@ class ClusterSource:
             self.state.waiting = outcome.is_waiting
             return None if outcome.is_waiting else outcome.resolved
 
-    def _fill_and_resolve(self, pending: list[Snapshot | Batch], problems: dict[str, KeyProblem]) -> Outcome:
+    def _fill_and_resolve(
+        self, pending: list[Snapshot | Batch], problems: dict[str, KeyProblem], good: Round
+    ) -> Outcome:
         """Bring the model up to date and ask it; in a thread."""
         for news in pending:
             if isinstance(news, Snapshot):
                 problems.clear()
-                problems.update(
-                    (fault.key, KeyProblem(fault.key, fault.why)) for fault in self._model.replace(news.values)
-                )
+                faults = self._model.replace(news.values)
+                problems.update((fault.key, KeyProblem(fault.key, fault.why)) for fault in faults)
+                for key in problems:
+                    good.is_bad(key)
+                self._recall(news, problems, good)
                 continue
             for key, value in news.changes:
                 fault = self._put(key, value)
                 problems.pop(key, None)
-                if fault is not None:
-                    problems[key] = KeyProblem(fault.key, fault.why)
+                if fault is None:
+                    good.is_good(key, value)
+                    continue
+                good.is_bad(key)
+                problems[key] = KeyProblem(fault.key, fault.why)
         assert self._local is not None  # ``start`` has read it
         return self._model.resolve(self._local, self._secrets)
+
+    def _recall(self, snapshot: Snapshot, problems: Mapping[str, KeyProblem], good: Round) -> None:
+        """Where the first list has values that cannot be used, take those of the run before."""
+        is_first, self._is_first = self._is_first, False
+        copied = self._copy.load() if is_first and problems and self._copy is not None else None
+        if copied is not None:
+            for key in problems:
+                good.recall(key, snapshot.values[key], copied.values, self._model.put)
 
     def _rehearse(
         self, local: Config, changes: Mapping[str, bytes | None], former: Mapping[str, Entry | None]

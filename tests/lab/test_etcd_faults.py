@@ -65,6 +65,11 @@ def store(lab: EtcdLab, node: Node) -> DatastoreRow:
     return row
 
 
+def copy_of(node: Node) -> Path:
+    """Return where a daemon keeps a copy of etcd's keys."""
+    return node.socket.with_name("bgpd.sock.etcd")
+
+
 def wait_each(lab: EtcdLab, condition: Callable[[DatastoreRow], bool], what: str) -> None:
     """Wait until what each daemon says of etcd fulfils a condition."""
     for node in lab:
@@ -100,7 +105,7 @@ def wait_routed(lab: EtcdLab, number: int) -> None:
 
 def test_an_etcd_that_is_gone_for_long_and_a_daemon_that_starts_meanwhile(single: EtcdLab) -> None:
     node = single["node2"]
-    single.wait_for(lambda: node.socket.with_name("bgpd.sock.etcd").exists(), "the copy of etcd's keys")
+    single.wait_for(copy_of(node).exists, "the copy of etcd's keys")
     with undisturbed(single) as seen:
         single.etcd.members[0].stop()
         wait_lost(single, "connection refused")
@@ -177,6 +182,26 @@ def test_values_that_are_corrupted_leave_the_last_good_ones(single: EtcdLab) -> 
         logged = node.log_file.read_text()
         assert keys[0] in logged
         assert "hunter2" not in logged
+
+
+def test_a_daemon_that_starts_while_values_are_corrupted_goes_on_with_the_last_good_ones(single: EtcdLab) -> None:
+    node = single["node1"]
+    keys = [node_key("node1"), node_key("node2"), f"{RESOURCES}/ippools/pods-v4"]
+    single.wait_for(copy_of(node).exists, "the copy of etcd's keys")
+    with undisturbed(single) as seen:
+        single.write(dict.fromkeys(keys, GARBAGE))
+        wait_each(single, lambda row: set(keys) <= {one.key for one in row.problems}, "these keys are no good")
+        for _ in range(2):  # the copy must not take over what is no good
+            before = copy_of(node).stat().st_mtime_ns
+            single.write({"/calico/ipam/v2/host/node9/ipv4/block/10.65.99.0-26": {"state": str(before)}})
+            single.wait_for(lambda before=before: copy_of(node).stat().st_mtime_ns > before, "another copy", PATIENCE)
+            node.kill()
+            node.start()
+            single.wait_for(node.is_answering, "the daemon")
+            single.wait_for(lambda: single.up(node) == 2, "the sessions")
+            single.wait_for(lambda: single.status(node).fib_installed >= 2, "the routes")
+            seen.go_on(20)
+            assert set(keys) <= {one.key for one in store(single, node).problems}
 
 
 def test_the_member_that_we_are_connected_to_is_lost(trio: EtcdLab) -> None:
