@@ -88,19 +88,21 @@ def node_faults(fleet: Fleet, name: str, expected: Expected) -> list[str]:
 def _faults_of_removed(host: Host) -> list[str]:
     """Return what is wrong at a daemon whose node was taken out of etcd: nobody speaks to it, it reaches nobody.
 
-    One that has had no node in etcd since it started waits, and leaves what it finds in the kernel alone: it cannot
-    tell an etcd that lost everything from a cluster that it is not part of.
+    But for routes of those that crashed before it was taken out: it waits for them, having no news. A daemon that has had
+    no node in etcd since it started leaves what it finds in the kernel alone: it cannot tell an etcd that lost
+    everything from a cluster that it is not part of.
     """
     try:
         up = [one.address for one in host.peers() if one.state == "Established"]
+        stale = {ip_network(one.prefix) for one in _rows(host, "/routes?limit=0", RouteRow) if one.is_stale}
     except LabError:
         return []
-    reached = [route for route in kernel_routes(host) if route.gateway is not None]
+    reached = [one for one in kernel_routes(host) if one.gateway is not None and one.prefix not in stale]
     faults = []
     if up:
         faults.append(f"{host.name}: is no node any more and has sessions with {up[:_MOST]}")
     if reached:
-        faults.append(f"{host.name}: is no node any more and has routes: {sorted(map(str, reached))[:_MOST]}")
+        faults.append(f"{host.name}: is no node any more and has routes: {sorted(map(_text, reached))[:_MOST]}")
     return faults
 
 

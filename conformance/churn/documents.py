@@ -55,7 +55,6 @@ class Peer(_Camel, frozen=True):
     peer_selector: str = ""
     filters: tuple[str, ...] = ()
     reverse_peering: str = "Auto"
-    keepalive_time: str = ""
     max_restart_time: str = ""
 
 

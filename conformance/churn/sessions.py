@@ -1,9 +1,8 @@
 """Which sessions each node must want, and which of them must be up; pure.
 
-A session may only be reset by what it rests on. That is its ``Session``, at either end: the two addresses, the BGP
-Identifier (the IPv4 address), the object that asks for it with the options that stand there, whether the peer is a
-client, and with which cluster identifier we reflect. Neither filters nor pools, blocks, containers, labels, masks or
-an IPv6 address are part of it.
+A session may only be reset by what it rests on, at either end: the two addresses, the BGP Identifier (the IPv4 address)
+and the time of graceful restart, which the OPEN tells. Neither which object asks for it nor its filters, the keepalive
+time, who is a client or reflects, pools, blocks, containers, labels, masks or an IPv6 address are part of it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,21 +13,19 @@ from conformance.churn.world import VERSIONS, Address, Node, Peer, World, is_sel
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What one end wants. asked_by: the kind of the session and the object's name, empty = the mesh."""
+    """What one end wants. restart_time: as written, empty = the default."""
 
     own: Address
     address: Address
     identifier: Address | None
-    asked_by: tuple[str, str]
-    options: tuple[str, ...]
+    restart_time: str
     filters: tuple[str, ...]
-    cluster_id: str
     is_client: bool
 
     @property
     def rests_on(self) -> tuple[object, ...]:
-        """Return what may not change without a reset being allowed; filters are not part of it."""
-        return (self.own, self.address, self.identifier, self.asked_by, self.options, self.cluster_id, self.is_client)
+        """Return what may not change without a reset being allowed."""
+        return (self.own, self.address, self.identifier, self.restart_time)
 
 
 Sessions = Mapping[Address, Session]  # of one node, by the peer's address
@@ -64,7 +61,7 @@ def _of_node(me: Node, world: World) -> Sessions:
     nodes = by_address(world)
     found: dict[Address, Session] = {}
 
-    def add(version: int, address: Address, kind: str, peer: Peer | None) -> None:
+    def add(version: int, address: Address, peer: Peer | None) -> None:
         own = me.address(version)
         if own is None or own == address or address in found:
             return
@@ -74,20 +71,18 @@ def _of_node(me: Node, world: World) -> Sessions:
             own,
             address,
             me.address(4),
-            (kind, peer.name if peer is not None else ""),
-            () if peer is None else peer.options,
+            "" if peer is None else peer.restart_time,
             () if peer is None else peer.filters,
-            me.cluster_id,
             is_client=bool(me.cluster_id) and other_id != me.cluster_id,
         )
 
-    for kind, is_global in (("Global", True), ("Node", False)):
+    for is_global in (True, False):
         for peer in world.peers:
             if is_global is not (not peer.node and not peer.node_selector):
                 continue
             if is_global or _is_local_end(peer, me):
                 for version, address in _targets(peer, world):
-                    add(version, address, kind, peer)
+                    add(version, address, peer)
     for peer in world.peers:
         if peer.is_reversed:
             for version in _targeted(peer, me):
@@ -95,12 +90,12 @@ def _of_node(me: Node, world: World) -> Sessions:
                     source = node.address(version)
                     is_end = (not peer.node and not peer.node_selector) or _is_local_end(peer, node)
                     if is_end and source is not None:
-                        add(version, source, "Node", peer)
+                        add(version, source, peer)
     if world.has_mesh and not me.cluster_id:
         for node in world.nodes.values():
             for version, interface in node.addresses.items():
                 if not node.cluster_id:
-                    add(version, interface.ip, "Mesh", None)
+                    add(version, interface.ip, None)
     return found
 
 

@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A BGPPeer. options: what a session of it is made with."""
+    """A BGPPeer. restart_time: as written, empty = the default."""
 
     name: str
     node: str
@@ -43,7 +43,7 @@ class Peer:
     peer_selector: str
     filters: tuple[str, ...]
     is_reversed: bool
-    options: tuple[str, ...]
+    restart_time: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ def _peer(name: str, spec: documents.Peer) -> Peer:
         peer_selector=spec.peer_selector,
         filters=spec.filters,
         is_reversed=spec.reverse_peering == "Auto",
-        options=(spec.keepalive_time, spec.max_restart_time),
+        restart_time=spec.max_restart_time,
     )
 
 
