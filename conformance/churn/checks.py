@@ -6,7 +6,7 @@
 4. Kernel and decision are one: what bgpd says that it installed is there.
 5. Adj-RIB-In: each peer tells of its own what it owns, and what it filters stays away.
 6. A session that nothing touched was not reset.
-7. A route that was due all the time, over a session that nothing touched, was never taken out of the kernel.
+7. A route that was due all the time, over a session with its node that nothing touched, never left the kernel.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -88,8 +88,8 @@ def node_faults(fleet: Fleet, name: str, expected: Expected) -> list[str]:
 def _faults_of_removed(host: Host) -> list[str]:
     """Return what is wrong at a daemon whose node was taken out of etcd: nobody speaks to it, it reaches nobody.
 
-    But for routes of those that crashed before it was taken out: it waits for them, having no news. A daemon that has had
-    no node in etcd since it started leaves what it finds in the kernel alone: it cannot tell an etcd that lost
+    But for routes of those that crashed before it was taken out: it waits for them, having no news. One that has had no
+    node in etcd since it started leaves what it finds in the kernel alone: it cannot tell an etcd that lost
     everything from a cluster that it is not part of.
     """
     try:

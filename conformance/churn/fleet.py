@@ -54,7 +54,7 @@ class Fleet:
     """All hosts.
 
     touched: sessions that may have been reset since the last look. steady: routes that each kernel must have had since
-    then without a break. disturbed: hosts whose kernels or links somebody else meddled with.
+    then without a break, but for what resets do. disturbed: hosts whose kernels or links somebody else meddled with.
     """
 
     def __init__(self, nodes: int, say: Callable[[str], None]) -> None:
@@ -134,7 +134,7 @@ class Fleet:
         """Forget what happened until now."""
         self.touched.clear()
         self.disturbed.clear()
-        self.steady = dict(self.due.kernel)
+        self.steady = {name: self.due.direct(name) for name in self.due.kernel}
         for monitor in self._monitors.values():
             monitor.deleted()
 
@@ -284,7 +284,7 @@ class Fleet:
     def _expect(self) -> None:
         self.due = expected(self.world, self.up, self.containers)
         for name, routes in self.steady.items():
-            self.steady[name] = routes & self.due.kernel.get(name, frozenset())
+            self.steady[name] = routes & self.due.direct(name)
 
 
 def _scope(address: Network) -> tuple[str, ...]:

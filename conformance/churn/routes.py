@@ -43,6 +43,15 @@ class Expected:
     usable: Mapping[str, frozenset[Usable]]
     kernel: Mapping[str, frozenset[KernelRoute]]
 
+    def direct(self, name: str) -> frozenset[KernelRoute]:
+        """Return the kernel routes of a node that rest on itself or on a session with the next hop."""
+        usable = self.usable.get(name, frozenset())
+        return frozenset(
+            route
+            for route in self.kernel.get(name, ())
+            if route.gateway is None or Usable(route.prefix, route.gateway, route.gateway) in usable
+        )
+
 
 def expected(world: World, sessions: Mapping[str, Sessions], containers: Mapping[str, Iterable[Network]]) -> Expected:
     """Return what must be where. sessions: those that are up. containers: host routes in each node's kernel."""
