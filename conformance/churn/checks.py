@@ -150,16 +150,17 @@ def reset_faults(before: Since, after: Since, touched: Iterable[SessionKey]) -> 
 
 def break_faults(fleet: Fleet) -> Iterator[str]:
     """Yield which routes were out of a kernel for a while and need not have been: point 7."""
+    touched = fleet.touched | fleet.touched_before
     for name, routes in fleet.steady.items():
         deleted = fleet.deleted(name)
-        if name in fleet.disturbed or name not in fleet.world.nodes:
+        if name in fleet.disturbed | fleet.disturbed_before or name not in fleet.world.nodes:
             continue
         for route in sorted(routes, key=str):
             if route.prefix not in deleted:
                 continue
             if route.gateway is None:
                 yield f"{name}: the black hole {route.prefix} was deleted and need not have been"
-            elif (session := fleet.up[name].get(route.gateway)) and (session.own, session.address) not in fleet.touched:
+            elif (session := fleet.up[name].get(route.gateway)) and (session.own, session.address) not in touched:
                 yield f"{name}: {_text(route)} was deleted and need not have been"
 
 

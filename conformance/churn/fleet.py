@@ -53,8 +53,9 @@ SessionKey = tuple[Address, Address]  # own address, the peer's
 class Fleet:
     """All hosts.
 
-    touched: sessions that may have been reset since the last look. steady: routes that each kernel must have had since
-    then without a break, but for what resets do. disturbed: hosts whose kernels or links somebody else meddled with.
+    touched: sessions that may have been reset since the last look; touched_before: before it, since the one before.
+    steady: routes that each kernel must have had since then without a break, but for what resets do. disturbed: hosts
+    whose kernels or links somebody else meddled with.
     """
 
     def __init__(self, nodes: int, say: Callable[[str], None]) -> None:
@@ -69,8 +70,11 @@ class Fleet:
         self.up: Mapping[str, sessions.Sessions] = {}
         self.due = Expected({}, {}, {})
         self.touched: set[SessionKey] = set()
+        self.touched_before: set[SessionKey] = set()
         self.steady: dict[str, frozenset[KernelRoute]] = {}
+        self._held: dict[str, frozenset[KernelRoute]] = {}  # as steady, but since the last look
         self.disturbed: set[str] = set()
+        self.disturbed_before: set[str] = set()
         self._without_tunnel: set[str] = set()
         self._monitors: dict[str, RouteMonitor] = {}
         self.etcd: Etcd
@@ -131,10 +135,12 @@ class Fleet:
         return first, IPv4Interface((int(first.ip) + 256, first.network.prefixlen))
 
     def look(self) -> None:
-        """Forget what happened until now."""
-        self.touched.clear()
-        self.disturbed.clear()
-        self.steady = {name: self.due.direct(name) for name in self.due.kernel}
+        """Forget what was before the last look; a daemon may still have had to do what came after it."""
+        self.touched_before, self.touched = self.touched, set()
+        self.disturbed_before, self.disturbed = self.disturbed, set()
+        due = {name: self.due.direct(name) for name in self.due.kernel}
+        self.steady = {name: routes & self._held.get(name, frozenset()) for name, routes in due.items()}
+        self._held = due
         for monitor in self._monitors.values():
             monitor.deleted()
 
@@ -283,8 +289,9 @@ class Fleet:
 
     def _expect(self) -> None:
         self.due = expected(self.world, self.up, self.containers)
-        for name, routes in self.steady.items():
-            self.steady[name] = routes & self.due.direct(name)
+        for kept in (self.steady, self._held):
+            for name, routes in kept.items():
+                kept[name] = routes & self.due.direct(name)
 
 
 def _scope(address: Network) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ class _Run:
         after = checks.since(self._fleet)
         found = [f"{fault} (after {took:.0f} s)" for some in faults.values() for fault in some]
         if before is not None:
-            found += checks.reset_faults(before, after, self._fleet.touched)
+            found += checks.reset_faults(before, after, self._fleet.touched | self._fleet.touched_before)
             found += checks.break_faults(self._fleet)
         if not found:
             for name in self._sample():
