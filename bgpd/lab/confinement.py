@@ -8,19 +8,17 @@ import ctypes
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from bgpd.lab.options import LabError
 from bgpd.lab.processes import ENDING, die_with_parent, signals_held
+from bgpd.lab.system_calls import CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUTS, check, libc
 
-_CLONE_NEWNS: Final = 0x0002_0000
-_CLONE_NEWUTS: Final = 0x0400_0000
-_CLONE_NEWPID: Final = 0x2000_0000
 _MS_NOSUID_NODEV_NOEXEC: Final = 2 | 4 | 8
 _MS_REC_PRIVATE: Final = 0x4000 | 0x4_0000
-
-_libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def confined(action: Callable[[], int]) -> int:
@@ -28,7 +26,7 @@ def confined(action: Callable[[], int]) -> int:
 
     The action is to turn them into a status. Raises LabError.
     """
-    _check(_libc.unshare(_CLONE_NEWPID), "cannot create a process namespace")
+    check(libc.unshare(CLONE_NEWPID), "cannot create a process namespace")
     sys.stdout.flush()
     sys.stderr.flush()
     with signals_held():  # one that came between would find nobody to answer it
@@ -54,31 +52,29 @@ def _be_first(action: Callable[[], int]) -> None:
         status = action()
     except LabError as error:
         print(f"bgpd lab: {error}", file=sys.stderr)
+    except BaseException:  # what is above us on the stack is the parent's: nothing may get there
+        traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):  # nobody reads any more
+                stream.flush()
         os._exit(status)
 
 
 def become_host(name: str) -> None:
     """Give this process, before it runs its program, a name of a host and a /run of its own. Raises LabError."""
-    _check(_libc.unshare(_CLONE_NEWUTS), "cannot create a namespace for a host name")
-    _check(_libc.sethostname(name.encode(), len(name)), "cannot set a host name")
+    check(libc.unshare(CLONE_NEWUTS), "cannot create a namespace for a host name")
+    check(libc.sethostname(name.encode(), len(name)), "cannot set a host name")
     _own_mounts()
     _mount("tmpfs", "/run", "tmpfs", 0, "mode=755")
 
 
 def _own_mounts() -> None:
-    _check(_libc.unshare(_CLONE_NEWNS), "cannot create a mount namespace")
+    check(libc.unshare(CLONE_NEWNS), "cannot create a mount namespace")
     _mount(None, "/", None, _MS_REC_PRIVATE)
 
 
 def _mount(source: str | None, target: str, kind: str | None, flags: int, options: str = "") -> None:
     words = (source, target, kind, options)
     octets = [None if word is None else word.encode() for word in words]
-    _check(_libc.mount(*octets[:3], ctypes.c_ulong(flags), octets[3]), f"cannot mount {target}")
-
-
-def _check(result: int, what: str) -> None:
-    if result:
-        raise LabError(f"{what}: {os.strerror(ctypes.get_errno())}")
+    check(libc.mount(*octets[:3], ctypes.c_ulong(flags), octets[3]), f"cannot mount {target}")

@@ -6,7 +6,6 @@ while the calling thread is inside the namespace; they inherit it. Without CAP_S
 into a user namespace of its own, where it has it.
 """
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -16,19 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from bgpd.lab.options import LabError
+from bgpd.lab.system_calls import CLONE_NEWNET, CLONE_NEWUSER, check, libc
 
-_CLONE_NEWNET: Final = 0x4000_0000
-_CLONE_NEWUSER: Final = 0x1000_0000
 _CAP_SYS_ADMIN: Final = 21
 _OWN: Final = "/proc/thread-self/ns/net"
-
-_libc: Final = ctypes.CDLL(None, use_errno=True)
-
-
-def _check(result: int, what: str) -> None:
-    if result:
-        error = ctypes.get_errno()
-        raise LabError(f"{what}: {os.strerror(error)}")
 
 
 def have_privileges() -> bool:
@@ -42,8 +32,8 @@ def have_privileges() -> bool:
 def enter_user_namespace() -> None:
     """Make this process the root of a user namespace of its own; it must have one thread only. Raises LabError."""
     user, group = os.geteuid(), os.getegid()
-    _check(
-        _libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET),
+    check(
+        libc.unshare(CLONE_NEWUSER | CLONE_NEWNET),
         "not root, and the kernel gives no user namespace (sysctl user.max_user_namespaces, or a container's limits)",
     )
     try:
@@ -61,9 +51,9 @@ class Namespace:
         self.name = name
         home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _check(_libc.unshare(_CLONE_NEWNET), f"cannot create network namespace {name}")
+            check(libc.unshare(CLONE_NEWNET), f"cannot create network namespace {name}")
             self._descriptor = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
-            _check(_libc.setns(home, _CLONE_NEWNET), "cannot return from a new network namespace")
+            check(libc.setns(home, CLONE_NEWNET), "cannot return from a new network namespace")
         finally:
             os.close(home)
 
@@ -77,11 +67,11 @@ class Namespace:
         """Move the calling thread in: sockets opened and processes started meanwhile belong to the namespace."""
         home = os.open(_OWN, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            _check(_libc.setns(self._descriptor, _CLONE_NEWNET), f"cannot enter network namespace {self.name}")
+            check(libc.setns(self._descriptor, CLONE_NEWNET), f"cannot enter network namespace {self.name}")
             try:
                 yield
             finally:
-                _check(_libc.setns(home, _CLONE_NEWNET), f"cannot leave network namespace {self.name}")
+                check(libc.setns(home, CLONE_NEWNET), f"cannot leave network namespace {self.name}")
         finally:
             os.close(home)
 

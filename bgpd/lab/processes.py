@@ -1,20 +1,20 @@
 """Processes that end with the one that started them, and sections that no signal may cut in two."""
 
-import ctypes
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from bgpd.lab.system_calls import libc
+
 ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # what ends a lab
 
 _PR_SET_PDEATHSIG: Final = 1
-_libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def die_with_parent(number: int = signal.SIGKILL) -> None:
     """Ask the kernel to send this process a signal when the thread that started it ends; 0 takes that back."""
-    _libc.prctl(_PR_SET_PDEATHSIG, number)
+    libc.prctl(_PR_SET_PDEATHSIG, number)
 
 
 def become_dependent() -> None:

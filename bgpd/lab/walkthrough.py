@@ -26,7 +26,7 @@ from bgpd.lab.wiring import wire
 NODES: Final = 4
 ETCD: Final = "etcd"
 PATIENCE: Final = 60.0  # seconds for a command
-EVENTUALLY: Final = 20.0  # seconds until a command prints what it should
+EVENTUALLY: Final = 40.0  # seconds until a command prints what it should
 _PAUSE: Final = 0.3  # seconds between two tries
 _TUNNEL: Final = "tunl0"
 _PROGRAMS: Final = {"etcd": "etcd-server", "etcdctl": "etcd-client", "ping": "iputils-ping", "ip": "iproute2"}  # Debian
@@ -116,7 +116,7 @@ def _terminals(stack: ExitStack, directory: Path, programs: Iterable[Program]) -
     stand_ins = [name for name, space in nodes.items() if not _add_tunnel(space)]
     if stand_ins:
         print(
-            f"This kernel has no IPIP: {_TUNNEL} on {', '.join(stand_ins)} is a STAND-IN, a bridge of that name.\n"
+            f"No IPIP in this kernel: {_TUNNEL} on {', '.join(stand_ins)} is a STAND-IN, a bridge of that name.\n"
             "Routes through it are written and shown as they would be; it carries no packets."
         )
     environment = _environment(directory / "bin", programs)

@@ -201,10 +201,20 @@ def test_a_page_gets_what_its_commands_print(walk: Walk) -> None:
 def test_a_signal_takes_along_what_was_left_in_the_background(walk: Walk, number: signal.Signals) -> None:
     process = walk.start(LONG)
     until(lambda: _sleeping(walk) == 2, "both commands")
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal does
     text, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number, text
     assert f"{number.name}, all taken down" in text
+    assert walk.left() == []
+
+
+def test_an_output_that_nobody_reads_ends_the_run(walk: Walk) -> None:
+    process = walk.start(
+        "```console\nnode1# setsid sleep 1234 >/dev/null 2>&1 &\nnode1# sleep 1; uname -n\nnode1\n```\n"
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(PATIENCE) != 0
     assert walk.left() == []
 
 
