@@ -33,7 +33,7 @@ LAYERS: Final[dict[str, set[str]]] = {
     "reflector": LEAVES | {"messages", "rib"},
     "kernel": LEAVES | {"rib.path"},
     "config": LEAVES | {"messages", "rib.path", "policy"},
-    "datastore": LEAVES | {"messages", "rib.path", "policy", "config"},
+    "datastore": LEAVES | {"messages", "rib.path", "policy", "config", "reflector"},
     "speaker": LEAVES | {"messages", "fsm", "session", "rib", "policy", "reflector", "kernel", "config", "datastore"},
     "api": LEAVES | {"messages", "fsm", "session", "rib", "policy", "kernel", "config"},  # the speaker as a Protocol
     "lab": LEAVES | {"api.rows"},  # drives the daemon from outside, as a person does

@@ -161,6 +161,12 @@ def _datastore(store: DatastoreStatistics) -> Iterator[Metric]:
     for key in store.problems:
         problems.add_metric([key], 1)
     yield problems
+    if store.mesh_role:
+        role = GaugeMetricFamily(
+            "bgpd_mesh_role", "1 for this node's part in a mesh that elects reflectors.", labels=["role"]
+        )
+        role.add_metric([store.mesh_role], 1)
+        yield role
     yield CounterMetricFamily("bgpd_datastore_lists", "Times that all keys were read.", store.lists)
     yield CounterMetricFamily("bgpd_datastore_disconnects", "Times that etcd was lost.", store.disconnects)
     yield CounterMetricFamily("bgpd_datastore_status_writes", "Writes of our status key.", store.status_writes)

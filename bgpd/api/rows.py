@@ -263,7 +263,8 @@ class DatastoreRow(Struct, frozen=True):
     why: why it is not connected, empty = it is. waiting: what the configuration waits for. refused: why the latest one
     is not in force. revision: as last heard. changed: when a configuration last came of it. lists: how often all of it
     was read. problems: keys whose last good value stays in force. notices: what is asked for and done otherwise.
-    status_key: why our status key is not written, empty = it is.
+    status_key: why our status key is not written, empty = it is. election: why we take no part in that of reflectors
+    though we should, empty = we do, or should not.
     """
 
     kind: str
@@ -279,12 +280,13 @@ class DatastoreRow(Struct, frozen=True):
     problems: tuple[KeyRow, ...] = ()
     notices: tuple[str, ...] = ()
     status_key: str = ""
+    election: str = ""
 
 
 class ClusterNodeRow(Struct, frozen=True):
     """One node of the cluster. state: ``up``, ``dead`` (it is listed, but no bgpd reports from there) or ``unlisted``.
 
-    sessions_up, sessions: as it sees them. routes: over all families.
+    sessions_up, sessions: as it sees them. routes: over all families. role: in a mesh that elects its reflectors.
     """
 
     node: str
@@ -296,6 +298,7 @@ class ClusterNodeRow(Struct, frozen=True):
     sessions_up: int = 0
     sessions: int = 0
     routes: int = 0
+    role: str = ""
 
 
 class ClusterSessionRow(Struct, frozen=True):
@@ -332,7 +335,7 @@ class StatusRow(Struct, frozen=True):
     """The daemon at a glance.
 
     state: ``ok``, ``degraded``, ``starting``, ``draining`` or ``waiting`` (for a first configuration); problems: what
-    is wrong. datastore: None = the configuration is a file alone.
+    is wrong. datastore: None = the configuration is a file alone. mesh_role: in a mesh that elects its reflectors.
     drain_ends: Unix time at which the sessions of a node that is drained are closed, None = nothing is waited for.
     drained_peers: those that an operator has taken out, or is taking out.
     """
@@ -357,6 +360,7 @@ class StatusRow(Struct, frozen=True):
     drain_ends: float | None = None
     drained_peers: tuple[str, ...] = ()
     datastore: DatastoreRow | None = None
+    mesh_role: str = ""
 
 
 class Proposal(Struct, frozen=True):

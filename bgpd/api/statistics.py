@@ -106,7 +106,10 @@ class FibStatistics:
 
 @dataclass(frozen=True, slots=True)
 class DatastoreStatistics:
-    """The cluster's datastore. changed: Unix time of the last change, 0 = none. problems: by key. Then counts."""
+    """The cluster's datastore. changed: Unix time of the last change, 0 = none. problems: by key. Then counts.
+
+    mesh_role: of this node in a mesh that elects its reflectors, empty = it has no part in one.
+    """
 
     is_connected: bool
     revision: int
@@ -115,6 +118,7 @@ class DatastoreStatistics:
     lists: int
     disconnects: int
     status_writes: int
+    mesh_role: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ does not pay for.
 
 import asyncio
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -16,17 +18,20 @@ import bgpd
 from bgpd.addresses import format_address
 from bgpd.api.operations import Refused
 from bgpd.api.rows import ClusterNodeRow, ClusterSessionRow, ClusterView
+from bgpd.cli.mesh_sessions import MeshSessions
 from bgpd.config import ResolvedEtcd
-from bgpd.datastore import cluster_status
+from bgpd.datastore import cluster_status, role_keys
 from bgpd.datastore.calico import Cluster, prefixes
 from bgpd.datastore.cluster_source import ClusterSource
 from bgpd.datastore.cluster_status import ESTABLISHED, LONGEST_ERROR, MOST_ERRORS, STATUS_PREFIX, Ends, NodeStatus
+from bgpd.datastore.elector import Elector, resign
 from bgpd.datastore.etcd import Etcd
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.snapshot_copy import SnapshotCopy
 from bgpd.datastore.status_key import StatusKey
 from bgpd.datastore.store import Entry, StoreError
 from bgpd.identity import format_identifier
+from bgpd.reflector.election import MeshView, described
 from bgpd.speaker import Speaker
 from bgpd.speaker.peer import Peer
 
@@ -36,9 +41,15 @@ MOST_SESSIONS: Final = 10_000  # that an answer lists; of more, those that are n
 
 
 class Clustering:
-    """One daemon's dealings with etcd. source: of configurations. copy: file for the keys, for a start without etcd."""
+    """One daemon's dealings with etcd.
 
-    def __init__(self, path: Path, name: str, settings: ResolvedEtcd, copy: Path, random: Random) -> None:
+    source: of configurations. copy: file for the keys, for a start without etcd. elects: it takes part in the election
+    of reflectors.
+    """
+
+    def __init__(
+        self, path: Path, name: str, settings: ResolvedEtcd, copy: Path, random: Random, *, elects: bool = False
+    ) -> None:
         self._etcd = Etcd(settings, random)
         self._nodes = f"{settings.prefix.rstrip('/')}/resources/v3/projectcalico.org/nodes/"
         self._random = random
@@ -47,20 +58,49 @@ class Clustering:
         self._seen: ClusterView | None = None
         self._seen_at = 0.0
         self._status_key: StatusKey | None = None
+        self._elector: Elector | None = None
+        self._name = name
+        self._elects = elects
         self.source = ClusterSource(
             path,
             self._etcd,
             Cluster(name, settings.prefix),
-            prefixes(name, settings.prefix),
+            (*prefixes(name, settings.prefix), *((role_keys.PREFIX,) if elects else ())),
             SecretFiles(settings.secrets_dir),
             random,
             SnapshotCopy(copy, f"{name} {settings.prefix}"),
         )
 
     def report(self, speaker: Speaker, started: float) -> None:
-        """Keep the status key from now on. started: Unix time."""
-        self._status_key = StatusKey(self._etcd, lambda: node_status(speaker, started), self._random)
-        self._tasks.append(asyncio.get_running_loop().create_task(self._status_key.run()))
+        """Keep the status key from now on, and take part in elections. started: Unix time."""
+        loop = asyncio.get_running_loop()
+        self._status_key = StatusKey(self._etcd, lambda: node_status(speaker, started, self.role_words()), self._random)
+        self._tasks.append(loop.create_task(self._status_key.run()))
+        if self._elects:
+            view = partial(self._mesh, speaker)
+            self._elector = Elector(self._etcd, view, MeshSessions(speaker, view), self._random)
+            self._tasks.append(loop.create_task(self._elector.run()))
+        else:
+            self._tasks.append(loop.create_task(resign(self._etcd, self._name)))
+
+    def role_words(self) -> str:
+        """Return this node's part in a mesh that elects reflectors, for people; empty = it has none."""
+        mesh = self.source.mesh
+        return described(mesh) if self._elects and mesh is not None else ""
+
+    @property
+    def election_problem(self) -> str:
+        """Why this node takes no part in elections, empty = it does, or is not to."""
+        return self._elector.why if self._elector is not None else ""
+
+    def _mesh(self, speaker: Speaker) -> MeshView | None:
+        """Return the mesh as it is now, None = that is not known; a node that is drained is no candidate."""
+        mesh = self.source.mesh
+        if mesh is None or not self.source.state.is_connected:
+            return None
+        if mesh.rules is not None and speaker.is_draining:
+            return replace(mesh, rules=replace(mesh.rules, is_candidate=False))
+        return mesh
 
     @property
     def status_problem(self) -> str:
@@ -95,14 +135,16 @@ class Clustering:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._elector is not None:
+            await self._elector.close()
         if self._status_key is not None:
             await self._status_key.remove()
         await self.source.close()
         await self._etcd.close()
 
 
-def node_status(speaker: Speaker, started: float) -> NodeStatus:
-    """Return what a speaker tells of itself."""
+def node_status(speaker: Speaker, started: float, role: str = "") -> NodeStatus:
+    """Return what a speaker tells of itself. role: in a mesh that elects reflectors."""
     node = speaker.config.node
     sessions: dict[str, list[str]] = {}
     errors: dict[str, str] = {}
@@ -123,6 +165,7 @@ def node_status(speaker: Speaker, started: float) -> NodeStatus:
         sessions={state: tuple(addresses) for state, addresses in sessions.items()},
         errors=errors,
         routes={family.name: len(rib) for family, rib in speaker.loc_ribs.items() if len(rib)},
+        role=role,
     )
 
 
@@ -190,6 +233,7 @@ def _node_row(status: NodeStatus, state: str) -> ClusterNodeRow:
         sessions_up=len(status.sessions.get(ESTABLISHED, ())),
         sessions=sum(map(len, status.sessions.values())),
         routes=sum(status.routes.values()),
+        role=status.role,
     )
 
 

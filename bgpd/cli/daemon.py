@@ -231,7 +231,9 @@ class _Daemon:
 
         process = self._process
         assert process.etcd is not None  # else the file means something by itself
-        return Clustering(self._path, process.name, process.etcd, Path(process.control.socket + COPY_SUFFIX), Random())
+        copy = Path(process.control.socket + COPY_SUFFIX)
+        elects = process.elects_reflectors
+        return Clustering(self._path, process.name, process.etcd, copy, Random(), elects=elects)
 
     def _waiting(self, clustering: "Clustering") -> Waiting:
         state = clustering.source.state

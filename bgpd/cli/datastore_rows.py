@@ -6,7 +6,7 @@ from bgpd.api.views import Moment
 from bgpd.datastore.source import SourceState
 
 
-def datastore_row(state: SourceState, moment: Moment, status_problem: str) -> DatastoreRow:
+def datastore_row(state: SourceState, moment: Moment, status_problem: str, election_problem: str = "") -> DatastoreRow:
     """Return how the datastore is."""
     return DatastoreRow(
         kind=state.kind,
@@ -22,10 +22,13 @@ def datastore_row(state: SourceState, moment: Moment, status_problem: str) -> Da
         problems=tuple(KeyRow(problem.key, problem.why) for _, problem in sorted(state.problems.items())),
         notices=state.notices,
         status_key="" if not state.is_connected else status_problem,
+        election="" if not state.is_connected else election_problem,
     )
 
 
-def datastore_statistics(state: SourceState, moment: Moment, status_writes: int) -> DatastoreStatistics:
+def datastore_statistics(
+    state: SourceState, moment: Moment, status_writes: int, mesh_role: str = ""
+) -> DatastoreStatistics:
     """Return what is measured of the datastore."""
     return DatastoreStatistics(
         is_connected=state.is_connected,
@@ -35,4 +38,5 @@ def datastore_statistics(state: SourceState, moment: Moment, status_writes: int)
         lists=state.lists,
         disconnects=state.disconnects,
         status_writes=status_writes,
+        mesh_role=mesh_role.partition(" of ")[0],
     )

@@ -35,8 +35,10 @@ app = typer.Typer(
 @app.command()
 def status(output: OutputOption = Output.TABLE, socket: SocketOption = DEFAULT_SOCKET) -> None:
     """Show the peers in the tables of ``calicoctl node status``."""
-    rows = Client(socket).get("peers", PeerList).rows
-    print_answer(rows, output, lambda: show.node_status(rows))
+    client = Client(socket)
+    rows = client.get("peers", PeerList).rows
+    role = client.get("status", StatusRow).mesh_role
+    print_answer(rows, output, lambda: show.node_status(rows, mesh_role=role))
     if any(row.is_expected and not row.is_up for row in rows):
         raise typer.Exit(DEGRADED)
 

@@ -78,7 +78,8 @@ class SpeakerOperations:
 
     def status(self) -> StatusRow:
         """Return the daemon at a glance."""
-        return views.status(self._speaker, self._now(), bgpd.__version__, self._lag.latest, self._datastore())
+        role = self._clustering.role_words() if self._clustering is not None else ""
+        return views.status(self._speaker, self._now(), bgpd.__version__, self._lag.latest, self._datastore(), role)
 
     def peers(self) -> list[PeerRow]:
         """Return a row for each peer."""
@@ -125,7 +126,10 @@ class SpeakerOperations:
         tasks, worst_lag = len(asyncio.all_tasks(speaker.loop)), self._lag.worst
         datastore = None
         if self._clustering is not None:
-            datastore = datastore_statistics(self._source.state, self._now(), self._clustering.status_writes)
+            clustering = self._clustering
+            datastore = datastore_statistics(
+                self._source.state, self._now(), clustering.status_writes, clustering.role_words()
+            )
         return views.statistics(speaker, self._now(), bgpd.__version__, distributions, tasks, worst_lag, datastore)
 
     def health(self) -> Health:
@@ -280,7 +284,8 @@ class SpeakerOperations:
     def _datastore(self) -> DatastoreRow | None:
         if self._clustering is None:
             return None
-        return datastore_row(self._source.state, self._now(), self._clustering.status_problem)
+        clustering = self._clustering
+        return datastore_row(self._source.state, self._now(), clustering.status_problem, clustering.election_problem)
 
     def _found(self, peer: str) -> Peer:
         return self._speaker.peers[views.find_peer(self._speaker, peer).settings.name]

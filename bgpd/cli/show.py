@@ -197,6 +197,7 @@ def status(row: StatusRow) -> RenderableType:
         *((("drained", f"peers {', '.join(row.drained_peers)}"),) if row.drained_peers and not is_draining else ()),
         ("since", since(row.started) + (f", reloaded {since(row.reloaded)}" if row.reloaded else "")),
         *((("reflector", f"cluster {row.cluster_id}"),) if row.cluster_id else ()),
+        *((("role in the mesh", row.mesh_role),) if row.mesh_role else ()),
         ("peers", f"{row.peers_up} of {row.peers_expected} expected are established"),
         ("routes", routes),
         ("kernel", f"{row.fib_installed} installed, {row.fib_queued} queued, {row.fib_failed} failed"),
@@ -220,9 +221,8 @@ def cluster(view: ClusterView, *, all_sessions: bool, wide: bool) -> RenderableT
     lines = [Text(f"{view.sessions_up} sessions are up" + ("" if rows else ", all of them"), style=_GOOD)]
     if all_sessions and not view.is_complete:
         lines.append(Text("too many to list: only those that are not up", style=_WARN))
-    return Group(
-        table(_CLUSTER_NODES, view.nodes, wide=wide), "", *([table(_ENDS, rows, wide=wide)] if rows else []), *lines
-    )
+    columns = _CLUSTER_NODES if not any(row.role for row in view.nodes) else (*_CLUSTER_NODES, _CLUSTER_ROLE)
+    return Group(table(columns, view.nodes, wide=wide), "", *([table(_ENDS, rows, wide=wide)] if rows else []), *lines)
 
 
 def _drain(word: str, ends: float | None) -> str:
@@ -365,9 +365,14 @@ _NODE_HEADINGS: Final = ("PEER ADDRESS", "PEER TYPE", "STATE", "SINCE", "INFO")
 _NODE_TYPES: Final = {"Mesh": "node-to-node mesh", "Global": "global"}  # by what names from a cluster begin with
 
 
-def node_status(peers: Sequence[PeerRow], now: float | None = None) -> RenderableType:
-    """Return the tables that ``calicoctl node status`` prints, one for each family of the peers' addresses."""
+def node_status(peers: Sequence[PeerRow], now: float | None = None, mesh_role: str = "") -> RenderableType:
+    """Return the tables that ``calicoctl node status`` prints, one for each family of the peers' addresses.
+
+    mesh_role: this node's in a mesh that elects its reflectors, which stands before the tables; empty = none.
+    """
     parts: list[RenderableType] = ["Calico process is running."]
+    if mesh_role:
+        parts.append(f"Role in the mesh: {mesh_role}.")
     for name, is_ipv6 in (("IPv4", False), ("IPv6", True)):
         rows = [row for row in peers if (":" in row.address) is is_ipv6]
         parts.append("")
@@ -396,6 +401,7 @@ _CLUSTER_NODES: Final[tuple[Column[ClusterNodeRow], ...]] = (
     Column("SESSIONS", lambda row: f"{row.sessions_up}/{row.sessions}", is_number=True),
     Column("ROUTES", lambda row: str(row.routes), is_number=True),
 )
+_CLUSTER_ROLE: Final[Column[ClusterNodeRow]] = Column("ROLE", lambda row: row.role or "-")
 _ENDS: Final[tuple[Column[ClusterSessionRow], ...]] = (
     Column("NODE", lambda row: row.node),
     Column("STATE", lambda row: row.state or "-"),

@@ -44,6 +44,7 @@ def check(config: Config) -> list[Finding]:
         *policy_faults(config),
         *_pools(config),
         *_kernel(config),
+        *_mesh(config),
         *(() if config.etcd is None else _etcd(config.etcd)),
     ]
 
@@ -313,6 +314,22 @@ def _kernel(config: Config) -> Iterator[Finding]:
                 key = f"kernel.learn[{index}].protocols"
                 message = f"expected another protocol than our own (kernel.protocol), found {protocol}"
                 yield Finding(key, message, ("kernel.protocol",))
+
+
+def _mesh(config: Config) -> Iterator[Finding]:
+    """Yield why nodes cannot elect reflectors."""
+    rules, key = config.mesh.auto_reflectors, "mesh.auto_reflectors"
+    if rules is None:
+        return
+    if config.etcd is None:
+        yield Finding(key, "expected [etcd] along with it: nodes elect reflectors through etcd", ("etcd",))
+    if not config.mesh.enabled:
+        yield Finding(
+            key, "expected mesh.enabled = true along with it: reflectors stand in for a mesh", ("mesh.enabled",)
+        )
+    if rules.count > rules.above:
+        message = f"expected at most as many reflectors as nodes, above = {rules.above}; found {rules.count}"
+        yield Finding(f"{key}.count", message, (f"{key}.above",))
 
 
 def _etcd(etcd: EtcdTable) -> Iterator[Finding]:

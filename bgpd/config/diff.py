@@ -225,6 +225,8 @@ def diff(old: Resolved, new: Resolved) -> Changes:
         restart.append("http.listen")
     if old.etcd != new.etcd:
         restart.append("etcd")
+    if old.mesh.auto_reflectors is None and new.mesh.auto_reflectors is not None:
+        restart.append("mesh.auto_reflectors")
     return Changes(
         peers_added=tuple(peer for name, peer in new_peers.items() if name not in old_peers and name not in former),
         peers_removed=tuple(peer for name, peer in old_peers.items() if name not in new_peers and name not in renamed),

@@ -17,6 +17,7 @@ from bgpd.config.problems import ConfigError, Problem
 from bgpd.config.resolved import (
     Resolved,
     ResolvedAoKey,
+    ResolvedAutoReflectors,
     ResolvedControl,
     ResolvedEtcd,
     ResolvedHttp,
@@ -66,7 +67,7 @@ def resolve(config: Config, *, file: str = "", passwords: PasswordReader = read_
         policies=policies(config),
         pools=tuple(ResolvedPool(*parse_prefix(one.cidr), one.ipip, one.export) for one in config.pool),
         kernel=_kernel(config),
-        mesh=ResolvedMesh(config.mesh.enabled),
+        mesh=_mesh(config),
         etcd=process.etcd,
         http=process.http,
         control=process.control,
@@ -83,7 +84,16 @@ def resolve_process(config: Config) -> ResolvedProcess:
         http=None if http is None else ResolvedHttp(*http),
         control=ResolvedControl(config.control.socket, config.control.group),
         log=ResolvedLog(config.log.level, config.log.format),
+        elects_reflectors=config.mesh.auto_reflectors is not None,
     )
+
+
+def _mesh(config: Config) -> ResolvedMesh:
+    rules = config.mesh.auto_reflectors
+    if rules is None:
+        return ResolvedMesh(config.mesh.enabled)
+    elected = ResolvedAutoReflectors(rules.above, rules.count, rules.label, rules.candidate)
+    return ResolvedMesh(config.mesh.enabled, elected)
 
 
 def _node(config: Config) -> ResolvedNode:

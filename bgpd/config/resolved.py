@@ -195,10 +195,21 @@ class ResolvedKernel:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedAutoReflectors:
+    """When a mesh elects reflectors. above: nodes. label: empty = reflectors are not spread."""
+
+    above: int
+    count: int
+    label: str
+    candidate: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedMesh:
-    """Whether nodes that a datastore lists peer with each other."""
+    """Whether nodes that a datastore lists peer with each other. auto_reflectors: None = none are elected."""
 
     enabled: bool
+    auto_reflectors: ResolvedAutoReflectors | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +252,17 @@ class ResolvedLog:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedProcess:
-    """What the daemon needs before it knows its cluster. http: None = off. etcd: None = no datastore."""
+    """What the daemon needs before it knows its cluster.
+
+    http: None = off. etcd: None = no datastore. elects_reflectors: it takes part in that.
+    """
 
     name: str
     etcd: ResolvedEtcd | None
     http: ResolvedHttp | None
     control: ResolvedControl
     log: ResolvedLog
+    elects_reflectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)

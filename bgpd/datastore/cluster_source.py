@@ -20,6 +20,7 @@ from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.snapshot_copy import SnapshotCopy
 from bgpd.datastore.source import KeyProblem, SourceState
 from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError, WatchedStore
+from bgpd.reflector.election import MeshView
 
 GATHER: Final = 0.01  # from a change until it is looked at
 SPACING: Final = 0.1  # at least, between two looks
@@ -39,7 +40,10 @@ class Fault(Protocol):
 
 
 class Outcome(Protocol):
-    """What a cluster means for this node. is_waiting: what there has to be first, empty = nothing is missing."""
+    """What a cluster means for this node.
+
+    is_waiting: what there has to be first, empty = nothing is missing. mesh: where its reflectors are elected.
+    """
 
     @property
     def resolved(self) -> Resolved: ...
@@ -47,6 +51,8 @@ class Outcome(Protocol):
     def notices(self) -> Sequence[object]: ...
     @property
     def is_waiting(self) -> str: ...
+    @property
+    def mesh(self) -> MeshView | None: ...
 
 
 class Secrets(Protocol):
@@ -65,7 +71,7 @@ class Model(Protocol):
 
 
 class ClusterSource:
-    """A ``ConfigSource``."""
+    """A ``ConfigSource``. mesh: as it was last seen."""
 
     def __init__(
         self,
@@ -78,6 +84,7 @@ class ClusterSource:
         copy: SnapshotCopy | None = None,
     ) -> None:
         self.state = SourceState("etcd", endpoint=store.endpoint, waiting="etcd has not answered yet")
+        self.mesh: MeshView | None = None
         self._path = path
         self._store = store
         self._model = model
@@ -252,6 +259,7 @@ class ClusterSource:
             if outcome.is_waiting and outcome.is_waiting != self.state.waiting:
                 _log.warning("waiting for the cluster's configuration", reason=outcome.is_waiting)
             self.state.waiting = outcome.is_waiting
+            self.mesh = outcome.mesh
             return None if outcome.is_waiting else outcome.resolved
 
     def _fill_and_resolve(

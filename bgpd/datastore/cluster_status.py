@@ -22,7 +22,7 @@ _ORDER: Final = (ESTABLISHED, "OpenConfirm", "OpenSent", "Connect", "Active", "I
 class NodeStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """One node. addresses: ours, that others may peer with. sessions: state → addresses of the other ends.
 
-    errors: address → last error of a session that is not up. routes: by family.
+    errors: address → last error of a session that is not up. routes: by family. role: in a mesh that elects reflectors.
     """
 
     version: str
@@ -34,6 +34,7 @@ class NodeStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     sessions: dict[str, tuple[str, ...]] = {}
     errors: dict[str, str] = {}
     routes: dict[str, int] = {}
+    role: str = ""
 
     def settled(self) -> "NodeStatus":
         """Return it without what goes to and fro: a session that is not up dials, waits and dials again."""

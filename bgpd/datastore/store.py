@@ -79,3 +79,16 @@ class LeasingStore(Protocol):
 
     async def revoke(self, lease: int) -> None:
         """End a lease, and its keys with it."""
+
+
+class ElectingStore(LeasingStore, Protocol):
+    """What nodes that agree on something take. Raises StoreError."""
+
+    async def get(self, key: str) -> Entry | None:
+        """Return a key's value, None = there is no such key."""
+
+    async def put_if(self, key: str, value: bytes, revision: int, lease: int = 0) -> int:
+        """Write a key if its last change is of that revision, 0 = if there is none. Raises Conflict."""
+
+    async def delete_if(self, key: str, revision: int) -> int:
+        """Delete a key if its last change is of that revision. Raises Conflict."""

@@ -184,9 +184,18 @@ class Speaker:
         running = self.config.kernel
         kernel = replace(config.kernel, enabled=running.enabled, table=running.table, protocol=running.protocol)
         log = replace(config.log, format=self.config.log.format)
+        mesh = config.mesh
+        if self.config.mesh.auto_reflectors is None:
+            mesh = replace(mesh, auto_reflectors=None)
         # What waits for the next start is as it was, so that the next reload says so again
         self.config = replace(
-            config, kernel=kernel, log=log, http=self.config.http, control=self.config.control, etcd=self.config.etcd
+            config,
+            kernel=kernel,
+            log=log,
+            http=self.config.http,
+            control=self.config.control,
+            etcd=self.config.etcd,
+            mesh=mesh,
         )
         self.reloaded_at = self.loop.time()
         self._policies.use(config.policies, changes.policies, is_withheld_changed=changes.withheld)

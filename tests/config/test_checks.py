@@ -65,6 +65,22 @@ def test_an_ipv4_address_stands_in_for_the_identifier() -> None:
             "etcd.key_file",
             "together with etcd.cert_file",
         ),
+        (NODE + "[mesh]\nauto_reflectors = {}\n", "mesh.auto_reflectors", "expected [etcd] along with it"),
+        (
+            NODE + '[etcd]\nendpoints = ["http://a:1"]\n[mesh]\nenabled = false\nauto_reflectors = {}\n',
+            "mesh.auto_reflectors",
+            "expected mesh.enabled = true",
+        ),
+        (
+            NODE + '[etcd]\nendpoints = ["http://a:1"]\n[mesh]\nauto_reflectors = { above = 2, count = 3 }\n',
+            "mesh.auto_reflectors.count",
+            "above = 2; found 3",
+        ),
+        (
+            NODE + '[etcd]\nendpoints = ["http://a:1"]\n[mesh]\nauto_reflectors = { count = 0 }\n',
+            "mesh.auto_reflectors.count",
+            "expected a whole number from 1 to 16",
+        ),
         (NODE + 'listen = ["0.0.0.0", "0.0.0.0"]\n', "node.listen", "each value once"),
         (NODE + PEER + "add_path_send_limit = 2\n", "peer[0].add_path_send_limit", 'add_path = "send" or "both"'),
         (NODE + PEER + 'add_path = "send"\nadd_path_send_limit = 256\n', "peer[0].add_path_send_limit", "255"),

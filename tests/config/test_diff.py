@@ -194,3 +194,11 @@ def test_what_else_changes_is_named() -> None:
 def test_another_address_of_ours_judges_again_which_next_hops_are_our_own() -> None:
     (peer,) = changes(FILE, FILE.replace('["172.18.4.13/20"]', '["172.18.4.13/20", "172.18.9.1/20"]')).peers_changed
     assert (peer.reset, peer.imports, peer.exports) == ((), True, True)
+
+
+def test_electing_reflectors_takes_a_restart_to_begin_and_none_to_change_or_end() -> None:
+    etcd = FILE + '[etcd]\nendpoints = ["http://10.0.0.5:2379"]\n[mesh]\n'
+    elects = etcd + "auto_reflectors = {}\n"
+    assert changes(etcd, elects).needs_restart == ("mesh.auto_reflectors",)
+    assert changes(elects, etcd + "auto_reflectors = { above = 50 }\n").summary() == ["mesh changed"]
+    assert changes(elects, etcd).summary() == ["mesh changed"]

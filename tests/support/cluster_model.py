@@ -14,6 +14,7 @@ from bgpd.config.tables.peer import PeerTable
 from bgpd.datastore.cluster_source import Secrets
 from bgpd.datastore.source import KeyProblem
 from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError
+from bgpd.reflector.election import MeshView
 
 
 class MemoryStore:
@@ -76,6 +77,7 @@ class Meaning:
     resolved: Resolved
     notices: tuple[str, ...] = ()
     is_waiting: str = ""
+    mesh: MeshView | None = None
 
 
 class PeerList:

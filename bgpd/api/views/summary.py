@@ -22,7 +22,12 @@ _NAMED: Final = 5  # peers that a problem names
 
 
 def status(
-    speaker: SpeakerView, moment: Moment, version: str, loop_lag: float, datastore: DatastoreRow | None = None
+    speaker: SpeakerView,
+    moment: Moment,
+    version: str,
+    loop_lag: float,
+    datastore: DatastoreRow | None = None,
+    mesh_role: str = "",
 ) -> StatusRow:
     """Return the daemon at a glance."""
     node, kernel = speaker.config.node, speaker.kernel
@@ -51,6 +56,7 @@ def status(
         drained_peers=tuple(name for name, peer in speaker.peers.items() if peer.drain.stage.value),
         cluster_id=format_identifier(node.cluster_id) if node.cluster_id is not None else "",
         datastore=datastore,
+        mesh_role=mesh_role,
     )
 
 
@@ -60,6 +66,8 @@ def datastore_problems(store: DatastoreRow) -> Iterator[str]:
         yield f"etcd is not followed: {store.why}"
     if store.waiting:
         yield f"etcd: {store.waiting}"
+    if store.election:
+        yield f"etcd: no part in the election of reflectors: {store.election}"
     if store.refused:
         yield f"etcd: the latest configuration is not in force: {store.refused}"
     for problem in store.problems[:_NAMED]:

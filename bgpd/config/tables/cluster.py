@@ -10,10 +10,24 @@ from bgpd.config.tables.table import Table, about, written
 from bgpd.config.tables.values import Name
 
 
+class AutoReflectorsTable(Table, frozen=True, kw_only=True):
+    """Nodes of a large mesh elect route reflectors among themselves; alike on all nodes. See `docs/reflectors.md`."""
+
+    above: Annotated[
+        Annotated[int, Meta(ge=2, le=100_000)], about("Nodes that the mesh may have before there are reflectors.")
+    ] = 100
+    count: Annotated[Annotated[int, Meta(ge=1, le=16)], about("Reflectors.")] = 3
+    label: Annotated[
+        str, about("Label of nodes over whose values reflectors are spread, such as the rack.", default="none")
+    ] = ""
+    candidate: Annotated[bool, about("May this node become one?")] = True
+
+
 class MeshTable(Table, frozen=True, kw_only=True):
     """Who peers with whom when a datastore lists the nodes."""
 
     enabled: Annotated[bool, about("Peer with every other node.")] = True
+    auto_reflectors: AutoReflectorsTable | None = None
 
 
 class EtcdTable(Table, frozen=True, kw_only=True):

@@ -9,7 +9,9 @@ from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from bgpd.config.model import Config
+from bgpd.datastore import role_keys
 from bgpd.datastore.calico import flat, resources
+from bgpd.datastore.calico.electorate import RoleKeys, mesh_view, why_apart
 from bgpd.datastore.calico.flat import FlatKeys
 from bgpd.datastore.calico.layout import Kind, Place, place
 from bgpd.datastore.calico.merge import ClusterConfig, Merger, View
@@ -21,6 +23,7 @@ from bgpd.datastore.calico.sessions import Wanted, wanted_sessions
 from bgpd.datastore.calico.values import Cidr, UnreadableError
 from bgpd.datastore.calico.world import Selections, World
 from bgpd.policy.origins import OriginNode, Origins
+from bgpd.reflector.roles import CLUSTER_ID
 
 Record = TypeVar("Record")
 Made = TypeVar("Made")
@@ -86,6 +89,7 @@ class Cluster:
         self._selections = Selections()
         self._world: _Kept[World] = _Kept()
         self._sessions: _Kept[tuple[Wanted, ...]] = _Kept()
+        self._roles = RoleKeys(node)
         self._origin_nodes: dict[str, tuple[Node, OriginNode]] = {}
         self._origins: _Kept[Origins] = _Kept()
         self._encrypted: _Kept[frozenset[bytes]] = _Kept()
@@ -94,6 +98,9 @@ class Cluster:
 
     def put(self, key: str, value: bytes) -> Problem | None:
         """Take a value. Return why it cannot be used, None = it can, or does not concern us."""
+        if key.startswith(role_keys.PREFIX):
+            self._roles.put(key, value)
+            return None
         found = place(key, self._prefix)
         if found is None:
             return None
@@ -111,6 +118,9 @@ class Cluster:
 
     def delete(self, key: str) -> None:
         """Forget a key."""
+        if key.startswith(role_keys.PREFIX):
+            self._roles.delete(key)
+            return
         self._keys.pop(key, None)
         self._problems.pop(key, None)
         found = place(key, self._prefix)
@@ -119,7 +129,7 @@ class Cluster:
 
     def replace(self, snapshot: Mapping[str, bytes]) -> tuple[Problem, ...]:
         """Take a whole list: what is not in it is gone. Return why some of it cannot be used."""
-        for key in self._keys.keys() - snapshot.keys():
+        for key in (self._keys.keys() | self._roles.values.keys()) - snapshot.keys():
             self.delete(key)
         problems = (self.put(key, value) for key, value in snapshot.items())
         return tuple(problem for problem in problems if problem is not None)
@@ -132,11 +142,15 @@ class Cluster:
         key = (self._nodes.version, self._settings.version, self._peers.version, self._flat.version)
         world = self._world.get(key, self._make_world)
         me = world.nodes.get(self._name)
+        self._roles.decide(is_taking_part=me is not None and not why_apart(me, world, local))
+        roles = self._roles.seen
         view = View(
             name=self._name,
-            me=me,
+            me=me if me is None or not roles.reflects(self._name) else replace(me, cluster_id=CLUSTER_ID),
             world=world,
-            sessions=() if me is None else self._sessions.get(key, lambda: wanted_sessions(me, world)),
+            sessions=()
+            if me is None
+            else self._sessions.get((key, self._roles.version), lambda: wanted_sessions(me, world, roles)),
             filters=self._filters.records,
             filters_version=self._filters.version,
             pools=self._merged_pools.get((self._pools.version, self._flat_pools.version), self._all_pools),
@@ -147,7 +161,11 @@ class Cluster:
         )
         found = self._merger.merge(view, local, secrets)
         problems = tuple(self._problems[key] for key in sorted(self._problems))
-        return replace(found, problems=problems + found.problems, notices=(*self._notices(), *found.notices))
+        notices = [*self._notices(), *found.notices]
+        if me is not None and local.mesh.auto_reflectors is not None and (why := why_apart(me, world, local)):
+            notices.append(f"mesh.auto_reflectors: this node takes no part: {why}")
+        mesh = None if me is None else mesh_view(me, world, local, self._roles.told)
+        return replace(found, problems=problems + found.problems, notices=tuple(notices), mesh=mesh)
 
     def _take(self, key: str, found: Place, value: bytes) -> None:
         name = found.name

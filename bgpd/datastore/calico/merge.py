@@ -32,6 +32,7 @@ from bgpd.families import IPV4_UNICAST
 from bgpd.identity import BgpIdentifier, format_identifier
 from bgpd.policy.origins import Origins
 from bgpd.policy.rules import Policy
+from bgpd.reflector.election import MeshView
 
 _NODE: Final = NodeTable()
 _OWNERS: Final = {
@@ -48,13 +49,14 @@ class ClusterConfig:
 
     problems: what is not used as it stands, in etcd or in the file. notices: the file's conflicts with etcd once more,
     and what is done otherwise than written, or not done. is_waiting: why there are no sessions of the cluster's yet,
-    empty = there is nothing to wait for.
+    empty = there is nothing to wait for. mesh: as those see it that elect reflectors, None = we are not in etcd yet.
     """
 
     resolved: Resolved
     problems: tuple[Problem, ...] = ()
     notices: tuple[str, ...] = ()
     is_waiting: str = ""
+    mesh: MeshView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Which sessions a node wants: mesh, global, node and reverse peers, each in its family over that family.
 
-The mesh holds all nodes that are no reflectors; explicit peers come before it, global ones before a node's own, those
-before reverse ones. In the mesh, whoever has the higher address, compared as text, dials.
+The mesh holds all nodes that are no reflectors; where it elects some, what is left of it (``reflector.roles``).
+Explicit peers come before it, global ones before a node's own, those before reverse ones. In the mesh, whoever has the
+higher address, compared as text, dials.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from bgpd.datastore.calico.values import NodeAddress
 from bgpd.datastore.calico.world import DEFAULT_PORT, World
 from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
 from bgpd.identity import Asn
+from bgpd.reflector.roles import NO_ROLES, Roles
 
 
 class SessionKind(Enum):
@@ -46,12 +48,12 @@ class Wanted:
     source: Peer | None = None
 
 
-def wanted_sessions(me: Node, world: World) -> tuple[Wanted, ...]:
-    """Return all sessions of a node, sorted by name; two never share address and port."""
+def wanted_sessions(me: Node, world: World, roles: Roles = NO_ROLES) -> tuple[Wanted, ...]:
+    """Return all sessions of a node, sorted by name; two never share address and port. roles: that the mesh elected."""
     explicit = _explicit(me, world)
     taken = {address for address, _ in explicit}
     mesh: dict[bytes, Wanted] = {}
-    for one in _mesh(me, world):
+    for one in _mesh(me, world, roles):
         if one.address not in taken:
             mesh.setdefault(one.address, one)  # of nodes with the same address the first one by name
     return tuple(sorted([*explicit.values(), *mesh.values()], key=lambda one: one.name))
@@ -63,7 +65,7 @@ def session_name(kind: SessionKind, text: str, port: int | None = None) -> str:
     return name if port is None else f"{name}_port_{port}"
 
 
-def _mesh(me: Node, world: World) -> Iterator[Wanted]:
+def _mesh(me: Node, world: World, roles: Roles) -> Iterator[Wanted]:
     if world.settings.is_mesh is False or me.cluster_id is not None:
         return
     local_asn = world.asn_of(me)
@@ -72,16 +74,19 @@ def _mesh(me: Node, world: World) -> Iterator[Wanted]:
             other = node.address(own.family)
             if other is None or node.cluster_id is not None or node.name == me.name or other.address == own.address:
                 continue
+            if not roles.wants_session(me.name, node.name):
+                continue
+            asn = world.asn_of(node)
             yield Wanted(
                 session_name(SessionKind.MESH, other.text),
                 SessionKind.MESH,
                 other.address,
                 world.port_of(node.name) or DEFAULT_PORT,
-                world.asn_of(node),
+                asn,
                 local_asn,
                 own.address,
                 is_passive=other.text > own.text,
-                is_client=False,
+                is_client=asn == local_asn and roles.is_client(me.name, node.name),
                 next_hop=NextHopMode.AUTO,
             )
 

@@ -1,0 +1,155 @@
+"""A node's part in the election of reflectors, in etcd: looks at the cluster, asks ``reflector.election``, writes.
+
+A role changes hands in a transaction on its key's revision, so of two that want it one gets it. Where etcd is away
+nothing is decided: roles and sessions stay as they were last seen. Times are seconds.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from random import Random
+from typing import Final
+
+import structlog
+
+from bgpd.datastore import role_keys
+from bgpd.datastore.store import Conflict, ElectingStore, StoreError
+from bgpd.reflector.election import Declare, Deed, Drop, Election, Forget, MeshView, Proceed, Sessions, Take
+from bgpd.reflector.roles import Member, Phase, Role
+
+LEASE: Final = 10
+EXTEND: Final = 3.0  # between two extensions of the lease
+LOOK: Final = 0.5  # between two looks at the cluster
+LONGEST_PAUSE: Final = 5.0
+FAREWELL: Final = 1.0  # at most, for ending the lease
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
+
+
+class Elector:
+    """Takes part for one node. view: of the cluster, None = it is not seen now. why: why not, empty = it works."""
+
+    def __init__(
+        self, store: ElectingStore, view: Callable[[], MeshView | None], sessions: Sessions, random: Random
+    ) -> None:
+        self._store = store
+        self._view = view
+        self._sessions = sessions
+        self._random = random
+        self._election = Election()
+        self._lease = 0
+        self._extended_at = 0.0
+        self._told: bool | None = None  # what stands under the lease
+        self.why = ""
+
+    async def run(self) -> None:
+        """Take part for ever."""
+        pause = LOOK
+        while True:
+            try:
+                await self.look()
+            except StoreError as error:
+                if self.why != str(error):
+                    _log.warning("no part in the election of reflectors", reason=str(error), hint=error.hint)
+                self.why = str(error)
+                self._election.interrupted()
+                pause = min(pause * 2, LONGEST_PAUSE)
+            else:
+                self.why = ""
+                pause = LOOK
+            await asyncio.sleep(pause * self._random.uniform(0.8, 1.2))
+
+    async def look(self) -> None:
+        """Do what is due. Raises StoreError."""
+        view = self._view()
+        if view is None:
+            self._election.interrupted()
+            return
+        roles = view.roles
+        if view.rules is None and not (view.me in roles.members or roles.is_reflector(view.me)):
+            await self._end_lease()
+            return
+        await self._live(view.me, is_candidate=view.rules is not None and view.rules.is_candidate)
+        for deed in self._election.step(view, self._sessions, asyncio.get_running_loop().time()):
+            with suppress(Conflict):  # somebody was faster: the next view shows it
+                await self._do(deed, view)
+
+    async def close(self) -> None:
+        """Stop to live, as far as others are concerned."""
+        with suppress(StoreError, TimeoutError):  # the lease ends by itself where etcd does not answer
+            await asyncio.wait_for(self._end_lease(), FAREWELL)
+
+    async def _live(self, me: str, *, is_candidate: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._lease and now - self._extended_at >= EXTEND:
+            if not await self._store.keep_alive(self._lease):
+                self._lease = 0
+            self._extended_at = now
+        if not self._lease:
+            self._lease = await self._store.grant(LEASE)
+            self._extended_at = now
+            self._told = None
+        if self._told is not is_candidate:
+            value = role_keys.encode_alive(is_candidate=is_candidate)
+            await self._store.put(role_keys.alive_key(me), value, self._lease)
+            self._told = is_candidate
+
+    async def _end_lease(self) -> None:
+        if self._lease:
+            lease, self._lease = self._lease, 0
+            await self._store.revoke(lease)
+
+    async def _do(self, deed: Deed, view: MeshView) -> None:
+        """Raises StoreError; Conflict where the cluster is not any more as the view had it."""
+        store = self._store
+        match deed:
+            case Take(number, former):
+                await self._write_role(number, former, Role(view.me, Phase.PREPARING))
+                _log.warning("this node becomes a reflector", role=number, in_place_of=former or "nobody")
+            case Proceed(number, phase):
+                await self._write_role(number, view.me, Role(view.me, phase))
+                _log.warning("reflector", role=number, phase=phase.value)
+            case Drop(number, holder):
+                key = role_keys.role_key(number)
+                await store.delete_if(key, await self._revision_of(key, holder))
+                _log.warning("a reflector's role ends", role=number, node=holder)
+            case Declare(None):
+                await self._delete(role_keys.member_key(view.me))
+            case Declare(Member() as member):
+                await store.put(role_keys.member_key(view.me), role_keys.encode_member(member))
+                _log.info("sessions with the mesh's nodes", mode=member.mode.value, is_whole=member.is_whole)
+            case Forget(node):
+                await self._delete(role_keys.member_key(node))
+
+    async def _write_role(self, number: int, holder: str, role: Role) -> None:
+        key = role_keys.role_key(number)
+        revision = await self._revision_of(key, holder)
+        await self._store.put_if(key, role_keys.encode_role(role), revision)
+
+    async def _revision_of(self, key: str, holder: str) -> int:
+        """Return the revision of a role that this node holds, 0 = nobody does. Raises Conflict if it is another."""
+        entry = await self._store.get(key)
+        role = role_keys.decode_role(entry.value) if entry is not None else None
+        if ("" if role is None else role.holder) != holder:
+            raise Conflict(f"{key}: has another holder by now")
+        return entry.revision if entry is not None else 0
+
+    async def _delete(self, key: str) -> None:
+        entry = await self._store.get(key)
+        if entry is not None:
+            await self._store.delete_if(key, entry.revision)
+
+
+async def resign(store: ElectingStore, node: str) -> None:
+    """Take away what a node that takes part no more left; it tries until etcd answers, and gives up if it refuses."""
+    while True:
+        try:
+            entry = await store.get(role_keys.member_key(node))
+            if entry is not None:
+                await store.delete_if(role_keys.member_key(node), entry.revision)
+            return
+        except StoreError as error:
+            if error.hint:  # waiting does not mend it
+                _log.debug("not known whether this node has left the election of reflectors", reason=str(error))
+                return
+            await asyncio.sleep(LONGEST_PAUSE)

@@ -1,0 +1,95 @@
+"""What nodes tell each other in etcd about elected reflectors, below ``/bgpd/v1/reflection/``.
+
+``roles/<number>`` has its holder and phase, ``members/<node>`` the mode of one that takes part; both outlive their
+writers, so that nothing happens where nodes lose etcd. ``alive/<node>`` stands under a lease, and alone says who lives.
+All are small JSON documents; what cannot be read counts as absent.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from bgpd.reflector.roles import Member, Mode, Phase, Role, Roles
+
+PREFIX: Final = "/bgpd/v1/reflection/"
+_ROLES: Final = f"{PREFIX}roles/"
+_MEMBERS: Final = f"{PREFIX}members/"
+_ALIVE: Final = f"{PREFIX}alive/"
+
+
+class _Role(msgspec.Struct, frozen=True):
+    holder: str
+    phase: Phase
+
+
+class _Member(msgspec.Struct, frozen=True, omit_defaults=True):
+    mode: Mode
+    whole: bool = False
+
+
+class _Alive(msgspec.Struct, frozen=True):
+    candidate: bool
+
+
+def role_key(number: int) -> str:
+    """Return the key of a role."""
+    return f"{_ROLES}{number}"
+
+
+def member_key(node: str) -> str:
+    """Return the key of a member."""
+    return f"{_MEMBERS}{node}"
+
+
+def alive_key(node: str) -> str:
+    """Return the key that says that a node lives."""
+    return f"{_ALIVE}{node}"
+
+
+def encode_role(role: Role) -> bytes:
+    """Return the value of a role's key."""
+    return msgspec.json.encode(_Role(role.holder, role.phase))
+
+
+def encode_member(member: Member) -> bytes:
+    """Return the value of a member's key."""
+    return msgspec.json.encode(_Member(member.mode, member.is_whole))
+
+
+def encode_alive(*, is_candidate: bool) -> bytes:
+    """Return the value of the key that says that a node lives."""
+    return msgspec.json.encode(_Alive(is_candidate))
+
+
+def decode_role(value: bytes) -> Role | None:
+    """Return a role, None = the value is none."""
+    try:
+        found = msgspec.json.decode(value, type=_Role)
+    except msgspec.DecodeError:
+        return None
+    return Role(found.holder, found.phase)
+
+
+def decode(values: Mapping[str, bytes]) -> Roles:
+    """Return what all keys say together; others than ours may be among them."""
+    roles: dict[int, Role] = {}
+    members: dict[str, Member] = {}
+    alive: dict[str, bool] = {}
+    for key, value in values.items():
+        if key.startswith(_ROLES):
+            number, role = key.removeprefix(_ROLES), decode_role(value)
+            if role is not None and number.isascii() and number.isdigit():
+                roles[int(number)] = role
+        elif key.startswith(_MEMBERS):
+            try:
+                member = msgspec.json.decode(value, type=_Member)
+            except msgspec.DecodeError:
+                continue
+            members[key.removeprefix(_MEMBERS)] = Member(member.mode, member.whole)
+        elif key.startswith(_ALIVE):
+            try:
+                alive[key.removeprefix(_ALIVE)] = msgspec.json.decode(value, type=_Alive).candidate
+            except msgspec.DecodeError:
+                continue
+    return Roles(dict(sorted(roles.items())), members, alive)
