@@ -150,8 +150,8 @@ class Fib:
 
     def program(self, family: Family, changes: Mapping[bytes, FibRoute | None]) -> None:
         """Write these routes, None: delete; a later change of a prefix supersedes one that is still queued."""
-        table = self._tables[family]
-        table.queue.update({p: route for p, route in changes.items() if route is not None or table.knows(p)})
+        table, may_be_there = self._tables[family], self._is_paused  # what the kernel has is found out then
+        table.queue.update({p: r for p, r in changes.items() if r is not None or may_be_there or table.knows(p)})
         self._schedule()
 
     async def flushed(self) -> None:
