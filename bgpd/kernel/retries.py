@@ -73,6 +73,7 @@ class Retries:
         seen = self._interference.setdefault(key, _Interference(0, now))
         seen.count = 1 if now - seen.at > _CALM else seen.count + 1
         seen.at = now
+        self._look_later()
         if seen.count == 1:
             return True
         if is_wanted:
@@ -104,6 +105,9 @@ class Retries:
 
     def _try_again(self, key: Key, at: float) -> None:
         self._due[key] = at
+        self._look_later()
+
+    def _look_later(self) -> None:
         if self._timer is None:
             self._timer = self._loop.call_later(_FIRST_PAUSE, self._look)
 
@@ -112,8 +116,8 @@ class Retries:
         now = self._loop.time()
         self._interference = {key: seen for key, seen in self._interference.items() if now - seen.at < _CALM}
         self._release([key for key, at in self._due.items() if at <= now])
-        if self._due and self._timer is None:
-            self._timer = self._loop.call_later(_FIRST_PAUSE, self._look)
+        if self._due or self._interference:
+            self._look_later()
 
     def _try_everything(self) -> None:
         self._soon = None

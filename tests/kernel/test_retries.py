@@ -87,6 +87,14 @@ def test_after_a_calm_time_a_deleted_route_is_put_right_at_once_again(loop: Virt
     assert trial.retries.interfered(KEY, is_wanted=True)
 
 
+def test_who_had_his_hands_on_a_route_once_is_forgotten(loop: VirtualLoop) -> None:
+    retries = Trial(loop).retries
+    retries.interfered(KEY, is_wanted=True)
+    assert retries._interference
+    loop.run_for(12)
+    assert not retries._interference
+
+
 def test_an_unwanted_route_that_keeps_coming_back_is_no_failure(loop: VirtualLoop) -> None:
     retries = Trial(loop).retries
     retries.interfered(KEY, is_wanted=False)
