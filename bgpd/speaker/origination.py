@@ -6,7 +6,7 @@ too, and its gateway as next hop where it has one, which iBGP peers are told.
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
-from typing import Final
+from typing import Final, NamedTuple
 
 from bgpd.config import ResolvedNetwork
 from bgpd.families import Family
@@ -19,6 +19,16 @@ from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.path import OWN, NextHop, Path, Preference, Source, SourceKind
 
 _HIGHEST: Final = 2147483647  # LOCAL_PREF of metric 0
+_FEW: Final = 1000  # paths of the kernel's routes that are not worth a sweep
+
+
+class _Way(NamedTuple):
+    """What learned routes share that have one path. gateway: octets, empty = on the link. device: interface index."""
+
+    family: Family
+    gateway: bytes
+    device: int
+    local_pref: int | None
 
 
 class Origination:
@@ -44,7 +54,8 @@ class Origination:
         self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
         self.gateways: set[bytes] = set()
         self.priorities: Mapping[Family, int] = {}
-        self._kernel_paths: dict[tuple[Family, bytes, int, int | None], Path] = {}
+        self._kernel_paths: dict[_Way, Path] = {}
+        self._paths_swept = _FEW  # how many there were after the last sweep
 
     def set_networks(self, networks: Iterable[ResolvedNetwork]) -> None:
         """Originate these networks and no others."""
@@ -95,11 +106,12 @@ class Origination:
         return path
 
     def _kernel_path(self, family: Family, route: LocalRoute) -> Path:
-        local_pref = self._local_pref(family, route.metric)
-        key = (family, route.gateway, route.device, local_pref)
+        key = self._way(family, route)
         path = self._kernel_paths.get(key)
         if path is None:
-            attributes = block.make(origin=Origin.IGP, next_hop=route.gateway, local_pref=local_pref)
+            if len(self._kernel_paths) > 2 * self._paths_swept:  # each container has a device of its own
+                self._sweep()
+            attributes = block.make(origin=Origin.IGP, next_hop=route.gateway, local_pref=key.local_pref)
             hop = NextHop(route.gateway, gateway=route.gateway, device=route.device) if route.gateway else OWN
             path = Path(self._kernel_source, family, attributes, hop)
             path.interface = route.device
@@ -108,6 +120,15 @@ class Origination:
             if route.gateway:
                 self.gateways.add(route.gateway)
         return path
+
+    def _way(self, family: Family, route: LocalRoute) -> _Way:
+        return _Way(family, route.gateway, route.device, self._local_pref(family, route.metric))
+
+    def _sweep(self) -> None:
+        """Forget the paths of routes that are gone."""
+        used = {self._way(family, route) for (family, _), route in self.learned.items()}
+        self._kernel_paths = {way: path for way, path in self._kernel_paths.items() if way in used}
+        self._paths_swept = max(_FEW, len(self._kernel_paths))
 
     def _local_pref(self, family: Family, metric: int) -> int | None:
         """Return the LOCAL_PREF that tells a metric, 0 = an ordinary route's; None = it does not tell metrics."""

@@ -1,9 +1,15 @@
 """Routes of our own, as the peers are told them."""
 
+from itertools import count
+
 import pytest
 
 from bgpd.addresses import parse_address, parse_prefix
+from bgpd.families import IPV4_UNICAST
+from bgpd.identity import Asn, BgpIdentifier
 from bgpd.kernel import LocalRoute
+from bgpd.rib.loc_rib import LocRib
+from bgpd.speaker.origination import Origination
 from tests.support.cluster import Cluster, address, cluster, network, peer
 
 OUTSIDE = {"asn": "65003", "ebgp_requires_policy": "false"}
@@ -72,3 +78,18 @@ def test_the_identifier_is_the_same_in_the_open_to_every_peer() -> None:
             negotiated = made.peer(number, 1).negotiated
             assert negotiated is not None
             assert negotiated.remote_identifier.to_bytes(4) == bytes((10, 99, 0, 1))
+
+
+def test_paths_of_containers_that_are_gone_are_forgotten() -> None:
+    number = count(1)
+    rib = LocRib(IPV4_UNICAST, lambda: None)
+    origination = Origination({IPV4_UNICAST: rib}, Asn(64512), BgpIdentifier(1), number)
+    stays, comes = parse_prefix("10.65.0.1/32"), parse_prefix("10.65.0.2/32")
+    origination.kernel_changed({stays: LocalRoute(1, "cali1", b"", 0, 3, 0)})
+    for device in range(2, 5000):
+        origination.kernel_changed({comes: LocalRoute(device, f"cali{device}", b"", 0, 3, 0)})
+        origination.kernel_changed({comes: None})
+    assert len(origination._kernel_paths) < 2500
+    kept = rib.table[stays[1]]
+    origination.kernel_changed({comes: LocalRoute(1, "cali1", b"", 0, 3, 0)})
+    assert rib.table[comes[1]] is kept
