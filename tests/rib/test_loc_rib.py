@@ -97,24 +97,27 @@ SOURCES = [peer_source(n) for n in (1, 2, 3)]
 PATHS = [path(source, as_path=(asn,), med=med) for source in SOURCES for asn, med in ((7, 1), (7, 0), (8, 0))]
 KEYS = [prefix(f"10.65.0.{n}/32") for n in range(4)]
 steps = st.lists(
-    st.tuples(st.sampled_from(KEYS), st.one_of(st.sampled_from(PATHS), st.sampled_from(SOURCES))), max_size=40
+    st.tuples(st.lists(st.sampled_from(KEYS)), st.one_of(st.sampled_from(PATHS), st.sampled_from(SOURCES))), max_size=40
 )
 
 
 @given(steps)
-def test_the_table_is_the_ordered_paths_of_all_sources(operations: list[tuple[bytes, object]]) -> None:
+def test_the_table_is_the_ordered_paths_of_all_sources(operations: list[tuple[list[bytes], object]]) -> None:
     for source in SOURCES:
         source.accepted = 0
     rib = LocRib(IPV4_UNICAST, quiet)
     plain: dict[bytes, dict[str, Path]] = {}
-    for key, what in operations:
-        held = plain.setdefault(key, {})
+    for keys, what in operations:
         if isinstance(what, Path):
-            rib.announce([key], what)
-            held[what.source.name] = what
+            rib.announce(keys, what)
         else:
-            rib.withdraw([key], what)  # type: ignore[arg-type]
-            held.pop(what.name, None)  # type: ignore[attr-defined]
+            rib.withdraw(keys, what)  # type: ignore[arg-type]
+        for key in keys:
+            held = plain.setdefault(key, {})
+            if isinstance(what, Path):
+                held[what.source.name] = what
+            else:
+                held.pop(what.name, None)  # type: ignore[attr-defined]
     assert rib.table == {key: order(held.values()) for key, held in plain.items() if held}
     for source in SOURCES:
         assert source.accepted == sum(source.name in held for held in plain.values())

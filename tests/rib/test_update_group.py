@@ -232,7 +232,13 @@ RULES_WITH_PATH_IDS = [
 # (what, a prefix or member, a path, source or group)
 operations = st.lists(
     st.one_of(
-        st.tuples(st.sampled_from(["announce", "announce", "withdraw"]), st.integers(0, 3), st.integers(0, 23)),
+        st.tuples(
+            st.sampled_from(
+                ["announce", "announce", "announce several", "withdraw", "withdraw several", "lose a peer"]
+            ),
+            st.integers(0, 3),
+            st.integers(0, 23),
+        ),
         st.tuples(st.sampled_from(["flush", "flush", "turn", "settle"]), st.just(0), st.just(0)),
         st.tuples(
             st.sampled_from(["join", "join", "leave", "move", "refresh", "slow", "drain"]),
@@ -285,6 +291,13 @@ def _run(judges_prefixes: bool, rule: ExportRule, script: list[tuple[str, int, i
                 bench.rib.announce([table[number]], paths[which])
             case "withdraw":
                 bench.rib.withdraw([table[number]], sources[which % len(sources)])
+            case "announce several":
+                bench.rib.announce(table[number:] + table[: which % 2], paths[which])
+            case "withdraw several":
+                bench.rib.withdraw(table[number:] + table[: which % 2], sources[which % len(sources)])
+            case "lose a peer":
+                for lost in [source for source in sources if source.peer == sources[number].peer]:
+                    bench.rib.withdraw(table, lost)
             case "flush":
                 bench.flush()
             case "turn":

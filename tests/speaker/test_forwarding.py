@@ -1,14 +1,20 @@
 """From Loc-RIB to kernel where the rules change and routes go at the same time."""
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bgpd.addresses import parse_prefix
+from bgpd.addresses import parse_address, parse_prefix
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.kernel import FibRoute, KernelSettings, Pool, Programmer
 from bgpd.rib.loc_rib import LocRib
+from bgpd.rib.path import Path, Source
+from bgpd.speaker import forwarding as forwarding_module
 from bgpd.speaker.forwarding import Forwarding
+from tests.support.paths import own_source, path, peer_source
 from tests.support.routes import a_path
 
 POOL = parse_prefix("10.65.0.0/16")
@@ -31,6 +37,89 @@ class RecordingKernel:
 
 def rules(*, is_programmed: bool) -> Programmer:
     return Programmer([Pool(*POOL, is_programmed=is_programmed)], (), tunnel=0, ecmp=16, metric=0)
+
+
+POOLS = [parse_prefix("10.65.0.0/16"), parse_prefix("10.66.0.0/16")]
+NETWORKS = [
+    parse_prefix(text)[1] for text in ("10.65.0.0/26", "10.65.1.0/26", "10.66.0.0/26", "10.70.0.0/26", "0.0.0.0/0")
+]
+SOURCES = [peer_source(number) for number in (1, 2, 3)] + [own_source()]
+
+
+def _paths() -> list[Path]:
+    found = []
+    for number, source in enumerate(SOURCES):
+        for preference, is_black_hole in ((100, False), (100, True), (200, False)):
+            made = path(source, next_hop=f"172.18.0.{number + 1}", local_pref=preference)
+            made.is_black_hole = is_black_hole
+            found.append(made)
+    return found
+
+
+PATHS = _paths()
+ALL_RULES = [
+    Programmer(
+        [Pool(*POOLS[0], is_programmed=is_first), Pool(*POOLS[1], is_programmed=is_second)],
+        (),
+        tunnel=0,
+        ecmp=ecmp,
+        metric=0,
+        encrypted=frozenset({parse_address(f"172.18.0.{number}") for number in encrypted}),
+    )
+    for is_first, is_second, ecmp, encrypted in (
+        (True, True, 16, ()),
+        (False, True, 16, ()),
+        (True, False, 1, ()),
+        (True, True, 16, (1, 2)),
+    )
+]
+several = st.lists(st.sampled_from(NETWORKS), min_size=1)
+happenings = st.one_of(
+    st.tuples(st.just("announce"), several, st.sampled_from(PATHS)),
+    st.tuples(st.just("announce"), several, st.sampled_from(PATHS)),
+    st.tuples(st.just("withdraw"), several, st.sampled_from(SOURCES)),
+    st.tuples(st.just("lose"), st.just(NETWORKS), st.sampled_from(SOURCES)),
+    st.tuples(st.just("use"), st.just([]), st.sampled_from(ALL_RULES)),
+    st.tuples(st.sampled_from(["flush", "slice", "slice"]), st.just([]), st.none()),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(happenings, max_size=40))
+def test_whatever_happens_the_kernel_is_asked_for_what_the_paths_say(
+    script: list[tuple[str, list[bytes], object]],
+) -> None:
+    kernel, rib = RecordingKernel(), LocRib(IPV4_UNICAST, lambda: None)
+    forwarding = Forwarding(kernel, ALL_RULES[0], lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
+    jobs: deque[Iterator[None]] = deque()
+
+    def run_slice() -> None:
+        try:
+            next(jobs[0])
+        except StopIteration:
+            jobs.popleft()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(forwarding_module, "_SLICE", 2)
+        for what, prefixes, which in script:
+            match what, which:
+                case "announce", Path():
+                    rib.announce(prefixes, which)
+                case "withdraw" | "lose", Source():
+                    rib.withdraw(prefixes, which)
+                case "use", Programmer():
+                    forwarding.use(which, 0)
+                    jobs.append(forwarding.program_all(rib))
+                case "flush", _ if rib.has_changes:
+                    forwarding.changed(IPV4_UNICAST, rib.take_changes(), rib.table, 0.0)
+                case "slice", _ if jobs:
+                    run_slice()
+        while jobs:
+            run_slice()
+        if rib.has_changes:
+            forwarding.changed(IPV4_UNICAST, rib.take_changes(), rib.table, 0.0)
+    asked = {prefix: forwarding.route(IPV4_UNICAST, prefix, candidates) for prefix, candidates in rib.table.items()}
+    assert kernel.routes == {prefix: route for prefix, route in asked.items() if route is not None}
 
 
 class Bench:
