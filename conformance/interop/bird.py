@@ -5,26 +5,17 @@ all``, by BIRD's names without ``BGP.``: ``as_path`` → ``64512 65033``.
 """
 
 import re
-import shutil
-import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from conformance.interop.process import MissingDaemon, Process, find, said
 from conformance.interop.waiting import NotYet, eventually
 from tests.support.netns import Enterable
 
 PROGRAMS: Final = ("bird", "birdc")
-_PATHS: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every user's search path
-_STOP_PATIENCE: Final = 5.0  # seconds
+_PACKAGE: Final = "bird2"
 _PREAMBLE: Final = "log stderr all;\n"
-
-
-class MissingBird(Exception):
-    """BIRD 2 is not installed, or is another version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +30,13 @@ class BirdRoute:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-def find(program: str) -> str:
-    """Return the program's path. Raises MissingBird."""
-    for found in (shutil.which(program), *(shutil.which(program, path=path) for path in _PATHS)):
-        if found:
-            return found
-    raise MissingBird(f"{program} is not installed: the interoperability tests need BIRD 2 (apt-get install bird2)")
-
-
 def version() -> str:
-    """Return BIRD's version. Raises MissingBird if there is none, or it is not 2."""
+    """Return BIRD's version. Raises MissingDaemon if there is none, or it is not 2."""
     for program in PROGRAMS:
-        find(program)
-    said = subprocess.run([find("bird"), "--version"], capture_output=True, text=True, check=True)
-    text = (said.stdout + said.stderr).strip().removeprefix("BIRD version ")
+        find(program, _PACKAGE)
+    text = said(find("bird", _PACKAGE), "--version").strip().removeprefix("BIRD version ")
     if not text.startswith("2."):
-        raise MissingBird(f"BIRD {text} is installed: the interoperability tests need BIRD 2")
+        raise MissingDaemon(f"BIRD {text} is installed: the interoperability tests need BIRD 2")
     return text
 
 
@@ -64,11 +46,9 @@ class Bird:
     def __init__(self, namespace: Enterable, directory: Path) -> None:
         version()
         directory.mkdir(parents=True, exist_ok=True)
-        self.namespace = namespace
-        self.log = directory / "bird.log"
+        self.process = Process(namespace, directory / "bird.log")
         self._config = directory / "bird.conf"
         self._socket = directory / "bird.ctl"
-        self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, text: str) -> None:
         """Write the configuration; a running BIRD is not told."""
@@ -76,46 +56,22 @@ class Bird:
 
     def start(self, *options: str) -> None:
         """Start BIRD in the foreground of its own process and wait until it answers. ``-R``: recover gracefully."""
-        command = [find("bird"), "-f", "-c", str(self._config), "-s", str(self._socket), *options]
-        with self.log.open("ab") as log, self.namespace.entered():
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        bird = find("bird", _PACKAGE)
+        self.process.start(bird, "-f", "-c", str(self._config), "-s", str(self._socket), *options)
         eventually("BIRD answers birdc", self._is_up)
 
     def kill(self) -> None:
         """End BIRD as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let BIRD do nothing for the length of a with statement; the kernel keeps its connections."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            self._process.send_signal(signal.SIGCONT)
+        self.process.kill()
 
     def stop(self) -> None:
         """End BIRD; by force if it does not go."""
-        if self._process is None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(_STOP_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+        self.process.stop()
 
     def ask(self, command: str) -> str:
         """Return what BIRD answers to a command."""
-        said = subprocess.run(
-            [find("birdc"), "-s", str(self._socket), *command.split()], capture_output=True, text=True, check=False
-        )
-        _, _, answer = said.stdout.partition("ready.\n")
-        return answer or said.stderr
+        answer = said(find("birdc", _PACKAGE), "-s", str(self._socket), *command.split())
+        return answer.partition("ready.\n")[2] or answer
 
     def routes(self, table: str, prefix: str = "") -> list[BirdRoute]:
         """Return the routes of a table, or those of one prefix."""
@@ -142,9 +98,9 @@ class Bird:
 
     def bgp_state(self, name: str) -> str:
         """Return the state of a BGP protocol in the RFC's words, or what BIRD says instead."""
-        said = self.protocol(name)
-        found = re.search(r"BGP state:\s+(\S+)", said)
-        return found[1] if found else said.strip()
+        answer = self.protocol(name)
+        found = re.search(r"BGP state:\s+(\S+)", answer)
+        return found[1] if found else answer.strip()
 
     def since(self, name: str) -> float:
         """Return since when a protocol is in its state, in seconds of the day; two answers may differ by 0.001."""
@@ -156,9 +112,7 @@ class Bird:
         raise AssertionError(f"BIRD has no protocol {name}")
 
     def _is_up(self) -> bool:
-        process = self._process
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"BIRD ended with status {process.returncode}:\n{self.log.read_text()[-2000:]}")
+        self.process.check()
         return self.ask("show status").startswith("BIRD ")
 
 

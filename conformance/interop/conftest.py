@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from conformance.interop import special
-from conformance.interop.bird import MissingBird, version
+from conformance.interop.bird import version
 from conformance.interop.daemons import KINDS
 from conformance.interop.meeting import Meeting
 from conformance.interop.meeting import meeting as meeting_of
@@ -35,7 +35,7 @@ def bird_version() -> str:
     """BIRD's version; without BIRD every test fails and says so."""
     try:
         return version()
-    except MissingBird as missing:
+    except MissingDaemon as missing:
         reason = str(missing)
     pytest.fail(reason, pytrace=False)
 

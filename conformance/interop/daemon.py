@@ -1,7 +1,6 @@
 """Our own daemon as a child process in a namespace, asked through its API."""
 
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import msgspec
 
 from bgpd.api.rows import Explanation, Outcome, PeerDetail, PeerList, PeerRow, RouteRow
 from bgpd.cli.client import Client, Unreachable, segment
+from conformance.interop.process import Process
 from conformance.interop.waiting import NotYet, eventually
 from tests.support.netns import Namespace
 
@@ -63,7 +63,7 @@ class Daemon:
         self.log = directory / "bgpd.log"
         self._config = directory / "bgp.toml"
         self._socket = directory / "bgpd.sock"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = Process(namespace, self.log)
 
     def configure(self, text: str) -> None:
         """Write the configuration; a running daemon is not told."""
@@ -71,33 +71,20 @@ class Daemon:
 
     def start(self) -> None:
         """Start the daemon and wait until its API answers."""
-        command = [sys.executable, "-m", "bgpd", "--config", str(self._config)]
-        with self.log.open("ab") as log, self.namespace.entered():
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self._process.start(sys.executable, "-m", "bgpd", "--config", str(self._config))
         eventually("bgpd answers", self._is_up)
 
     def kill(self) -> None:
         """End the daemon as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        self._process.kill()
 
     def stop(self) -> None:
         """End the daemon; by force if it does not go."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.kill()
-        self._process = None
+        self._process.stop()
 
     def hang_up(self) -> None:
         """Have the daemon read its configuration again, by SIGHUP."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGHUP)
+        self._process.signal(signal.SIGHUP)
 
     def faults(self) -> list[str]:
         """Return what the daemon logged of faults of its own."""
@@ -183,9 +170,7 @@ class Daemon:
         return [msgspec.json.decode(line, type=RouteRow) for line in self._client.listing(what, query)]
 
     def _is_up(self) -> bool:
-        process = self._process
-        if process is not None and process.poll() is not None:
-            raise AssertionError(f"bgpd ended with status {process.returncode}:\n{self.log.read_text()[-2000:]}")
+        self._process.check()
         try:
             self._client.get("peers", PeerList)
         except Unreachable:

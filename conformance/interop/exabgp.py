@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from conformance.interop.peer_daemon import Kind, Seen, shown
-from conformance.interop.peering import LOCAL_PREF, MED, Option, Peering
+from conformance.interop.peering import LOCAL_PREF, MED, RESTART_TIME, Option, Peering
 from conformance.interop.plan import OUR_ASN, Dialling
 from conformance.interop.process import MissingDaemon, Process, find, said
 from conformance.interop.waiting import eventually
@@ -42,12 +42,14 @@ _SETTINGS: Final = {
 }
 _LIMITS: Final = {
     Option.ROLE: "It has no RFC 9234.",
+    Option.LONG_LIVED: "It has no RFC 9494.",
     Option.MAX_PREFIXES_THEIRS: "It does not count prefixes.",
     Option.SHUTDOWN_TEXT_FROM_US: "It takes the NOTIFICATION that ends an established session for a faulty UPDATE.",
     Option.SHUTDOWN_TEXT_FROM_THEM: "Its command that closes a session takes a subcode and no text.",
 }
 _REFUSED: Final = {
     Option.ROLE: "capability { role customer; }",
+    Option.LONG_LIVED: "capability { long-lived-graceful-restart 8; }",
     Option.MAX_PREFIXES_THEIRS: "maximum-prefix 1;",
 }
 
@@ -282,9 +284,10 @@ def _config(peerings: list[Peering], identifier: str) -> Iterator[str]:
         if Option.GTSM in peering.options:
             yield "incoming-ttl 255;"
             yield "outgoing-ttl 255;"
+        restart_time = RESTART_TIME if Option.LONG_LIVED in peering.options else 60
         families = " ".join(f"{family} unicast;" for family in peering.families)
         yield f"family {{ {families} }}"
-        yield f"capability {{ route-refresh enable; graceful-restart 60; {_capabilities(peering)} }}"
+        yield f"capability {{ route-refresh enable; graceful-restart {restart_time}; {_capabilities(peering)} }}"
         if Option.EXTENDED_NEXT_HOP in peering.options:
             yield "nexthop { ipv4 unicast ipv6; }"
         yield "api { processes [ copy ]; neighbor-changes; receive { parsed; update; notification; } }"

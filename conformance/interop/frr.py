@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from conformance.interop.peer_daemon import Kind, Seen
-from conformance.interop.peering import LOCAL_PREF, MED, Option, Peering
+from conformance.interop.peering import LOCAL_PREF, MED, RESTART_TIME, Option, Peering
 from conformance.interop.plan import OUR_ASN, Dialling
 from conformance.interop.process import MissingDaemon, Process, find, said
 from conformance.interop.waiting import eventually
@@ -24,6 +24,7 @@ _ZEBRA: Final = "/usr/lib/frr/zebra"
 _FAMILY: Final = {"ipv4": "ipv4 unicast", "ipv6": "ipv6 unicast"}
 _LIST: Final = {"ipv4": "ip", "ipv6": "ipv6"}
 _RETRY: Final = 1  # seconds
+_NAMED: Final = {"llgrStale": "65535:6"}  # what it has a name for
 _IGNORED: Final = "yet it sent"  # AS4_PATH
 
 
@@ -188,7 +189,7 @@ class Frr:
 
 def _seen(prefix: str, path: _Path) -> Seen:
     hops = [hop.ip for hop in path.nexthops if hop.scope != "link-local"]
-    communities = path.community.list or path.community.string.split()
+    communities = [_NAMED.get(word, word) for word in path.community.list or path.community.string.split()]
     extended = [word.lower() for word in path.extended_community.string.split()]
     return Seen(
         prefix,
@@ -214,6 +215,9 @@ def _config(peerings: list[Peering], asn: int, identifier: str) -> Iterator[str]
     yield " no bgp ebgp-requires-policy"
     yield " no bgp default ipv4-unicast"
     yield " no bgp network import-check"
+    if long_lived := {peering.stale_time for peering in peerings if Option.LONG_LIVED in peering.options}:
+        yield f" bgp graceful-restart restart-time {RESTART_TIME}"
+        yield f" bgp long-lived-graceful-restart stale-time {long_lived.pop()}"  # of all sessions
     yield " bgp graceful-restart"
     yield " bgp graceful-restart preserve-fw-state"
     for peering in peerings:
@@ -297,4 +301,4 @@ def _limit(peering: Peering) -> str:
     return ""
 
 
-FRR: Final = Kind("FRR", _PACKAGE, version, Frr, _limit)
+FRR: Final = Kind("FRR", _PACKAGE, version, Frr, _limit, has_fib=True)

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from conformance.interop.peer_daemon import Kind, Seen, shown
-from conformance.interop.peering import LOCAL_PREF, MED, Option, Peering
+from conformance.interop.peering import LOCAL_PREF, MED, RESTART_TIME, Option, Peering
 from conformance.interop.plan import OUR_ASN, Dialling
 from conformance.interop.process import MissingDaemon, Process, find, said
 from conformance.interop.waiting import eventually
@@ -22,7 +22,6 @@ from tests.support.netns import Namespace
 _PACKAGE: Final = "gobgpd"
 _ORIGINS: Final = ("IGP", "EGP", "INCOMPLETE")
 _STATES: Final = ("", "Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established")  # apipb.PeerState
-_RESTART_TIME: Final = 60  # seconds
 
 
 class _Segment(msgspec.Struct, frozen=True):
@@ -261,17 +260,24 @@ def _neighbor(peering: Peering, asn: int) -> Iterator[str]:
         yield "[neighbors.ttl-security.config]"
         yield "enabled = true"
         yield "ttl-min = 255"
-    if Option.GRACEFUL_RESTART in peering.options:
+    is_long_lived = Option.LONG_LIVED in peering.options
+    if is_long_lived or Option.GRACEFUL_RESTART in peering.options:
         yield "[neighbors.graceful-restart.config]"
         yield "enabled = true"
-        yield f"restart-time = {_RESTART_TIME}"
+        yield f"restart-time = {RESTART_TIME if is_long_lived else 60}"
+    if is_long_lived:
+        yield "long-lived-enabled = true"
     for family in peering.families:
         yield "[[neighbors.afi-safis]]"
         yield "[neighbors.afi-safis.config]"
         yield f'afi-safi-name = "{family}-unicast"'
-        if Option.GRACEFUL_RESTART in peering.options:
+        if is_long_lived or Option.GRACEFUL_RESTART in peering.options:
             yield "[neighbors.afi-safis.mp-graceful-restart.config]"
             yield "enabled = true"
+        if is_long_lived:
+            yield "[neighbors.afi-safis.long-lived-graceful-restart.config]"
+            yield "enabled = true"
+            yield f"restart-time = {peering.stale_time}"
         if Option.ADD_PATH_RECEIVE in peering.options:
             yield "[neighbors.afi-safis.add-paths.config]"
             yield "send-max = 8"

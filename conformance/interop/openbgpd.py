@@ -134,6 +134,10 @@ class OpenBgpd:
         for option, words in _REFUSED.items():
             if option in peering.options:
                 return self._refusal(words)
+        if Option.LONG_LIVED in peering.options:
+            neighbor = self.ask("show", "neighbor", peering.our_end)
+            assert "ong" not in neighbor, neighbor
+            return f"`bgpctl show neighbor`, of our OPEN, which offers it: {shown(neighbor, 'Graceful Restart')}"
         dropped = eventually("its kernel drops our signed dial", self._unexpected_signatures)
         return f"`nstat` beside it: {re.sub(r' +', ' ', dropped)} or more; {self._shown_neighbor(peering, 'BGP state')}"
 
@@ -246,6 +250,8 @@ def _limit(peering: Peering) -> str:
         return "On Linux it gives passwords to the sockets that it dials from, and none to the one it listens on."
     if Option.THEIR_RESTART in peering.options:
         return "Its restart capability carries End-of-RIB and no family, so that nobody keeps its routes."
+    if Option.LONG_LIVED in peering.options:
+        return "It has no RFC 9494."
     if Option.EXTENDED_NEXT_HOP in peering.options:
         return "It has no RFC 8950."
     if Option.EXTENDED_MESSAGES in peering.options:

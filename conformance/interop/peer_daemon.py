@@ -82,7 +82,7 @@ class Kind:
     """A daemon's kind. make: namespace, directory, AS number, identifier → one router.
 
     limit: why it cannot have a session as planned, in a sentence; empty = it can. has_table: it keeps the routes of a
-    peer that restarts; without one it only passes on what it hears.
+    peer that restarts; without one it only passes on what it hears. has_fib: it writes what it takes into its kernel.
     """
 
     name: str
@@ -91,6 +91,7 @@ class Kind:
     make: Callable[[Namespace, Path, int, str], PeerDaemon]
     limit: Callable[[Peering], str]
     has_table: bool = True
+    has_fib: bool = False
 
 
 def shown(text: str, expected: str) -> str:

@@ -19,6 +19,7 @@ LOCAL_PREF: Final = 150
 COMMUNITIES: Final = ("65020:1", "65020:1:2", "rt:65020:1")  # of their routes, as bgpd writes them
 OUR_COMMUNITIES: Final = ("64512:77", "64512:1:2", "rt:64512:77")
 FAMILIES: Final = ("ipv4", "ipv6")
+RESTART_TIME: Final = 2  # seconds, of both ends of a session with long-lived graceful restart
 
 
 class Option(Enum):
@@ -34,13 +35,15 @@ class Option(Enum):
     ADD_PATH_SEND = "ADD-PATH, we send"
     ROLE = "roles"
     EXTENDED_MESSAGES = "extended messages"
-    EXTENDED_NEXT_HOP = "IPv6 next hop of IPv4"
+    EXTENDED_NEXT_HOP = "IPv6 next hop of IPv4, theirs"
+    OUR_IPV6_NEXT_HOP = "IPv6 next hop of IPv4, ours"
     SHUTDOWN_TEXT_FROM_THEM = "shutdown text, they say"
     SHUTDOWN_TEXT_FROM_US = "shutdown text, we say"
     MAX_PREFIXES_OURS = "maximum prefixes, ours"
     MAX_PREFIXES_THEIRS = "maximum prefixes, theirs"
     GRACEFUL_RESTART = "graceful restart"
     THEIR_RESTART = "graceful restart, they restart"
+    LONG_LIVED = "long-lived graceful restart"
 
 
 _OURS: Final = {
@@ -57,6 +60,7 @@ class Peering:
     """One session.
 
     transport: family of the session's addresses. families: what it carries. ours: further lines of our ``[[peer]]``.
+    stale_time: seconds that routes are a last resort, of both ends of a session with long-lived graceful restart.
     """
 
     number: int
@@ -67,6 +71,7 @@ class Peering:
     families: tuple[str, ...] = ("ipv4",)
     options: frozenset[Option] = frozenset()
     ours: str = ""
+    stale_time: int = 0
 
     @property
     def their_asn(self) -> int:
@@ -121,7 +126,9 @@ class Peering:
 
     def next_hop(self, family: str) -> str:
         """Return the next hop that our own routes have to come with."""
-        return self.our_address(family) if family == self.transport else NODE[family]
+        if family == self.transport or Option.OUR_IPV6_NEXT_HOP in self.options:
+            return self.our_end
+        return NODE[family]
 
     def our_path(self, *beyond: int) -> str:
         """Return the AS path that a route of ours has at their end."""
@@ -141,9 +148,16 @@ class Peering:
             'export = ["to-them"]',
             *([f'password = "{self.password}"'] if self.password else []),
             *(line for option, line in _OURS.items() if option in self.options),
+            *(self._long_lived() if Option.LONG_LIVED in self.options else []),
             self.ours,
         ]
         return "\n".join(lines) + "\n"
+
+    def _long_lived(self) -> tuple[str, ...]:
+        return (
+            f"graceful_restart = {{ restart_time = {RESTART_TIME} }}",
+            f"long_lived_graceful_restart = {{ stale_time = {self.stale_time} }}",
+        )
 
 
 _CARRIERS: Final = {
@@ -190,9 +204,10 @@ OPTIONS: Final = {
 }
 LONG_PREFIX: Final = "198.51.100.0/24"  # of ours, with more communities than a plain message holds
 LONG_LIST: Final = 1200
+LONG_COMMUNITIES: Final = frozenset(f"65020:{number}" for number in range(LONG_LIST))
 LONG_NETWORK: Final = (
     f'[[network]]\nprefix = "{LONG_PREFIX}"\n'
-    "communities = [" + ", ".join(f'"65020:{number}"' for number in range(LONG_LIST)) + "]\n"
+    "communities = [" + ", ".join(f'"{community}"' for community in sorted(LONG_COMMUNITIES)) + "]\n"
 )
 
 _NETWORKS: Final = ", ".join(f'"{prefix}"' for prefix in NETWORK.values())
@@ -209,7 +224,15 @@ rules = [ {{ prefixes = [{_NETWORKS}], {_TELL} }} ]
 
 
 def bgpd_config(peerings: Iterable[Peering], extra: str = "") -> str:
-    """Return our whole configuration. extra: further tables."""
+    """Return our whole configuration. extra: further tables.
+
+    A session on which our IPv4 routes are to have an IPv6 next hop makes us a node without an IPv4 address.
+    """
+    peerings = tuple(peerings)
+    addresses = [f"{NODE['ipv6']}/64"]
+    if not any(Option.OUR_IPV6_NEXT_HOP in peering.options for peering in peerings):
+        addresses.insert(0, f"{NODE['ipv4']}/24")
+    listed = ", ".join(f'"{address}"' for address in addresses)
     communities = ", ".join(f'"{community}"' for community in OUR_COMMUNITIES)
     networks = "".join(
         f'[[network]]\nprefix = "{prefix}"\ncommunities = [{communities}]\n' for prefix in NETWORK.values()
@@ -218,7 +241,8 @@ def bgpd_config(peerings: Iterable[Peering], extra: str = "") -> str:
 [node]
 name = "node-1"
 asn = {OUR_ASN}
-addresses = ["{NODE["ipv4"]}/24", "{NODE["ipv6"]}/64"]
+router_id = "{NODE["ipv4"]}"
+addresses = [{listed}]
 [session]
 connect_retry_time = 1
 idle_hold = {{ first = 1, max = 2 }}

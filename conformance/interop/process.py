@@ -11,7 +11,7 @@ from typing import Final
 from tests.support.netns import Namespace
 
 _PATHS: Final = ("/usr/sbin", "/sbin", "/usr/local/sbin")  # not on every user's search path
-_STOP_PATIENCE: Final = 5.0  # seconds
+_STOP_PATIENCE: Final = 10.0  # seconds
 _DIES_WITH_US: Final = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
@@ -71,6 +71,11 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
         self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -14,7 +14,7 @@ import pytest
 
 import bgpd
 from conformance.interop import test_matrix, test_sessions
-from conformance.interop.bird import MissingBird, version
+from conformance.interop.bird import version
 from conformance.interop.daemons import KINDS
 from conformance.interop.peer_daemon import Kind
 from conformance.interop.peering import OPTIONS, Option, Peering
@@ -42,6 +42,7 @@ the column says.
 
 
 _NAMES: Final = {"bird": "BIRD", "ttl": "TTL", "ipv4": "IPv4", "ipv6": "IPv6"}
+_OF_THEIR_OWN: Final = (Option.OUR_IPV6_NEXT_HOP, Option.THEIR_RESTART, Option.LONG_LIVED)  # outside OPTIONS
 
 
 @dataclass(slots=True)
@@ -100,7 +101,7 @@ def main(arguments: list[str]) -> int:
     target = Path(arguments[0]) if arguments else _ROOT / "docs" / "interop.md"
     try:
         versions = {"BIRD": version(), **{kind.name: kind.version() for kind in KINDS}}
-    except (MissingBird, MissingDaemon) as missing:
+    except MissingDaemon as missing:
         print(missing, file=sys.stderr)
         return 2
     recorder = Recorder()
@@ -139,8 +140,9 @@ def _options(cases: list[Case]) -> Iterator[str]:
     yield f"|---|{'---|' * len(KINDS)}"
     rows = {option.value: [peering] for option, peering in OPTIONS.items()}
     for case in cases:
-        if case.peering is not None and Option.THEIR_RESTART in case.peering.options:
-            rows.setdefault(Option.THEIR_RESTART.value, []).append(case.peering)
+        for option in _OF_THEIR_OWN:
+            if case.peering is not None and option in case.peering.options:
+                rows.setdefault(option.value, []).append(case.peering)
     for name, peerings in rows.items():
         cells = []
         for kind in KINDS:

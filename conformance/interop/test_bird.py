@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from conformance.interop import bird
-from conformance.interop.bird import BirdRoute, MissingBird, find, parse_routes
+from conformance.interop.bird import BirdRoute, parse_routes
+from conformance.interop.process import MissingDaemon, find
 
 pytestmark = [pytest.mark.interop]
 
@@ -33,7 +34,7 @@ def test_routes_are_read_with_their_next_hop_and_attributes() -> None:
 
 def test_a_missing_bird_is_an_error_that_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
-    with pytest.raises(MissingBird, match="apt-get install bird2"):
-        find("bird")
-    with pytest.raises(MissingBird):
+    with pytest.raises(MissingDaemon, match="apt-get install bird2"):
+        find("bird", "bird2")
+    with pytest.raises(MissingDaemon):
         bird.version()

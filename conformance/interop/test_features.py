@@ -8,7 +8,7 @@ RFC 9234 (roles).
 import pytest
 
 from conformance.interop.meeting import Meeting
-from conformance.interop.peering import LONG_LIST, LONG_PREFIX, OPTIONS, Option, Peering
+from conformance.interop.peering import LONG_COMMUNITIES, LONG_PREFIX, OPTIONS, Option, Peering
 from conformance.interop.plan import BEHIND_US, NETWORK, NODE
 from conformance.interop.waiting import NotYet, eventually, throughout
 
@@ -125,7 +125,7 @@ def test_attributes_too_long_for_a_plain_message_arrive(meeting: Meeting, peerin
 
     seen = eventually("the long route", lambda: meeting.of(peering).routes(peering, LONG_PREFIX))[0]
 
-    assert len(seen.communities) == LONG_LIST
+    assert seen.communities == LONG_COMMUNITIES
 
 
 @of(Option.EXTENDED_NEXT_HOP)

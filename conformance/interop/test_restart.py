@@ -117,7 +117,7 @@ def test_a_bird_that_is_silent_is_given_up_and_taken_back(tmp_path: Path) -> Non
     with _started(tmp_path, (HOLDING,)) as made:
         _wait_for_both(made, HOLDING, "ipv4", with_container=False)
 
-        with made.bird.frozen():
+        with made.bird.process.frozen():
             eventually("given up", lambda: "Hold Timer Expired" in made.bgpd.peers()[HOLDING.name].last_error)
             eventually("gone", lambda: not made.bgpd.kernel_route_or_none(HOLDING.bird_prefix("ipv4")), 2)
 
