@@ -47,6 +47,8 @@ class PeerRow(Struct, frozen=True):
     be up; a disabled peer should not. received, accepted, sent: routes, over all families. drain: ``draining`` (its
     routes are a last resort) or ``drained`` (closed), empty = neither; drain_ends: Unix time at which the one becomes
     the other. is_enabled: neither configuration nor operator keep it down, or it is drained, which comes first.
+    last_error: the newest failure, of a session or of an attempt; ended_by: why the last established session ended.
+    Both empty = none.
     """
 
     name: str
@@ -66,6 +68,17 @@ class PeerRow(Struct, frozen=True):
     drain: str = ""
     drain_ends: float | None = None
     is_enabled: bool = True
+    ended_by: str = ""
+
+    @property
+    def trouble(self) -> str:
+        """Return what an operator has to know first, empty = nothing."""
+        return self.ended_by if self.is_up and self.ended_by else trouble(self.ended_by, self.last_error)
+
+
+def trouble(ended_by: str, last_error: str) -> str:
+    """Return what ended the last session, and the newest failure if that is another one."""
+    return f"{ended_by}; then {last_error}" if ended_by and last_error != ended_by else last_error
 
 
 class PeerList(Struct, frozen=True):
@@ -90,7 +103,8 @@ class PeerDetail(Struct, frozen=True):
     """All about one peer.
 
     negotiated: what both OPENs allow, by name; empty while the session is down. resting: why the session stays down by
-    itself, empty = it does not; rests_until: when it comes back, None = when it is reset.
+    itself, empty = it does not; rests_until: when it comes back, None = when it is reset. ended_at: when the last
+    established session ended.
     """
 
     row: PeerRow
@@ -116,6 +130,7 @@ class PeerDetail(Struct, frozen=True):
     resting: str = ""
     rests_until: float | None = None
     faulty: FaultyRow | None = None
+    ended_at: float | None = None
 
 
 class RouteRow(Struct, frozen=True, omit_defaults=True):

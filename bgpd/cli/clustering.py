@@ -17,7 +17,7 @@ import msgspec
 import bgpd
 from bgpd.addresses import format_address
 from bgpd.api.operations import Refused
-from bgpd.api.rows import ClusterNodeRow, ClusterSessionRow, ClusterView
+from bgpd.api.rows import ClusterNodeRow, ClusterSessionRow, ClusterView, trouble
 from bgpd.cli.mesh_sessions import MeshSessions
 from bgpd.config import ResolvedEtcd
 from bgpd.datastore import cluster_status, role_keys
@@ -152,7 +152,7 @@ def node_status(speaker: Speaker, started: float, role: str = "") -> NodeStatus:
         address = _address(peer)
         state = peer.session.state.title
         sessions.setdefault(state, []).append(address)
-        error = peer.settings.held_down or peer.session.last_error
+        error = peer.settings.held_down or trouble(peer.session.ended_by, peer.session.last_error)
         if state != ESTABLISHED and error and len(errors) < MOST_ERRORS:
             errors[address] = error[:LONGEST_ERROR]
     return NodeStatus(

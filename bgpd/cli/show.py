@@ -111,7 +111,7 @@ PEERS: Final[Sequence[Column[PeerRow]]] = (
     Column("ACC", lambda r: str(r.accepted), is_number=True),
     Column("SENT", lambda r: str(r.sent), is_number=True),
     Column("ORIGIN", lambda r: r.origin, is_wide=True),
-    Column("LAST-ERROR", lambda r: r.last_error or "-"),
+    Column("LAST-ERROR", lambda r: r.trouble or "-"),
 )
 
 
@@ -247,6 +247,7 @@ def peer(detail: PeerDetail) -> RenderableType:
         *((("stays down", Text(_rest(detail), style=_BAD)),) if detail.resting else ()),
         *((("disabled", "by an operator or the configuration"),) if not detail.is_enabled else ()),
         ("our address", detail.local_address or "-"),
+        ("session ended", f"{row.ended_by} ({since(detail.ended_at)})" if row.ended_by else "-"),
         ("last error", f"{row.last_error} ({since(detail.last_error_at)})" if row.last_error else "-"),
         ("flaps", str(detail.flaps)),
         ("policies", f"import {', '.join(detail.imports) or 'none'}; export {', '.join(detail.exports) or 'none'}"),
@@ -382,7 +383,7 @@ def node_status(peers: Sequence[PeerRow], now: float | None = None, mesh_role: s
         ascii_table = Table(*_NODE_HEADINGS, box=box.ASCII2, header_style="")
         for row in rows:
             state = "up" if row.is_up else "start" if row.is_expected else "down"
-            info = row.state if row.is_up or not row.last_error else f"{row.state} {row.last_error}"
+            info = row.state if row.is_up or not row.trouble else f"{row.state} {row.trouble}"
             kind = _NODE_TYPES.get(row.name.partition("_")[0], "node specific")
             ascii_table.add_row(row.address, kind, state, since(row.since, now), info)
         parts += [f"{name} BGP status", ascii_table]

@@ -182,7 +182,7 @@ def _session_lines(lab: Lab) -> list[str]:
         for peer in peers:
             asn = "" if peer.asn is None else str(peer.asn)
             counts = (str(peer.received), str(peer.accepted), str(peer.sent))
-            rows.append((node.name, peer.name, peer.address, peer.type, asn, peer.state, *counts, peer.last_error))
+            rows.append((node.name, peer.name, peer.address, peer.type, asn, peer.state, *counts, peer.trouble))
     rows.sort(key=lambda row: row[_STATE] == _ESTABLISHED)  # what is not up first; a long list is cut
     header = ("NODE", "PEER", "ADDRESS", "TYPE", "AS", "STATE", "RCVD", "ACC", "SENT", "LAST-ERROR")
     up = sum(row[_STATE] == _ESTABLISHED for row in rows)

@@ -57,7 +57,8 @@ class PeerSession:
 
     state: of the connection that is furthest. since: loop time at which it was entered. established_at: loop time; None
     when there is no session. flaps: how often an established session ended. last_error, sent_error, received_error: for
-    people, "" = none yet; last_error_at: loop time. last_end: what last_error is about. faulty: the last message that
+    people, "" = none yet, of sessions and of attempts; last_error_at: loop time. last_end: what last_error is about.
+    ended_by: why the last established session ended, "" = none did; ended_at: loop time. faulty: the last message that
     was not as it should be. is_hanging_up: at the last attempt it took the connection and dropped it without a word, or
     spoke out of turn, as daemons do that are not ready for a peer that they just lost. resting: why the session stays
     down by itself, "" = it does not; rests_until: loop time, None = until it is started. admission: asked when the
@@ -83,6 +84,8 @@ class PeerSession:
         self.flaps = 0
         self.last_error = self.sent_error = self.received_error = ""
         self.last_error_at = 0.0
+        self.ended_by = ""
+        self.ended_at: float | None = None
         self.last_end: SessionEnd | None = None
         self.is_hanging_up = False
         self.faulty: FaultyMessage | None = None
@@ -309,6 +312,7 @@ class PeerSession:
         self.negotiated = self.established_at = None
         self.flaps += 1
         self._note(end)
+        self.ended_by, self.ended_at = self.last_error, self.last_error_at
         self._keep_faulty(driver, end)
         log = self._log.info if end.kind is EndKind.ADMINISTRATIVE else self._log.warning
         log("session ended", reason=describe_end(end), **self._message(driver, end))

@@ -20,9 +20,9 @@ from conformance.interop.waiting import eventually
 from tests.support.netns import Namespace
 
 _PACKAGE: Final = "openbgpd"
-_BGPD: Final = "/usr/sbin/bgpd"
-_BGPCTL: Final = "/usr/sbin/bgpctl"
-_CHROOT: Final = Path("/run/openbgpd")
+BGPD: Final = "/usr/sbin/bgpd"
+BGPCTL: Final = "/usr/sbin/bgpctl"
+CHROOT: Final = Path("/run/openbgpd")
 _NAME: Final = {"ipv4": "IPv4", "ipv6": "IPv6"}
 _RETRY: Final = 1  # seconds
 _REFUSED: Final = {  # what later versions take
@@ -74,8 +74,8 @@ class OpenBgpd:
 
     def start(self) -> None:
         """Start it in the foreground and wait until it answers."""
-        _CHROOT.mkdir(mode=0o755, exist_ok=True)
-        self.bgpd.start(_BGPD, "-d", "-v", "-f", str(self._config))
+        CHROOT.mkdir(mode=0o755, exist_ok=True)
+        self.bgpd.start(BGPD, "-d", "-v", "-f", str(self._config))
         eventually("OpenBGPD answers", self._is_up)
 
     def recover(self) -> None:
@@ -92,7 +92,7 @@ class OpenBgpd:
 
     def ask(self, *words: str) -> str:
         """Return what it answers to a command."""
-        return said(_BGPCTL, "-s", str(self._socket), *words)
+        return said(BGPCTL, "-s", str(self._socket), *words)
 
     def state(self, peering: Peering) -> str:
         """Return the session's state."""
@@ -145,7 +145,8 @@ class OpenBgpd:
         """Return what its parser says about words in a neighbour's block, and the word itself in its manual's place."""
         attempt = self._config.with_name("attempt.conf")
         attempt.write_text(f"AS {self._asn}\nneighbor 192.0.2.1 {{\nremote-as 1\n{words}\n}}\n")
-        return f"`{words}` in bgpd.conf: {shown(said(_BGPD, '-n', '-f', str(attempt)), 'error').rpartition('/')[2]}"
+        refused = shown(said(BGPD, "-n", "-f", str(attempt)), "error")
+        return f"`{words}` in bgpd.conf: {refused.rpartition('/')[2]}"
 
     def _unexpected_signatures(self) -> str:
         """Return the kernel's count of segments with a signature where no password is set; empty = 0."""
@@ -237,11 +238,11 @@ def _neighbor(peering: Peering) -> Iterator[str]:
 
 def version() -> str:
     """Return OpenBGPD's version. Raises MissingDaemon."""
-    for program in (_BGPD, _BGPCTL):
+    for program in (BGPD, BGPCTL):
         find(program, _PACKAGE)
-    found = re.search(r"OpenBGPD (\S+)", said(_BGPCTL, "-V"))
+    found = re.search(r"OpenBGPD (\S+)", said(BGPCTL, "-V"))
     if found is None:
-        raise MissingDaemon(f"{_BGPCTL} is not OpenBGPD's: the interoperability tests need OpenBGPD")
+        raise MissingDaemon(f"{BGPCTL} is not OpenBGPD's: the interoperability tests need OpenBGPD")
     return found[1]
 
 

@@ -14,7 +14,6 @@ import pytest
 
 import bgpd
 from conformance.interop import test_matrix, test_sessions
-from conformance.interop.bird import version
 from conformance.interop.daemons import KINDS
 from conformance.interop.peer_daemon import Kind
 from conformance.interop.peering import OPTIONS, Option, Peering
@@ -100,7 +99,7 @@ def main(arguments: list[str]) -> int:
     """Run the tests, write the report, return the exit status."""
     target = Path(arguments[0]) if arguments else _ROOT / "docs" / "interop.md"
     try:
-        versions = {"BIRD": version(), **{kind.name: kind.version() for kind in KINDS}}
+        versions = {kind.name: kind.version() for kind in KINDS}
     except MissingDaemon as missing:
         print(missing, file=sys.stderr)
         return 2
@@ -134,7 +133,7 @@ def _versions(versions: Mapping[str, str]) -> Iterator[str]:
 def _options(cases: list[Case]) -> Iterator[str]:
     yield "## Options at a glance"
     yield ""
-    yield "A figure counts tests; a dash is a limitation of the daemon, shown in its section, where BIRD's are too."
+    yield "A figure counts tests; a dash is a limitation of the daemon, shown in its section."
     yield ""
     yield f"| option | {' | '.join(kind.name for kind in KINDS)} |"
     yield f"|---|{'---|' * len(KINDS)}"
@@ -172,16 +171,16 @@ def _daemon(kind: Kind, cases: list[Case]) -> Iterator[str]:
     yield "|---|---|---|"
     for limitation in dict.fromkeys(case.properties["limitation"] for case in limits):
         of_it = [case for case in limits if case.properties["limitation"] == limitation]
-        names = "; ".join(case.peering.name for case in of_it if case.peering is not None)
+        names = "; ".join(dict.fromkeys(case.peering.name for case in of_it if case.peering is not None))
         evidence = of_it[0].properties.get("evidence", "**none**").replace("|", "\\|")
         yield f"| {names} | {limitation} | {evidence} |"
     yield ""
 
 
 def _bird(recorder: Recorder) -> Iterator[str]:
-    """The tests of BIRD alone, and those that have daemons of their own."""
+    """The tests of BIRD alone on a wire, and those that have daemons of their own."""
     matrix = test_matrix.__name__.rpartition(".")[2]
-    yield "## BIRD"
+    yield "## More of BIRD, and of sessions with several daemons"
     yield ""
     for module, title in recorder.titles.items():
         cases = [case for case in recorder.cases.values() if case.module == module and case.kind is None]

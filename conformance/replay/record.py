@@ -4,6 +4,7 @@ Each scenario has bgpd on 10.0.0.1 and the other daemon on 10.0.0.2, in namespac
 """
 
 import argparse
+import shlex
 import sys
 import tempfile
 import time
@@ -15,6 +16,7 @@ from typing import Final
 from bgpd.addresses import parse_address
 from conformance.interop.bird import Bird
 from conformance.interop.daemon import Daemon
+from conformance.interop.openbgpd import BGPCTL, BGPD, CHROOT
 from conformance.interop.process import Process, find
 from conformance.interop.waiting import eventually
 from conformance.replay.capture import Capture
@@ -216,6 +218,44 @@ connect-retry = 1
     stage.settle()
 
 
+def _openbgpd_exchange(stage: Stage) -> None:
+    directory = stage.directory / "openbgpd"
+    directory.mkdir()
+    config, socket = directory / "bgpd.conf", directory / "bgpd.sock"
+    config.write_text(
+        f"""
+AS 65002
+router-id 10.0.0.2
+socket "{socket}"
+fib-update no
+connect-retry 1
+network 10.66.1.0/24 set {{ community 65002:7 large-community 65002:1:2 }}
+network 10.66.2.0/24 set {{ metric 9 prepend-self 2 }}
+network 10.66.3.0/24
+neighbor 10.0.0.1 {{
+  remote-as 64512
+  announce IPv6 none
+  announce enhanced refresh yes
+}}
+allow from any
+allow to any
+"""
+    )
+    CHROOT.mkdir(mode=0o755, exist_ok=True)
+    openbgpd = Process(stage.there, directory / "log")
+    openbgpd.start(find(BGPD, "openbgpd"), "-d", "-f", str(config))
+    stage.wait_established()
+    stage.settle()
+    for words in (
+        "neighbor 10.0.0.1 refresh",
+        "network delete 10.66.3.0/24",
+        "neighbor 10.0.0.1 down 'moved to rack 7'",
+    ):
+        stage.there.run(find(BGPCTL, "openbgpd"), "-s", str(socket), *shlex.split(words))
+        stage.settle()
+    openbgpd.stop()
+
+
 def _ours(**options: str) -> str:
     return peer(2, asn="65002", ebgp_requires_policy="false", local_address='"10.0.0.1"', **options) + _NETWORKS
 
@@ -248,6 +288,12 @@ SCENARIOS: Final = {
     "bird-shutdown": Scenario("BIRD is shut down by its operator, with a text.", 64512, _PASSIVE, _bird_shutdown),
     "frr-exchange": Scenario(
         "FRR, eBGP, it dials: exchange with an aggregate, then its end.", 64512, _PASSIVE, _frr_exchange
+    ),
+    "openbgpd-exchange": Scenario(
+        "OpenBGPD, eBGP, it dials: exchange, enhanced refresh, withdrawal, shutdown with a text.",
+        64512,
+        _PASSIVE,
+        _openbgpd_exchange,
     ),
     "gobgp-exchange": Scenario(
         "GoBGP, eBGP, it dials: exchange, refresh, withdrawal, its end.", 64512, _PASSIVE, _gobgp_exchange

@@ -407,6 +407,17 @@ def test_a_lost_connection_comes_back_after_the_idle_hold_time(pair: Pair) -> No
     assert pair.a.flaps == 1
 
 
+def test_what_ended_the_session_outlives_the_attempts_that_fail_after_it(pair: Pair) -> None:
+    assert (pair.b.ended_by, pair.b.ended_at) == ("", None)
+    pair.a.stop(Cease(CeaseSubcode.MAXIMUM_PREFIXES_REACHED, why="4 prefixes, the limit is 3"))
+    pair.await_lost()
+    lost = pair.b.last_error_at
+    pair.loop.run_for(200)
+    assert pair.b.last_error.startswith("Received: Cease/Connection Rejected")
+    assert (pair.b.ended_by, pair.b.ended_at) == ("Received: Cease/Maximum Prefixes Reached", lost)
+    assert pair.b.last_error_at > lost
+
+
 @pytest.mark.rfc("9003", "2")
 def test_a_shutdown_with_a_text_is_shown_to_the_peer(pair: Pair) -> None:
     data = shutdown_data("back at noon")

@@ -64,6 +64,7 @@ def peer_row(peer: PeerView, moment: Moment) -> PeerRow:
         drain=peer.drain.stage.value,
         drain_ends=moment.unix_of(peer.drain.ends) if peer.drain.ends is not None else None,
         is_enabled=_is_enabled(peer),
+        ended_by=session.ended_by,
     )
 
 
@@ -90,6 +91,7 @@ def peer_detail(peer: PeerView, moment: Moment) -> PeerDetail:
         messages=tuple(MessageCount(kind.name, counts.received[kind], counts.sent[kind]) for kind in MessageType),
         octets_received=counts.octets_received,
         octets_sent=counts.octets_sent,
+        ended_at=moment.unix_of(session.ended_at) if session.ended_at is not None else None,
         resting=session.resting,
         rests_until=moment.unix_of(session.rests_until) if session.rests_until is not None else None,
         faulty=_faulty(session.faulty, moment) if session.faulty is not None else None,

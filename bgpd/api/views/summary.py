@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from bgpd.addresses import format_prefix
-from bgpd.api.rows import DatastoreRow, FamilyCount, StatusRow
+from bgpd.api.rows import DatastoreRow, FamilyCount, StatusRow, trouble
 from bgpd.api.statistics import (
     DatastoreStatistics,
     Distribution,
@@ -83,7 +83,7 @@ def _problems(speaker: SpeakerView, expected: Sequence[PeerView]) -> Iterator[st
         yield f"not listening: {speaker.listener.fault}"
     down = [peer for peer in expected if not is_up(peer)]
     for peer in down[:_NAMED]:
-        error = peer.settings.held_down or peer.session.last_error
+        error = peer.settings.held_down or trouble(peer.session.ended_by, peer.session.last_error)
         yield f"peer {peer.settings.name} is {peer.session.state.title}" + (f": {error}" if error else "")
     if len(down) > _NAMED:
         yield f"{len(down) - _NAMED} more peers are down"
