@@ -115,12 +115,12 @@ class Chain:
     """Import or export policies of a peer, in order. final: what happens to a route that nothing decided.
 
     looks_at_prefix: can two prefixes of one path be decided differently? looks_at_interface: does it ask for the
-    interface's name? sets_next_hop: does some rule? has_policies: without any, all routes are ``final``, unchanged, and
-    need not be asked about.
+    interface's name? sets_next_hop: does some rule? adds: the plain communities that some rule puts on routes.
+    has_policies: without any, all routes are ``final``, unchanged, and need not be asked about.
     """
 
     __slots__ = (
-        "_asked", "_judges", "_last", "_programs", "final",
+        "_asked", "_judges", "_last", "_programs", "adds", "final",
         "has_policies", "looks_at_interface", "looks_at_prefix", "policies", "sets_next_hop",
     )  # fmt: skip
 
@@ -134,7 +134,10 @@ class Chain:
         self._last: PathJudge | None = None
         asked = [rule.conditions for policy in policies for rule in policy.rules]
         self.looks_at_prefix = any(one.prefixes or one.length is not None for one in asked)
-        self.sets_next_hop = any(rule.changes.next_hop for policy in policies for rule in policy.rules)
+        changes = [rule.changes for policy in policies for rule in policy.rules]
+        self.sets_next_hop = any(one.next_hop for one in changes)
+        put = [one for change in changes for one in (change.set_communities, change.add_communities) if one is not None]
+        self.adds = frozenset(community for one in put for community in one.plain)
         self.looks_at_interface = any(one.interface for one in asked)
 
     def judge(

@@ -1,7 +1,7 @@
 """What well-known communities of received routes ask for, and which of it is granted to a peer.
 
 RFC 8326 (GRACEFUL_SHUTDOWN: this way is about to close), RFC 7999 (BLACKHOLE: drop the traffic). Import policy comes
-first: what it takes off a route is not asked for any more.
+first: what it takes off a route is not asked for any more, and what it puts on one is asked for.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ ask for). One object for each peer and family; all that it decides it can say th
 from collections.abc import Callable, Collection
 from typing import Final
 
+from bgpd.communities import BLACKHOLE
 from bgpd.identity import BgpIdentifier, Role
 from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
@@ -66,6 +67,8 @@ class PeerImporter:
         self._copies: dict[tuple[Path, bytes, bytes, int, bool], Path] = {}
         self._given: set[NextHop] = set()
         takes_black_holes = signals.black_hole_length is not None
+        # RFC 7999: policy may ask in the peer's place
+        self._adds_black_holes = takes_black_holes and BLACKHOLE in chain.adds
         self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes or origins is not None) and not denies_all
         self.treated_as_withdraw = 0
         self.discards = 0
@@ -78,7 +81,7 @@ class PeerImporter:
         path.rejected = leak
         if not leak:
             path.rejected = self._admission.refusal(path)
-        is_asking = self._signals.asks_black_hole(attributes)
+        is_asking = self._adds_black_holes or self._signals.asks_black_hole(attributes)
         if (
             path.rejected
             and not leak
@@ -111,7 +114,7 @@ class PeerImporter:
         if self._origins is not None and (reason := self._origins.refusal(path, prefix)):
             self._report("block refused", reason)
             return None
-        is_asking = self._signals.asks_black_hole(path.attributes)
+        is_asking = self._adds_black_holes or self._signals.asks_black_hole(path.attributes)
         if not is_asking and not self._chain.looks_at_prefix:
             return path.imported
         verdict = self._verdict(path, prefix)

@@ -85,6 +85,43 @@ def test_import_policy_says_who_may() -> None:
         assert holes(made) == set()
 
 
+@pytest.mark.parametrize("of", ["", 'prefix = "192.0.2.7/32", '], ids=["all", "one prefix"])
+@pytest.mark.parametrize("way", ["add_communities", "set_communities"])
+def test_import_policy_asks_for_a_peer_with_which_it_is_agreed(of: str, way: str) -> None:
+    rule = f'{{ {of}action = "accept", {way} = ["blackhole"] }}'
+    policy = f'[[policy]]\nname = "sink"\nrules = [ {rule} ]\ndefault = "accept"\n'
+    for agreed, expected in (("{ accept = true }", {HOST}), ("{ accept = false }", set())):
+        with cluster() as made:
+            made.start(1, peer(2, asn="65002", **OPEN) + network(HOST) + network(BLOCK), asn=65001)
+            made.start(
+                2, policy + peer(1, asn="65001", **OPEN, import_='["sink"]', blackhole=agreed) + peer(3), asn=65002
+            )
+            made.start(3, peer(2), asn=65002)
+            made.until(3, BLOCK)
+            assert holes(made) == expected
+            best = made.best(2, HOST)
+            assert best is not None
+            assert (int(Scope.NO_EXPORT) in best.attributes.communities) is bool(expected)
+
+
+def test_a_black_hole_by_policy_needs_no_next_hop_and_what_policy_leaves_alone_does() -> None:
+    own = '[[policy]]\nname = "far"\nrules = [ { action = "accept", set_next_hop = "10.0.0.2" } ]\n'  # node 2's own
+    sink = (
+        '[[policy]]\nname = "sink"\nrules = [ { communities = ["65001:666"], action = "accept",'
+        ' add_communities = ["blackhole"] } ]\ndefault = "accept"\n'
+    )
+    with cluster() as made:
+        networks = network(HOST, communities='["65001:666"]') + network("192.0.2.8/32")
+        made.start(1, own + peer(2, asn="65002", export='["far"]') + networks, asn=65001)
+        agreed = peer(1, asn="65001", **OPEN, import_='["sink"]', blackhole="{ accept = true }")
+        made.start(2, sink + agreed, asn=65002)
+        made.until(2, HOST)
+        best = made.best(2, HOST)
+        assert best is not None
+        assert best.is_black_hole
+        assert made.best(2, "192.0.2.8/32") is None
+
+
 def test_a_reload_grants_and_takes_back_without_a_new_session() -> None:
     with cluster() as made:
         pair(made)
