@@ -12,7 +12,9 @@ from typing import Final, NamedTuple
 import pytest
 
 from bgpd.messages.attributes import SPECS
+from tests.support import wire_observer
 from tests.support.wire_daemon import Remote, WireDaemon
+from tests.support.wire_observer import EXTERNAL, INTERNAL, OBSERVER, ROUTE, ROUTE6, block
 from tests.support.wire_peer import (
     AGGREGATOR,
     AIGP,
@@ -45,13 +47,8 @@ from tests.support.wire_peer import (
     update,
 )
 
-NODE = 'cluster_id = "10.255.0.1"'
-EXTERNAL = Remote(2, 65002)
-INTERNAL = Remote(3, 65000, "reflector_client = true")
-OBSERVER = Remote(4, 65000, "reflector_client = true")
-PEERS = (EXTERNAL, INTERNAL, OBSERVER)
+NODE, PEERS = wire_observer.NODE, wire_observer.PEERS  # of the daemon of this module
 
-ROUTE, ROUTE6 = "10.1.0.0/16", "2001:db8:1::/48"
 HOP6 = address("2001:db8::2")
 WHERE = address("192.0.2.9")
 KINDS: Final = (0x00, 0x40, 0x80, 0xC0)  # of the Optional and the Transitive bit
@@ -126,17 +123,11 @@ TABLE: Final[dict[int, Row]] = {
 }
 
 
-def block(feeder: WirePeer, mark: int, *changed: bytes, size: int = 4) -> bytes:
+def marked(feeder: WirePeer, mark: int, *changed: bytes, size: int = 4) -> bytes:
     """Return the mandatory attributes and a mark, with these in place of those of the same code or behind them."""
-    asns = (65002,) if feeder.asn == EXTERNAL.asn else ()
-    whole = {
-        ORIGIN: attribute(ORIGIN, b"\0"),
-        AS_PATH: attribute(AS_PATH, as_path(*asns, size=size)),
-        NEXT_HOP: attribute(NEXT_HOP, address("192.0.2.1")),
-        MED: attribute(MED, u32(mark)),
-    }
-    codes = {octets[1] for octets in changed}
-    return b"".join([octets for code, octets in whole.items() if code not in codes]) + b"".join(changed)
+    asns = [EXTERNAL.asn] if feeder.asn == EXTERNAL.asn else []
+    mark_octets = () if any(octets[1] == MED for octets in changed) else (attribute(MED, u32(mark)),)
+    return block(asns, *mark_octets, *changed, size=size)
 
 
 def announce(feeder: WirePeer, observer: WirePeer, attributes: bytes) -> None:
@@ -149,9 +140,9 @@ def announce(feeder: WirePeer, observer: WirePeer, attributes: bytes) -> None:
 def assert_fate(feeder: WirePeer, observer: WirePeer, octets: bytes, fate: Fate, what: str) -> None:
     """See what becomes of a route that was sound before this attribute came with it."""
     code = octets[1]
-    announce(feeder, observer, block(feeder, 1))
+    announce(feeder, observer, marked(feeder, 1))
     before = observer.table[ROUTE]
-    announce(feeder, observer, block(feeder, 2, octets))
+    announce(feeder, observer, marked(feeder, 2, octets))
     if fate is WITHDRAWN:
         assert ROUTE not in observer.table, what
         return
@@ -196,10 +187,10 @@ def test_attribute_that_is_there_twice(daemon: WireDaemon, code: int, remote: Re
     first = attribute(code, row.sound)
     seconds = [first, *(attribute(code, value) for value in row.broken), attribute(code, row.sound, FLAGS[code] ^ 0xC0)]
     with daemon.session(OBSERVER) as observer, daemon.session(remote) as feeder:
-        announce(feeder, observer, block(feeder, 1, first))
+        announce(feeder, observer, marked(feeder, 1, first))
         once = observer.table[ROUTE]
         for second in seconds:
-            announce(feeder, observer, block(feeder, 1, first + second))
+            announce(feeder, observer, marked(feeder, 1, first + second))
             assert observer.table[ROUTE] == once
         if code not in (LOCAL_PREF, ORIGINATOR_ID, CLUSTER_LIST) and remote not in row.unused:
             expected = as_path(65002, 65050) if code == AS_PATH else row.sound
@@ -220,8 +211,8 @@ def test_attribute_that_is_broken_on_a_session_with_two_octet_numbers(daemon: Wi
     fate = WITHDRAWN if code == AS_PATH else STRIPPED
     with daemon.session(OBSERVER) as observer, daemon.session(EXTERNAL, has_four_octet_as=False) as feeder:
         for value in TWO_OCTETS[code]:
-            announce(feeder, observer, block(feeder, 1, size=2))
-            announce(feeder, observer, block(feeder, 2, attribute(code, value), size=2))
+            announce(feeder, observer, marked(feeder, 1, size=2))
+            announce(feeder, observer, marked(feeder, 2, attribute(code, value), size=2))
             if fate is WITHDRAWN:
                 assert ROUTE not in observer.table
             else:
@@ -229,9 +220,9 @@ def test_attribute_that_is_broken_on_a_session_with_two_octet_numbers(daemon: Wi
                 assert (route.path, route.number(MED), route.value(AGGREGATOR)) == ((65002,), 2, None)
         for flags in KINDS:
             if flags != FLAGS[code]:
-                announce(feeder, observer, block(feeder, 1, size=2))
+                announce(feeder, observer, marked(feeder, 1, size=2))
                 sound = TABLE[code].sound if code in (AS4_PATH, AS4_AGGREGATOR) else b"\2\1\xfd\xea"
-                announce(feeder, observer, block(feeder, 2, attribute(code, sound, flags), size=2))
+                announce(feeder, observer, marked(feeder, 2, attribute(code, sound, flags), size=2))
                 assert ROUTE not in observer.table
 
 
@@ -240,10 +231,10 @@ def test_attribute_that_is_broken_on_a_session_with_two_octet_numbers(daemon: Wi
 @pytest.mark.parametrize("code", [ORIGIN, AS_PATH, NEXT_HOP])
 def test_attribute_that_is_missing(daemon: WireDaemon, code: int, remote: Remote) -> None:
     with daemon.session(OBSERVER) as observer, daemon.session(remote) as feeder:
-        announce(feeder, observer, block(feeder, 1))
+        announce(feeder, observer, marked(feeder, 1))
         assert ROUTE in observer.table
         nothing = attribute(MED, u32(2))
-        rest = block(feeder, 1, attribute(code, TABLE[code].sound), nothing)
+        rest = marked(feeder, 1, attribute(code, TABLE[code].sound), nothing)
         announce(feeder, observer, rest.replace(attribute(code, TABLE[code].sound), b""))
         assert ROUTE not in observer.table
 
@@ -287,9 +278,9 @@ def test_multiprotocol_attribute_that_is_broken(daemon: WireDaemon, code: int, r
     with daemon.session(OBSERVER) as observer:
         for octets, subcode, data in reset_by(code):
             with daemon.session(remote) as feeder:
-                feeder.send(update(REACH + block(feeder, 1), prefixes(ROUTE)))
+                feeder.send(update(REACH + marked(feeder, 1), prefixes(ROUTE)))
                 observer.wait_for(ROUTE, ROUTE6)
-                feeder.send(update(octets + block(feeder, 2), prefixes(ROUTE)))
+                feeder.send(update(octets + marked(feeder, 2), prefixes(ROUTE)))
                 assert feeder.ending() == (3, subcode, data), octets.hex()
             observer.wait_gone(ROUTE, ROUTE6)
 
@@ -299,8 +290,8 @@ def test_multiprotocol_attribute_that_is_broken(daemon: WireDaemon, code: int, r
 @pytest.mark.parametrize("hop", ["::", "ff02::1", "ff0e::1"])
 def test_next_hop_that_is_none_costs_the_routes_alone(daemon: WireDaemon, hop: str, remote: Remote) -> None:
     with daemon.session(OBSERVER) as observer, daemon.session(remote) as feeder:
-        feeder.send(update(REACH + block(feeder, 1)))
+        feeder.send(update(REACH + marked(feeder, 1)))
         observer.wait_for(ROUTE6)
-        feeder.send(update(mp_reach(address(hop), prefixes(ROUTE6)) + block(feeder, 2)))
+        feeder.send(update(mp_reach(address(hop), prefixes(ROUTE6)) + marked(feeder, 2)))
         observer.wait_gone(ROUTE6)
         feeder.sync()

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.support import wire_observer
 from tests.support.wire_daemon import Remote, WireDaemon
+from tests.support.wire_observer import EXTERNAL, INTERNAL, OBSERVER, ROUTE, ROUTE6, block
 from tests.support.wire_peer import (
     AGGREGATOR,
     AIGP,
@@ -41,14 +43,8 @@ from tests.support.wire_peer import (
     update,
 )
 
-NODE = 'cluster_id = "10.255.0.1"'
-EXTERNAL = Remote(2, 65002)
-INTERNAL = Remote(3, 65000, "reflector_client = true")
-OBSERVER = Remote(4, 65000, "reflector_client = true")
-PEERS = (EXTERNAL, INTERNAL, OBSERVER)
+NODE, PEERS = wire_observer.NODE, wire_observer.PEERS  # of the daemon of this module
 
-ROUTE = "10.1.0.0/16"
-ROUTE6 = "2001:db8:1::/48"
 LOOPBACK = address("127.0.0.1")
 
 
@@ -64,16 +60,6 @@ class Case(NamedTuple):
     def octets(self) -> bytes:
         """The attribute."""
         return attribute(self.code, self.value, self.flags)
-
-
-def block(asns: list[int], *changed: bytes, size: int = 4) -> bytes:
-    """Return the mandatory attributes, with these in place of those of the same code or behind them."""
-    whole = {
-        ORIGIN: attribute(ORIGIN, b"\0"),
-        AS_PATH: attribute(AS_PATH, as_path(*asns, size=size)),
-        NEXT_HOP: attribute(NEXT_HOP, address("192.0.2.1")),
-    }
-    return b"".join((whole | {octets[1]: octets for octets in changed}).values())
 
 
 WITHDRAWN = {
