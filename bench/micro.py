@@ -64,10 +64,6 @@ def _silent(_kind: str, _reason: str) -> None:
     """Hear of nothing: every route here is a good one."""
 
 
-def _nameless(_path: Path) -> str:
-    return ""
-
-
 class Pipeline:
     """The tables of a daemon with one peer that feeds and one group that listens."""
 
@@ -84,13 +80,12 @@ class Pipeline:
             PeerContext("feeder", PeerType.EXTERNAL, Asn(64512), Asn(65001)),
             self.next_hops,
             _silent,
-            _nameless,
             Signals(),
             denies_all=False,
         )
         self.adj_rib_in = AdjRibIn(FAMILY, self.loc_rib, self.next_hops, self.importer, self._source, self.negotiated)
         rule = export_rule(PeerType.EXTERNAL)
-        self.exporter = GroupExporter(rule, Chain([]), (), _nameless)
+        self.exporter = GroupExporter(rule, Chain([]), ())
         self.adj_rib_out = AdjRibOut(rule, self.exporter, self.loc_rib)
 
     def announce(self, updates: list[Update]) -> None:

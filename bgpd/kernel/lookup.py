@@ -23,13 +23,14 @@ class Resolution:
     """How an address is reached.
 
     metric: of the route to it, 0 = connected. gateway: octets, empty = on the device's link. device: interface index,
-    0 = none. why: for people, when it is not reachable.
+    0 = none. device_name: of that interface. why: for people, when it is not reachable.
     """
 
     is_reachable: bool
     metric: int = 0
     gateway: bytes = b""
     device: int = 0
+    device_name: str = ""
     why: str = ""
 
 
@@ -66,7 +67,7 @@ def _resolve_link_local(address: bytes, interface: int, links: Mapping[int, Link
         return Resolution(is_reachable=False, why=f"the interface of {text} (index {interface}) is gone")
     if not link.is_up:
         return Resolution(is_reachable=False, why=f"{link.name}, the interface of {text}, is down")
-    return Resolution(is_reachable=True, device=interface)
+    return Resolution(is_reachable=True, device=interface, device_name=link.name)
 
 
 def _resolve_over(
@@ -83,5 +84,5 @@ def _resolve_over(
             link = links.get(leg.device)
             if link is not None and link.is_up:
                 is_connected = not leg.gateway and body.protocol == RTPROT_KERNEL
-                return Resolution(True, 0 if is_connected else body.metric, leg.gateway, leg.device)
+                return Resolution(True, 0 if is_connected else body.metric, leg.gateway, leg.device, link.name)
     return None

@@ -114,14 +114,14 @@ class _Fork:
 class Chain:
     """Import or export policies of a peer, in order. final: what happens to a route that nothing decided.
 
-    looks_at_prefix: can two prefixes of one path be decided differently? looks_at_interface: does it ask for the
-    interface's name? sets_next_hop: does some rule? adds: the plain communities that some rule puts on routes.
-    has_policies: without any, all routes are ``final``, unchanged, and need not be asked about.
+    looks_at_prefix: can two prefixes of one path be decided differently? sets_next_hop: does some rule? adds: the
+    plain communities that some rule puts on routes. has_policies: without any, all routes are ``final``, unchanged, and
+    need not be asked about.
     """
 
     __slots__ = (
         "_asked", "_judges", "_last", "_programs", "adds", "final",
-        "has_policies", "looks_at_interface", "looks_at_prefix", "policies", "sets_next_hop",
+        "has_policies", "looks_at_prefix", "policies", "sets_next_hop",
     )  # fmt: skip
 
     def __init__(self, policies: Sequence[Policy], *, final: bool = True) -> None:
@@ -138,7 +138,6 @@ class Chain:
         self.sets_next_hop = any(one.next_hop for one in changes)
         put = [one for change in changes for one in (change.set_communities, change.add_communities) if one is not None]
         self.adds = frozenset(community for one in put for community in one.plain)
-        self.looks_at_interface = any(one.interface for one in asked)
 
     def judge(
         self, path: Path, attributes: Attributes, prefix: bytes, peer: PeerContext, interface_name: str = ""

@@ -27,6 +27,8 @@ class Reach(Protocol):
     @property
     def device(self) -> int: ...
     @property
+    def device_name(self) -> str: ...
+    @property
     def why(self) -> str: ...
 
 
@@ -92,9 +94,10 @@ class NextHopTable:
             metric=found.metric,
             gateway=found.gateway,
             device=found.device,
+            device_name=found.device_name,
             why=found.why,
         )
 
 
-def _reach(hop: NextHop) -> tuple[bool, int, bytes, int, str]:
-    return hop.is_reachable, hop.metric, hop.gateway, hop.device, hop.why
+def _reach(hop: NextHop) -> tuple[bool, int, bytes, int, str, str]:
+    return hop.is_reachable, hop.metric, hop.gateway, hop.device, hop.device_name, hop.why

@@ -73,8 +73,8 @@ class NextHop:
 
     address: 4 or 16 octets; empty = the route is our own. link_local: 16 octets or empty (RFC 2545 section 3).
     interface: index of the link the peer is on, 0 = not known; only used with a link-local address. metric: of the
-    route to it, 0 = connected. gateway: octets; empty = it is on the link. device: interface index, 0 = none. why:
-    for people, when it is not reachable. A change of any of these makes a new object.
+    route to it, 0 = connected. gateway: octets; empty = it is on the link. device: interface index, 0 = none;
+    device_name: its name. why: for people, when it is not reachable. A change of any of these makes a new object.
     """
 
     address: bytes
@@ -84,6 +84,7 @@ class NextHop:
     metric: int = 0
     gateway: bytes = b""
     device: int = 0
+    device_name: str = ""
     why: str = ""
 
 
@@ -93,16 +94,17 @@ OWN: Final = NextHop(b"")
 class Path:
     """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
 
-    family: of the prefixes it serves. interface: for a kernel-learned path, index of the device it leaves by (0 =
-    none). is_black_hole: the kernel gets it as a black hole: a network of ours, or a peer's wish that is granted (RFC
-    7999). is_from_client: its source was a route reflector client when the path was made, which says for good what
-    peers were told of it. weight: given by import policy, compared before LOCAL_PREF, higher wins, never sent.
-    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. is_stale: long-lived stale
-    (RFC 9494), a last resort. taken: the attributes that import policy is asked about, the path's own but for what
-    the border of our AS changes (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a
-    copy that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271
-    9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. alone:
-    the 1-tuple of this path, shared by all prefixes that have no other.
+    family: of the prefixes it serves. interface: name of the device that traffic leaves by, empty = none or not known;
+    it stays when the device goes, since it says what peers were told. is_black_hole: the kernel gets it as a black
+    hole: a network of ours, or a peer's wish that is granted (RFC 7999). is_from_client: its source was a route
+    reflector client when the path was made, which says for good what peers were told of it. weight: given by import
+    policy, compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix may use it (loop, policy,
+    unusable next hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort. taken: the attributes that
+    import policy is asked about, the path's own but for what the border of our AS changes (see ``border``). imported:
+    the path that the Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what
+    MED is compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail:
+    what is compared after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no
+    other.
     """
 
     __slots__ = (
@@ -115,7 +117,7 @@ class Path:
         self.family = family
         self.attributes = attributes
         self.next_hop = next_hop
-        self.interface = 0
+        self.interface = next_hop.device_name
         self.is_black_hole = False
         self.is_from_client = source.is_client
         self.rejected = ""

@@ -3,7 +3,6 @@
 RFC 4271 9.1.3, RFC 8212; pools: ``[[pool]] export = false``. Verdicts are functions of path and prefix alone.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from bgpd.addresses import covers, format_prefix
@@ -26,14 +25,12 @@ class GroupExporter:
         rule: ExportRule,
         chain: Chain,
         withheld: tuple[bytes, ...],
-        interface_name: Callable[[Path], str],
     ) -> None:
         self.rule = rule
         # Peers of one group differ in names, unless policy asks for those, and AS numbers, which no rule asks for
         self._context = PeerContext(rule.peer_name, rule.peer_type, rule.local_asn, rule.local_asn)
         self._chain = chain
         self._withheld = withheld
-        self._interface_name = interface_name
         self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
         self._surely_fits = rule.max_message - _OVERHEAD - _ROOM  # octets of a path's attributes
         if not rule.four_octet_as:
@@ -100,8 +97,7 @@ class GroupExporter:
         return self._verdict(path, prefix).describe(path.attributes)
 
     def _verdict(self, path: Path, prefix: bytes) -> Verdict:
-        name = self._interface_name(path) if self._chain.looks_at_interface else ""
-        return self._chain.judge(path, path.attributes, prefix, self._context, name)
+        return self._chain.judge(path, path.attributes, prefix, self._context, path.interface)
 
     def _is_withheld(self, prefix: bytes) -> bytes:
         for pool in self._withheld:

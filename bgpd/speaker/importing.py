@@ -43,7 +43,6 @@ class PeerImporter:
         context: PeerContext,
         next_hops: NextHopTable,
         report: Callable[[str, str], None],
-        interface_name: Callable[[Path], str],
         signals: Signals,
         *,
         denies_all: bool,
@@ -58,7 +57,6 @@ class PeerImporter:
         self._context = context
         self._next_hops = next_hops
         self._report = report
-        self._interface_name = interface_name
         self._signals = signals
         self._denies_all = denies_all
         self._border = border
@@ -149,8 +147,7 @@ class PeerImporter:
         return self._verdict(path, prefix).describe(path.taken)
 
     def _verdict(self, path: Path, prefix: bytes) -> Verdict:
-        name = self._interface_name(path) if self._chain.looks_at_interface else ""
-        return self._chain.judge(path, path.taken, prefix, self._context, name)
+        return self._chain.judge(path, path.taken, prefix, self._context, path.interface)
 
     def refused(self, fault: TreatAsWithdraw) -> None:
         """Count and report an attribute block that makes its prefixes withdrawn (RFC 7606 section 2)."""

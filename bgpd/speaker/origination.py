@@ -23,11 +23,12 @@ _FEW: Final = 1000  # paths of the kernel's routes that are not worth a sweep
 
 
 class _Way(NamedTuple):
-    """What learned routes share that have one path. gateway: octets, empty = on the link. device: interface index."""
+    """What learned routes share that have one path. gateway: octets, empty = on the link."""
 
     family: Family
     gateway: bytes
     device: int
+    device_name: str
     local_pref: int | None
 
 
@@ -112,9 +113,11 @@ class Origination:
             if len(self._kernel_paths) > 2 * self._paths_swept:  # each container has a device of its own
                 self._sweep()
             attributes = block.make(origin=Origin.IGP, next_hop=route.gateway, local_pref=key.local_pref)
-            hop = NextHop(route.gateway, gateway=route.gateway, device=route.device) if route.gateway else OWN
+            hop = OWN
+            if route.gateway:
+                hop = NextHop(route.gateway, gateway=route.gateway, device=route.device, device_name=route.device_name)
             path = Path(self._kernel_source, family, attributes, hop)
-            path.interface = route.device
+            path.interface = route.device_name
             rank(path)
             self._kernel_paths[key] = path
             if route.gateway:
@@ -122,7 +125,7 @@ class Origination:
         return path
 
     def _way(self, family: Family, route: LocalRoute) -> _Way:
-        return _Way(family, route.gateway, route.device, self._local_pref(family, route.metric))
+        return _Way(family, route.gateway, route.device, route.device_name, self._local_pref(family, route.metric))
 
     def _sweep(self) -> None:
         """Forget the paths of routes that are gone."""

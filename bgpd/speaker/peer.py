@@ -28,7 +28,7 @@ from bgpd.rib.admission import Admission
 from bgpd.rib.export import ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
-from bgpd.rib.path import Path, Preference, Source, SourceKind
+from bgpd.rib.path import Preference, Source, SourceKind
 from bgpd.rib.update_group import Member, UpdateGroup
 from bgpd.session.faulty_message import FaultyMessage
 from bgpd.session.peer import PeerSession
@@ -71,7 +71,6 @@ class Hub(Protocol):
     def identity(self) -> tuple[BgpIdentifier, BgpIdentifier | None]: ...
     def peer_progressed(self, peer: "Peer") -> None: ...
     def interface_index(self, name: str) -> int: ...
-    def interface_name(self, path: Path) -> str: ...
 
 
 class Peer:
@@ -431,7 +430,6 @@ class Peer:
             self.context,
             self._hub.next_hops,
             self.report,
-            self._hub.interface_name,
             # With the whole node on its way out, all routes would lose alike
             signals(settings, family, is_leaving=self.drain.stage is Stage.LEAVING and not self._hub.is_draining),
             denies_all=is_denied(settings, settings.imports),

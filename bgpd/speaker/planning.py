@@ -91,8 +91,7 @@ class _Comparison:
         return lines
 
     def _compare(self, old: "_Filter", new: "_Filter", peer: Peer, path: Path, prefix: bytes) -> str:
-        name = self._speaker.interface_name(path) if old.looks_at_interface or new.looks_at_interface else ""
-        before, after = (one.judge(path, prefix, peer, name) for one in (old, new))
+        before, after = (one.judge(path, prefix, peer) for one in (old, new))
         if before == after:
             return ""
         return "lost" if after is None else "new" if before is None else "changed"
@@ -109,14 +108,13 @@ class _Filter:
         self._denies_all = peer.peer_type == PeerType.EXTERNAL.value and peer.ebgp_requires_policy and not names
         self._withheld = [(one.family, one.prefix) for one in config.pools if is_export and not one.export]
         self._is_export = is_export
-        self.looks_at_interface = self._chain.looks_at_interface
 
-    def judge(self, path: Path, prefix: bytes, peer: Peer, interface_name: str) -> tuple[bytes, bytes, int] | None:
+    def judge(self, path: Path, prefix: bytes, peer: Peer) -> tuple[bytes, bytes, int] | None:
         """Return what comes out, None = nothing."""
         if self._denies_all or self._withholds(path.family, prefix):
             return None
         attributes = path.attributes if self._is_export else path.taken
-        verdict = self._chain.judge(path, attributes, prefix, peer.context, interface_name)
+        verdict = self._chain.judge(path, attributes, prefix, peer.context, path.interface)
         return (verdict.attributes.octets, verdict.attributes.next_hop, verdict.weight) if verdict.accepted else None
 
     def _withholds(self, family: Family, prefix: bytes) -> bool:

@@ -30,7 +30,6 @@ from bgpd.rib.changes import sort_by_path
 from bgpd.rib.export import ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
-from bgpd.rib.path import Path
 from bgpd.rib.update_group import UpdateGroup
 from bgpd.session.listener import ListenError
 from bgpd.session.sockets import Network
@@ -269,7 +268,7 @@ class Speaker:
         group = self.groups.get(rule)
         if group is None:
             withheld = tuple(p.prefix for p in self.config.pools if p.family is rule.family and not p.export)
-            exporter = GroupExporter(rule, self.chain(rule.policies), withheld, self.interface_name)
+            exporter = GroupExporter(rule, self.chain(rule.policies), withheld)
             kind = AdjRibOut if rule.path_limit is None else AddPathRibOut
             rib = kind(rule, exporter, self.loc_ribs[rule.family])
             self.slicer.add(rib.counting())
@@ -290,12 +289,6 @@ class Speaker:
     def interface_index(self, name: str) -> int:
         """Return the index of an interface, 0 if it is not known."""
         return (self.kernel.interface_index(name) or 0) if self.kernel is not None else 0
-
-    def interface_name(self, path: Path) -> str:
-        """Return the name of the interface that the path's traffic leaves by, empty if it is not known."""
-        if self.kernel is None:
-            return ""
-        return self.kernel.interface_name(path.interface or path.next_hop.device)
 
     # what the kernel tells (see kernel.KernelUser)
 

@@ -30,14 +30,14 @@ def look(mirror: Mirror, address: str, interface: int = 0, ours: frozenset[bytes
 
 def test_a_connected_address_has_metric_0_and_no_gateway() -> None:
     mirror = mirror_of(("10.0.0.0/24", RTPROT_KERNEL, "", 3, 0), ("fd00::/64", RTPROT_KERNEL, "", 3, 256))
-    assert look(mirror, "10.0.0.2") == Resolution(is_reachable=True, device=3)
-    assert look(mirror, "fd00::2") == Resolution(is_reachable=True, device=3)
+    assert look(mirror, "10.0.0.2") == Resolution(is_reachable=True, device=3, device_name=LINKS[3].name)
+    assert look(mirror, "fd00::2") == Resolution(is_reachable=True, device=3, device_name=LINKS[3].name)
 
 
 def test_the_longest_prefix_wins() -> None:
     mirror = mirror_of(("0.0.0.0/0", 16, "10.0.0.1", 3, 100), ("172.19.0.0/16", 4, "10.0.0.9", 3, 5))
-    assert look(mirror, "172.19.0.8") == Resolution(True, 5, parse_address("10.0.0.9"), 3)
-    assert look(mirror, "172.20.0.8") == Resolution(True, 100, parse_address("10.0.0.1"), 3)
+    assert look(mirror, "172.19.0.8") == Resolution(True, 5, parse_address("10.0.0.9"), 3, LINKS[3].name)
+    assert look(mirror, "172.20.0.8") == Resolution(True, 100, parse_address("10.0.0.1"), 3, LINKS[3].name)
 
 
 def test_the_lowest_metric_with_a_living_device_wins() -> None:
@@ -75,7 +75,7 @@ def test_our_own_table_is_looked_into_too() -> None:
 
 
 def test_a_link_local_address_is_reached_on_its_interface() -> None:
-    assert look(mirror_of(), "fe80::1", 3) == Resolution(is_reachable=True, device=3)
+    assert look(mirror_of(), "fe80::1", 3) == Resolution(is_reachable=True, device=3, device_name=LINKS[3].name)
 
 
 @pytest.mark.parametrize(("interface", "why"), [(0, "no interface"), (4, "eth1"), (9, "is gone")])

@@ -82,7 +82,6 @@ def test_sources_peers_and_interfaces_are_asked() -> None:
             )
         ]
     )
-    assert chain.looks_at_interface
     assert outcome(chain, source="network") == (False, "p network")
     assert outcome(chain, source="kernel", interface="cali1") == (False, "p cali")
     assert outcome(chain, source="kernel") == (True, "end of policies")

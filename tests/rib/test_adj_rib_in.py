@@ -53,6 +53,7 @@ class Reach:
 
     def __init__(self) -> None:
         self.is_reachable, self.metric, self.gateway, self.device, self.why = True, 0, b"", 1, ""
+        self.device_name = "eth0"
 
     def lookup(self, address: bytes, interface: int = 0) -> "Reach":
         del address, interface

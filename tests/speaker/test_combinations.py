@@ -160,7 +160,7 @@ def check_told(made: Cluster, number: int, family: Family) -> None:
     assert member.backlog is None
     rule = speaker.export_rule(here, family, here.negotiated)
     pools = tuple(pool.prefix for pool in speaker.config.pools if pool.family is family and not pool.export)
-    exporter = GroupExporter(rule, speaker.chain(rule.policies), pools, speaker.interface_name)
+    exporter = GroupExporter(rule, speaker.chain(rule.policies), pools)
     wanted: dict[bytes, bytes] = {}
     for prefix, paths in speaker.loc_ribs[family].table.items():
         several = rule.path_limit is not None

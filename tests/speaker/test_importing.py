@@ -156,6 +156,7 @@ class _Way:
     metric: int = 0
     gateway: bytes = b""
     device: int = 1
+    device_name: str = "eth0"
     why: str = "no route"
 
 

@@ -80,6 +80,32 @@ def test_the_identifier_is_the_same_in_the_open_to_every_peer() -> None:
             assert negotiated.remote_identifier.to_bytes(4) == bytes((10, 99, 0, 1))
 
 
+def test_a_route_whose_device_goes_first_is_withdrawn_where_policy_asked_for_the_device() -> None:
+    containers = '[[policy]]\nname = "p"\ndefault = "reject"\nrules = [{ interface = "cali*", action = "accept" }]\n'
+    with cluster() as made:
+        here = made.start(1, peer(2, export='["p"]') + containers)
+        made.start(2, peer(1))
+        made.established()
+        key = parse_prefix("10.65.3.7/32")
+        here.learned_changed({key: LocalRoute(7, "cali1", b"", 0, 3, 0)})
+        made.until(2, "10.65.3.7/32")
+        here.learned_changed({key: None})  # the kernel does not know device 7 any more
+        made.until(2, "10.65.3.7/32", present=False)
+
+
+def test_a_route_over_a_device_that_is_renamed_is_judged_by_its_new_name() -> None:
+    containers = '[[policy]]\nname = "p"\ndefault = "reject"\nrules = [{ interface = "cali*", action = "accept" }]\n'
+    with cluster() as made:
+        here = made.start(1, peer(2, export='["p"]') + containers)
+        made.start(2, peer(1))
+        made.established()
+        key = parse_prefix("10.65.3.7/32")
+        here.learned_changed({key: LocalRoute(7, "cali1", b"", 0, 3, 0)})
+        made.until(2, "10.65.3.7/32")
+        here.learned_changed({key: LocalRoute(7, "veth1", b"", 0, 3, 0)})
+        made.until(2, "10.65.3.7/32", present=False)
+
+
 def test_paths_of_containers_that_are_gone_are_forgotten() -> None:
     number = count(1)
     rib = LocRib(IPV4_UNICAST, lambda: None)

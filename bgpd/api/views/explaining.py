@@ -105,16 +105,14 @@ def _resolution(speaker: SpeakerView, path: Path) -> str:
     if path.is_black_hole and path.source.peer is not None:
         return "black hole that the peer asks for (RFC 7999); the next hop is not used"
     if not (hop.address or hop.link_local):
-        name = kernel.interface_name(path.interface) if kernel is not None and path.interface else ""
-        return f"our own, dev {name}" if name else "our own"
+        return f"our own, dev {path.interface}" if path.interface else "our own"
     if not hop.is_reachable:
         return f"unreachable: {hop.why}"
     if kernel is None:
         return "not looked up, the kernel is left alone"
-    device = kernel.interface_name(hop.device) if hop.device else ""
     where = f"via {format_address(hop.gateway)} " if hop.gateway else "on the link, "
     metric = f", metric {hop.metric}" if hop.metric else ""
-    return f"{where}dev {device or '?'}{metric}"
+    return f"{where}dev {hop.device_name or '?'}{metric}"
 
 
 def _exports(speaker: SpeakerView, family: Family, prefix: bytes, candidates: Candidates) -> Iterator[Export]:

@@ -198,13 +198,13 @@ def _in_tables(speaker: SpeakerView, query: PolicyQuery, peer: ResolvedPeer | No
     candidates = speaker.loc_ribs[query.family].table.get(query.prefix)
     best = candidates[0] if candidates else None
     if query.is_export:
-        return None if best is None else _found(speaker, best, f"the best path, from {best.source.name}")
+        return None if best is None else _Found(best, best.interface, f"the best path, from {best.source.name}")
     name = peer.name if peer is not None else best.source.name if best is not None else ""
     path = _received(speaker, query, name)
     if path is not None:
-        return _found(speaker, path, f"as received from {name}")
+        return _Found(path, path.interface, f"as received from {name}")
     if peer is None and best is not None:
-        return _found(speaker, best, f"the best path, from {best.source.name}")
+        return _Found(best, best.interface, f"the best path, from {best.source.name}")
     return None
 
 
@@ -215,9 +215,3 @@ def _received(speaker: SpeakerView, query: PolicyQuery, name: str) -> Path | Non
         return None
     keys = [i.to_bytes(PATH_ID) + query.prefix for i in sorted(rib.sources)] if rib.has_path_ids else [query.prefix]
     return next(filter(None, map(rib.table.get, keys)), None)
-
-
-def _found(speaker: SpeakerView, path: Path, origin: str) -> _Found:
-    kernel = speaker.kernel
-    device = path.interface or path.next_hop.device
-    return _Found(path, kernel.interface_name(device) if kernel is not None and device else "", origin)
