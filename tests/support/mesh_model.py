@@ -15,6 +15,7 @@ from bgpd.reflector.roles import Member, Phase, Role, Roles
 TICK = 0.5  # seconds
 LEASE = 10.0
 SETUP = 1.0  # until a session that both want is up and has told all
+PASS = 2.0  # until what a node reflects is known
 STALE = 120.0
 
 
@@ -159,7 +160,7 @@ class MeshModel:
         return {
             by
             for by in self.peers
-            if (since := self._passed.get((at, by, of))) is not None and self.now - since >= TICK
+            if (since := self._passed.get((at, by, of))) is not None and self.now - since >= PASS
         }
 
     def _route(self) -> None:
