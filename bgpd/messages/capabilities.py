@@ -13,7 +13,6 @@ from typing import Final
 from construct import (
     BitsInteger,
     BitStruct,
-    Construct,
     ConstructError,
     Container,
     Flag,
@@ -26,11 +25,11 @@ from construct import (
     Padding,
     Prefixed,
     Struct,
-    Terminated,
 )
 
 from bgpd.errors import OpenError, OpenSubcode
 from bgpd.identity import Asn
+from bgpd.messages.layout import Acyclic, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +163,7 @@ class CapabilityRow:
 
     code: int
     record: type[Capability]
-    layout: Construct
+    layout: Acyclic
     decode: Callable[[Container], Capability | None]
     encode: Callable[[Capability], object]
 
@@ -179,14 +178,9 @@ _RECEIVE: Final = 1  # RFC 7911 section 4: Send/Receive
 _SEND: Final = 2
 
 
-def _whole(layout: Construct) -> Construct:
-    """Return the layout of a value that holds this and nothing else."""
-    return Struct("it" / layout, Terminated)
-
-
 def _empty(code: int, record: type[Capability]) -> CapabilityRow:
     """Return the row of a capability whose presence says all."""
-    return CapabilityRow(code, record, _whole(Struct()), lambda _: record(), lambda _: {})
+    return CapabilityRow(code, record, whole(Struct()), lambda _: record(), lambda _: {})
 
 
 def _decode_multiprotocol(parsed: Container) -> Capability:
@@ -296,21 +290,21 @@ def _shortened(name: str) -> bytes:
 
 
 _ROWS: Final = (
-    CapabilityRow(1, MultiProtocol, _whole(_FAMILY), _decode_multiprotocol, _encode_multiprotocol),
+    CapabilityRow(1, MultiProtocol, whole(_FAMILY), _decode_multiprotocol, _encode_multiprotocol),
     _empty(2, RouteRefresh),
     CapabilityRow(
         5,
         ExtendedNextHop,
-        _whole(GreedyRange(Struct("afi" / Int16ub, "safi" / Int16ub, "next_hop_afi" / Int16ub))),
+        whole(GreedyRange(Struct("afi" / Int16ub, "safi" / Int16ub, "next_hop_afi" / Int16ub))),
         _decode_extended_next_hop,
         _encode_extended_next_hop,
     ),
     _empty(6, ExtendedMessage),
-    CapabilityRow(9, Role, _whole(Int8ub), _decode_role, _encode_role),
+    CapabilityRow(9, Role, whole(Int8ub), _decode_role, _encode_role),
     CapabilityRow(
         64,
         GracefulRestartCapability,
-        _whole(
+        whole(
             Struct(
                 "start" / _RESTART_FLAGS,
                 "families" / GreedyRange(Struct("afi" / Int16ub, "safi" / Int8ub, "flags" / _FAMILY_FLAGS)),
@@ -319,11 +313,11 @@ _ROWS: Final = (
         _decode_graceful_restart,
         _encode_graceful_restart,
     ),
-    CapabilityRow(65, FourOctetAs, _whole(Int32ub), _decode_four_octet_as, _encode_four_octet_as),
+    CapabilityRow(65, FourOctetAs, whole(Int32ub), _decode_four_octet_as, _encode_four_octet_as),
     CapabilityRow(
         69,
         AddPath,
-        _whole(GreedyRange(Struct("afi" / Int16ub, "safi" / Int8ub, "mode" / Int8ub))),
+        whole(GreedyRange(Struct("afi" / Int16ub, "safi" / Int8ub, "mode" / Int8ub))),
         _decode_add_path,
         _encode_add_path,
     ),
@@ -331,11 +325,11 @@ _ROWS: Final = (
     CapabilityRow(
         71,
         LongLivedGracefulRestart,
-        _whole(GreedyRange(Struct("afi" / Int16ub, "safi" / Int8ub, "flags" / _FAMILY_FLAGS, "stale_time" / Int24ub))),
+        whole(GreedyRange(Struct("afi" / Int16ub, "safi" / Int8ub, "flags" / _FAMILY_FLAGS, "stale_time" / Int24ub))),
         _decode_long_lived,
         _encode_long_lived,
     ),
-    CapabilityRow(73, Fqdn, _whole(Struct("host" / _NAME, "domain" / _NAME)), _decode_fqdn, _encode_fqdn),
+    CapabilityRow(73, Fqdn, whole(Struct("host" / _NAME, "domain" / _NAME)), _decode_fqdn, _encode_fqdn),
 )
 
 CAPABILITIES: Final[Mapping[int, CapabilityRow]] = MappingProxyType({row.code: row for row in _ROWS})

@@ -11,9 +11,10 @@ from construct import ConstructError, GreedyBytes, Int8ub, Struct
 
 from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode, HeaderError, HeaderSubcode, format_error
 from bgpd.messages.framing import HEADER_SIZE, MessageType, frame
+from bgpd.messages.layout import Acyclic
 from bgpd.messages.negotiated import MAX_MESSAGE
 
-_LAYOUT: Final = Struct("code" / Int8ub, "subcode" / Int8ub, "data" / GreedyBytes)
+_LAYOUT: Final = Acyclic(Struct("code" / Int8ub, "subcode" / Int8ub, "data" / GreedyBytes))
 _MOST_DATA: Final = MAX_MESSAGE - HEADER_SIZE - 2
 _LONGEST_TEXT: Final = 255  # 9003 section 2: octets of UTF-8
 _WITH_TEXT: Final = (CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, CeaseSubcode.ADMINISTRATIVE_RESET)

@@ -31,6 +31,7 @@ from bgpd.messages.capabilities import (
     encode_capability,
 )
 from bgpd.messages.framing import MessageType, frame
+from bgpd.messages.layout import Acyclic
 from bgpd.messages.negotiated import MAX_EXTENDED_MESSAGE, MAX_MESSAGE, GracefulRestart, LongLivedRestart, Negotiated
 
 VERSION: Final = 4
@@ -41,12 +42,14 @@ _IPV6_AFI: Final = 2
 _SHORTEST_HOLD_TIME: Final = 3  # seconds, but for 0
 _KEEPALIVES: Final = 3  # 4271 4.4: a third of the hold time
 
-_LAYOUT: Final = Struct(
-    "version" / Int8ub,
-    "my_as" / Int16ub,
-    "hold_time" / Int16ub,
-    "identifier" / Int32ub,
-    "parameters" / GreedyBytes,
+_LAYOUT: Final = Acyclic(
+    Struct(
+        "version" / Int8ub,
+        "my_as" / Int16ub,
+        "hold_time" / Int16ub,
+        "identifier" / Int32ub,
+        "parameters" / GreedyBytes,
+    )
 )
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from construct import ConstructError, Int8ub, Int16ub, Struct, Terminated
+from construct import ConstructError, Int8ub, Int16ub, Struct
 
 from bgpd.errors import RouteRefreshError, RouteRefreshSubcode
 from bgpd.families import FAMILIES, Family
 from bgpd.messages.framing import MessageType, frame
+from bgpd.messages.layout import whole
 
-_LAYOUT: Final = Struct("afi" / Int16ub, "subtype" / Int8ub, "safi" / Int8ub)
-_WHOLE: Final = Struct("message" / _LAYOUT, Terminated)
+_LAYOUT: Final = whole(Struct("afi" / Int16ub, "subtype" / Int8ub, "safi" / Int8ub))
 
 
 class Subtype(IntEnum):
@@ -35,7 +35,7 @@ class RouteRefresh:
 
     def encode(self) -> bytes:
         """Return the framed message."""
-        body: bytes = _LAYOUT.build({"afi": self.afi, "subtype": self.subtype, "safi": self.safi})
+        body: bytes = _LAYOUT.build({"it": {"afi": self.afi, "subtype": self.subtype, "safi": self.safi}})
         return frame(MessageType.ROUTE_REFRESH, body)
 
     @property
@@ -47,7 +47,7 @@ class RouteRefresh:
 def decode(body: bytes) -> RouteRefresh:
     """Return the ROUTE-REFRESH. Raises RouteRefreshError with the whole message as data (RFC 7313 section 5)."""
     try:
-        parsed = _WHOLE.parse(body).message
+        parsed = _LAYOUT.parse(body).it
     except ConstructError as error:
         raise RouteRefreshError(
             RouteRefreshSubcode.INVALID_MESSAGE_LENGTH,
