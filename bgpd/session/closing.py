@@ -24,9 +24,9 @@ class ClosingConnections:
 
     def add(self, connection: Connection) -> None:
         """Remember a connection until TCP is done with it."""
-        self._connections = {other for other in self._connections if not other.is_gone}
         if not connection.is_gone:
             self._connections.add(connection)
+            connection.gone = self._connections.discard
 
     def refuse(self, connection: Connection, why: str) -> None:
         """Close a connection that the peer opened, and say why unless too many are being closed."""

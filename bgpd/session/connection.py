@@ -67,9 +67,9 @@ class Connection(asyncio.Protocol):
 
     remote, local: both ends; only after the connection was opened.
     opened: called when TCP is connected. settled: called once when it is known that the peer speaks BGP, or when the
-    connection ends. counts: where messages and octets are counted. deliver: takes UPDATEs as buffer, start, end; None
-    = they are unexpected. last_heard: loop time of the last complete message. is_congested: more than HIGH_WATER
-    octets were unsent and not yet less than LOW_WATER.
+    connection ends. gone: called once when TCP is done with it. counts: where messages and octets are counted. deliver:
+    takes UPDATEs as buffer, start, end; None = they are unexpected. last_heard: loop time of the last complete message.
+    is_congested: more than HIGH_WATER octets were unsent and not yet less than LOW_WATER.
     """
 
     __slots__ = (
@@ -84,6 +84,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "counts",
         "deliver",
+        "gone",
         "is_congested",
         "last_heard",
         "local",
@@ -105,6 +106,7 @@ class Connection(asyncio.Protocol):
         self._closed: asyncio.Future[None] | None = None
         self.remote = self.local = Endpoint("", 0, 0)
         self.settled: Callable[[], None] | None = None
+        self.gone: Callable[[Connection], None] | None = None
         self.user: ConnectionUser | None = None
         self.counts = MessageCounts()
         self.deliver: Callable[[bytes, int, int], None] | None = None
@@ -230,8 +232,13 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Say why the connection ended, unless we ended it."""
         self._transport = None
+        self._framer, self._rest = Framer(), []  # whoever still knows the connection must not keep what was read
         if self._linger is not None:
             self._linger.cancel()
+            self._linger = None
+        if self.gone is not None:
+            gone, self.gone = self.gone, None
+            gone(self)
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
         if self._is_closed:

@@ -192,13 +192,13 @@ class Listener:
 
     def _farewell(self, connection: Connection, cease: Cease) -> None:
         """Say why; a flood is reset instead."""
-        self._lingering = {one for one in self._lingering if not one.is_gone}
         if len(self._lingering) >= LINGERING_LIMIT:
             connection.abort()
             return
         connection.write(codec.encode(from_error(cease)))
         connection.close()
         self._lingering.add(connection)
+        connection.gone = self._lingering.discard
 
     def _opened(self, connection: Connection) -> None:
         remote = connection.remote

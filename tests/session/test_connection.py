@@ -1,9 +1,11 @@
 """One connection: from octets to messages, in slices when there is much to do."""
 
+import gc
+
 import pytest
 
 from bgpd.errors import BgpError, UpdateError
-from bgpd.messages.framing import MessageType, frame
+from bgpd.messages.framing import Framer, MessageType, frame
 from bgpd.session import connection as module
 from bgpd.session.connection import Connection
 from tests.support.memory_network import MemoryNetwork
@@ -150,6 +152,24 @@ def test_our_own_end_is_not_told_and_takes_at_most_two_seconds(ends: _Ends) -> N
     assert ends.loop.time() - began <= module.LINGER
     assert ends.user.log == []
     assert settled == [True]
+
+
+def test_what_was_read_is_not_kept_beyond_the_end(ends: _Ends) -> None:
+    gone: list[Connection] = []
+    ends.near.gone = gone.append
+    read = UPDATE + KEEPALIVE[:5]
+    ends.far.write(read)
+    ends.loop.run_for(1)
+    ends.far.close()
+    ends.loop.run_for(5)
+    assert gone == [ends.near]
+    assert not [held for held in _reachable(ends.near) if isinstance(held, bytes | bytearray) and held]
+
+
+def _reachable(connection: Connection) -> list[object]:
+    """Return what the connection's own fields, and its framer's, refer to."""
+    fields = gc.get_referents(connection)
+    return fields + [held for field in fields if isinstance(field, Framer) for held in gc.get_referents(field)]
 
 
 def test_the_last_words_are_read_even_if_the_peer_is_still_writing(ends: _Ends) -> None:
