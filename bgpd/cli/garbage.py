@@ -4,7 +4,8 @@ Left alone it goes through a full routing table again and again while that loads
 quarter of the CPU time of a 300,000-prefix feed. So what exists after the start is taken out of its sight
 (``gc.freeze``), young objects are looked at in portions that are small enough for a callback (3 % of that time), and
 everything is looked at when the daemon has nothing else to do, and rarely. Only if replaced paths have piled up for
-long enough that memory matters more than a pause, is a full look taken under load. Times are seconds.
+long enough that memory matters more than a pause, is a full look taken under load. When it is idle after work, the
+allocator gives back what that left free too. Times are seconds.
 """
 
 import asyncio
@@ -14,13 +15,16 @@ from typing import Final
 
 import structlog
 
-YOUNG: Final = 5_000  # new containers before the young are looked at: about 0.2 ms; the garbage of some 60 sessions
+from bgpd.cli.allocator import give_back
+
+YOUNG: Final = 5_000  # new containers before the young are looked at: about 0.2 ms
 MIDDLE: Final = 40  # times that, before the middle generation is: about 10 ms
 NEVER: Final = 1 << 30
 INTERVAL: Final = 10.0
 IDLE: Final = 0.05  # share of the last interval's time that the process was running
 IDLE_SHARE: Final = 1000  # while idle, a full look waits so many times as long as the last one took
 BUSY_SHARE: Final = 50  # and under load
+WORK: Final = 0.2  # CPU time since the allocator last gave back, before it is asked again
 PILED_UP: Final = 20  # looks at the middle generation since the last full one: some 4,000,000 containers
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.garbage")
@@ -35,6 +39,7 @@ class Garbage:
         self._ended = 0.0  # loop time at which the last full look ended
         self._took = 0.0
         self._ran = time.process_time()
+        self._gave_back = 0.0  # CPU time at which the allocator last did
 
     def start(self) -> None:
         """Take what exists by now out of the collector's sight, and keep the timetable."""
@@ -58,6 +63,9 @@ class Garbage:
             self._took = time.perf_counter() - began
             self._ended = self._loop.time()
             _log.debug("garbage collected", objects=found, seconds=round(self._took, 4))
+        if is_idle and self._ran - self._gave_back >= WORK:
+            self._gave_back = self._ran
+            give_back()
         self._timer = self._loop.call_later(INTERVAL, self._look)
 
 

@@ -84,6 +84,8 @@ class LocRib:
             else:
                 table[prefix] = rest
             members.append(prefix)
+        if not table:
+            table.clear()  # gives its room back: deletions alone leave it as large as it was, or twice after much churn
         for old, (rest, members) in runs.items():
             if members:
                 changes.add(source, old, rest, members)

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -68,6 +69,15 @@ def test_withdrawing_what_the_source_does_not_have_changes_nothing() -> None:
     rib.withdraw([NETWORK, OTHER], peer_source(2))
     assert not rib.has_changes
     assert NETWORK in rib.table
+
+
+def test_an_empty_table_takes_no_room() -> None:
+    rib = LocRib(IPV4_UNICAST, quiet)
+    only = path(peer_source(1))
+    prefixes = [b"\x18" + number.to_bytes(3) for number in range(1000)]
+    rib.announce(prefixes, only)
+    rib.withdraw(prefixes, only.source)
+    assert sys.getsizeof(rib.table) == sys.getsizeof({})
 
 
 def test_changes_name_what_each_prefix_had_when_they_were_last_taken() -> None:
