@@ -301,6 +301,7 @@ class Connection(asyncio.Protocol):
         received[MessageType.UPDATE] += updates
         if self._is_closed:
             return
+        self._framer.buffer = buffer if self._rest else b""  # a read may be of a quarter of a megabyte
         if is_slice:
             self.transport.pause_reading()
             self._loop.call_soon(self._resume)

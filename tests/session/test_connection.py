@@ -154,6 +154,11 @@ def test_our_own_end_is_not_told_and_takes_at_most_two_seconds(ends: _Ends) -> N
     assert settled == [True]
 
 
+def test_what_was_read_is_not_kept_once_it_was_handed_over(ends: _Ends) -> None:
+    assert ends.send(UPDATE + KEEPALIVE) == ["update", "KEEPALIVE", "batch"]
+    assert not [held for held in _reachable(ends.near) if isinstance(held, bytes | bytearray) and held]
+
+
 def test_what_was_read_is_not_kept_beyond_the_end(ends: _Ends) -> None:
     gone: list[Connection] = []
     ends.near.gone = gone.append
