@@ -67,11 +67,12 @@ class _Session(asyncio.Protocol):
 
 
 class SoakPeer:
-    """One peer. flaps: how many sessions it ended; mishaps by name in ``counts``."""
+    """One peer. counts: its mishaps by name. sessions: how often the daemon answered its OPEN."""
 
     def __init__(self, remote: Remote, daemon: tuple[str, int], prefixes: int, random: Random) -> None:
         self.address, self.asn = remote.address, remote.asn
         self.counts: dict[str, int] = {}
+        self.sessions = 0
         self._daemon = daemon
         self._random = random
         self._session: _Session | None = None
@@ -93,6 +94,7 @@ class SoakPeer:
 
     def opened(self, session: _Session) -> None:
         """Answer the daemon's OPEN, and announce everything."""
+        self.sessions += 1
         session.transport.write(message(KEEPALIVE) + self._table(0))
 
     async def stay_up(self) -> None:
