@@ -261,6 +261,8 @@ class _Causes:
     def __init__(self, old: Resolved, new: Resolved, policies: frozenset[str]) -> None:
         node = frozenset(different(old.node, new.node))
         self._policies = policies
+        self._asks_senders = any(policy.looks_at_sender for policy in (*old.policies, *new.policies))
+        self._asking_names = frozenset(policy.name for policy in (*old.policies, *new.policies) if policy.looks_at_peer)
         names = (("identifier", "router_id"), ("confederation", "confederation"))
         self._reset = tuple(key for field, key in names if field in node)
         is_reflection = "cluster_id" in node
@@ -271,13 +273,18 @@ class _Causes:
     def change(self, old: ResolvedPeer, new: ResolvedPeer) -> PeerChange:
         """Return what changes for one peer."""
         changed = () if old is new else different(old, new)
+        asking = self._asking_names if old.name != new.name else frozenset[str]()
+        is_sender = self._asks_senders and old.name != new.name  # whoever is told its routes may ask for its name
         return PeerChange(
             old,
             new,
             changed,
             reset=tuple(name for name in changed if name in _RESET) + self._reset,
-            imports=self._imports or _meet(changed, _IMPORT) or _meet(new.imports, self._policies),
-            exports=self._exports or _meet(changed, _EXPORT) or _meet(new.exports, self._policies),
+            imports=self._imports
+            or is_sender
+            or _meet(changed, _IMPORT)
+            or _meet(new.imports, self._policies | asking),
+            exports=self._exports or _meet(changed, _EXPORT) or _meet(new.exports, self._policies | asking),
         )
 
 

@@ -71,7 +71,7 @@ def context_tests(conditions: Conditions) -> tuple[ContextTest, ...]:
     if peer_types:
         add(ContextTest("peer_type", lambda subject: subject.peer.peer_type in peer_types))
     if from_peers:
-        add(ContextTest("from_peer", lambda subject: is_named(_sender(subject.path), from_peers)))
+        add(ContextTest("from_peer", lambda subject: is_named(subject.path.sender, from_peers)))
     if from_types:
         add(ContextTest("from_peer_type", lambda subject: _is_from(subject.path, from_types)))
     if interface:
@@ -121,11 +121,6 @@ def attribute_tests(conditions: Conditions) -> tuple[AttributeTest, ...]:
 def is_named(name: str, globs: Iterable[str]) -> bool:
     """Does one of the globs match the name? ``*`` any characters, ``?`` one; an empty name is none and matches none."""
     return bool(name) and any(fnmatchcase(name, glob.replace("[", "[[]")) for glob in globs)
-
-
-def _sender(path: Path) -> str:
-    """Return the name of the peer that the path came from, empty = it is our own."""
-    return path.source.name if path.source.peer_type is not None else ""
 
 
 def _is_from(path: Path, kinds: tuple[PeerType, ...]) -> bool:

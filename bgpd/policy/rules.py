@@ -164,3 +164,8 @@ class Policy:
     def looks_at_peer(self) -> bool:
         """Does a rule ask for the name of the peer that it decides for?"""
         return any(rule.conditions.peers for rule in self.rules)
+
+    @property
+    def looks_at_sender(self) -> bool:
+        """Does a rule ask for the name of the peer that the route came from?"""
+        return any(rule.conditions.from_peers for rule in self.rules)

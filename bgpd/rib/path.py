@@ -58,7 +58,7 @@ class Source:
     tails: dict[int, tuple[int | bytes, ...]] = field(default_factory=dict)
 
     def reconfigure(self, name: str, *, is_client: bool) -> None:
-        """Take what a changed configuration says; paths have to be made again if is_client differs."""
+        """Take what a changed configuration says; paths have to be made again where it counts what they were."""
         self.name, self.is_client = name, is_client
 
     def identify(self, asn: Asn, identifier: BgpIdentifier) -> None:
@@ -97,19 +97,19 @@ class Path:
     family: of the prefixes it serves. interface: name of the device that traffic leaves by, empty = none or not known;
     it stays when the device goes, since it says what peers were told. is_black_hole: the kernel gets it as a black
     hole: a network of ours, or a peer's wish that is granted (RFC 7999). is_from_client: its source was a route
-    reflector client when the path was made, which says for good what peers were told of it. weight: given by import
-    policy, compared before LOCAL_PREF, higher wins, never sent. rejected: why no prefix may use it (loop, policy,
-    unusable next hop), empty = usable. is_stale: long-lived stale (RFC 9494), a last resort. taken: the attributes that
-    import policy is asked about, the path's own but for what the border of our AS changes (see ``border``). imported:
-    the path that the Loc-RIB gets in its place: itself, a copy that policy changed, or None when rejected. group: what
-    MED is compared within, the neighbouring AS (RFC 4271 9.1.2.2 c). rank: what is compared before MED, med, and tail:
-    what is compared after it; lower is better. alone: the 1-tuple of this path, shared by all prefixes that have no
-    other.
+    reflector client when the path was made, which says for good what peers were told of it; sender: that peer's name
+    then, empty = no peer. weight: given by import policy, compared before LOCAL_PREF, higher wins, never sent.
+    rejected: why no prefix may use it (loop, policy, unusable next hop), empty = usable. is_stale: long-lived stale
+    (RFC 9494), a last resort. taken: the attributes that import policy is asked about, the path's own but for what the
+    border of our AS changes (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a copy
+    that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271
+    9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. alone: the
+    1-tuple of this path, shared by all prefixes that have no other.
     """
 
     __slots__ = (
         "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_from_client",
-        "is_stale", "med", "next_hop", "rank", "rejected", "source", "tail", "taken", "weight",
+        "is_stale", "med", "next_hop", "rank", "rejected", "sender", "source", "tail", "taken", "weight",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -120,6 +120,7 @@ class Path:
         self.interface = next_hop.device_name
         self.is_black_hole = False
         self.is_from_client = source.is_client
+        self.sender = source.name if source.peer_type is not None else ""
         self.rejected = ""
         self.taken = attributes
         self.imported: Path | None = self

@@ -36,6 +36,31 @@ def test_a_renamed_peer_keeps_its_session_and_its_routes() -> None:
         assert told_by(made, 1) == "Node_2"
 
 
+@pytest.mark.parametrize("key", ["from_peer", "peer"])
+@pytest.mark.parametrize(("former", "later", "is_told"), [("a", "b", False), ("b", "a", True), ("a", "a2", True)])
+def test_policies_that_ask_for_names_judge_a_renamed_peer_again(
+    key: str, former: str, later: str, is_told: bool
+) -> None:
+    rules = f'[[policy]]\nname = "p"\ndefault = "reject"\nrules = [{{ {key} = ["a*"], action = "accept" }}]\n'
+    sender, receiver = (2, 3) if key == "from_peer" else (3, 2)  # speaker 2 is renamed
+
+    def config(name: str) -> str:
+        options = {"reflector_client": "true"} | ({"export": '["p"]'} if key == "peer" else {})
+        others = {"reflector_client": "true"} | ({} if key == "peer" else {"export": '["p"]'})
+        return named(2, name, **options) + named(3, "third", **others) + rules
+
+    with cluster() as made:
+        made.start(1, config(former), node=REFLECTOR)
+        made.start(sender, peer(1) + network(HERE))
+        made.start(receiver, peer(1))
+        made.established()
+        made.run(5)
+        made.speakers[1].reload(made.config(1, config(later), node=REFLECTOR))
+        made.until(receiver, HERE, present=is_told)
+        made.speakers[sender].reload(made.config(sender, peer(1)))
+        made.until(receiver, HERE, present=False)
+
+
 def test_peers_may_take_each_others_former_names() -> None:
     with cluster() as made:
         made.start(1, named(2, "a") + named(3, "b"))
