@@ -15,7 +15,7 @@ from bgpd.reflector.roles import Member, Phase, Role, Roles
 TICK = 0.5  # seconds
 LEASE = 10.0
 SETUP = 1.0  # until a session that both want is up and has told all
-PASS = 2.0  # until what a node reflects is known
+PASS = 6.0  # until what a node reflects is known; longer than all need to agree
 STALE = 120.0
 
 
@@ -184,9 +184,8 @@ class MeshModel:
                     if is_client or passer.seen.is_client(by, of):
                         passed[at, by, of] = self._passed.get((at, by, of), self.now)
         self._passed = passed
-        routes = {(at, of) for at in up for of in direct[at]} | {
-            (at, of) for at, _, of in passed if self.peers[at].is_up
-        }
+        known = [(at, of) for (at, _, of), since in passed.items() if self.now - since >= PASS]
+        routes = {(at, of) for at in up for of in direct[at]} | {(at, of) for at, of in known if self.peers[at].is_up}
         for at, of in self._routes - routes:
             if self.peers[at].is_up and self.peers[of].is_up:
                 self.lost.append((self.now, at, of))
