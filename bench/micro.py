@@ -1,8 +1,8 @@
 """How long each hot function takes for one UPDATE of a synthetic table: a change is judged in seconds.
 
 ``python -m bench.micro [messages]`` prints microseconds of CPU for each message (about five prefixes, a path of its
-own), the least of several rounds, which is the figure that a busy machine disturbs least. "bare" is the least that any speaker in
-Python would do with the same messages, without a check, a decision or a rule: the floor.
+own), the least of several rounds, which is the figure that a busy machine disturbs least. "bare" is what a speaker in
+Python would do with the same messages without a check, a decision or a rule.
 """
 
 import gc
