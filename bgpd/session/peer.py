@@ -14,7 +14,7 @@ from typing import Final
 
 import structlog
 
-from bgpd.addresses import parse_address
+from bgpd.addresses import format_address, parse_address
 from bgpd.errors import BgpError, Cease, ErrorCode
 from bgpd.fsm.actions import EndKind, SessionEnd, Timer
 from bgpd.fsm.collision import Rank, Side, Verdict, resolve
@@ -232,12 +232,14 @@ class PeerSession:
         if not self.is_started:
             self._refuse(connection, self.resting or "the session is administratively down")
             return False
+        wanted, used = self.settings.local_address, connection.local.address
+        if wanted is not None and parse_address(used) != wanted:
+            self._refuse_for(connection, f"its connection came to {used}, expected {format_address(wanted)}")
+            return False
         try:
             self._network.admit(connection.transport, self.settings)
         except OSError as error:
-            why = f"its connection was refused: {describe(error)}"
-            self.last_error, self.last_error_at = f"Socket: {why[:1].upper()}{why[1:]}", self._loop.time()
-            self._refuse(connection, why)
+            self._refuse_for(connection, f"its connection was refused: {describe(error)}")
             return False
         primary = self._primary
         if primary.connection is None and primary.machine.state in (State.IDLE, State.ACTIVE):
@@ -427,6 +429,11 @@ class PeerSession:
         rival.discard()
         self.state_moved(self._primary)
         self._primary.go_on()
+
+    def _refuse_for(self, connection: Connection, why: str) -> None:
+        """Refuse a connection for a fault that people have to see."""
+        self.last_error, self.last_error_at = f"Socket: {why[:1].upper()}{why[1:]}", self._loop.time()
+        self._refuse(connection, why)
 
     def _refuse(self, connection: Connection, why: str) -> None:
         if self.lines.left(self._loop.time()):

@@ -131,6 +131,24 @@ def test_what_was_negotiated_and_both_ends_are_known(pair: Pair) -> None:
     assert pair.user_a.log[-2:] == ["OpenConfirm>Established", "up"]
 
 
+def test_a_connection_to_another_of_our_addresses_is_refused_where_ours_is_named(loop: VirtualLoop) -> None:
+    elsewhere = parse_address("192.0.2.77")
+    pair = Pair(loop, left={"is_passive": True, "local_address": elsewhere})
+    pair.listen()
+    pair.a.start()
+    pair.b.start()
+    loop.run_for(10)
+    assert not pair.a.is_established
+    assert pair.b.last_error == "Received: Cease/Connection Rejected"
+    assert "came to 10.0.0.1, expected 192.0.2.77" in pair.a.last_error
+
+
+def test_a_connection_to_the_address_that_is_named_is_taken(loop: VirtualLoop) -> None:
+    pair = Pair(loop, left={"is_passive": True, "local_address": parse_address(LEFT)})
+    pair.establish()
+    assert not pair.a.is_outgoing
+
+
 def test_a_passive_peer_waits_and_is_dialled(loop: VirtualLoop) -> None:
     pair = Pair(loop, left={"is_passive": True})
     pair.establish()

@@ -156,7 +156,11 @@ class PeerTable(PeerOptions, frozen=True, kw_only=True):
     ] = None
     port: Annotated[Port, about("TCP port to connect to.")] = 179
     local_address: Annotated[
-        AddressText | None, about("Address to connect from.", default="what the kernel chooses")
+        AddressText | None,
+        about(
+            "Address to connect from; connections to another one of ours are refused.",
+            default="what the kernel chooses",
+        ),
     ] = None
     passive: Annotated[bool, about("Never connect, wait for the peer.")] = False
 
