@@ -149,4 +149,4 @@ def test_a_mesh_grows_past_its_threshold_loses_a_reflector_and_shrinks_again(lab
         for number in (3, 4, 6, 7):
             lab.write({node_key(f"node{number}"): None})
         lab.wait_for(lambda: lab.is_meshed(*three) and not roles_in_etcd(lab), "the mesh to be back", PATIENCE)
-    assert {lab.role(name) for name in three} == {"mesh"}
+        lab.wait_for(lambda: {lab.role(name) for name in three} == {"mesh"}, "all to say so", PATIENCE)
