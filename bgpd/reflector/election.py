@@ -9,6 +9,7 @@ live and are needed. Nobody gives up a session or a role before what takes its p
 * shrinking: holders are RETIRING, members turn to MESH, and are whole when none of their routes comes from a reflector
   alone. Holders leave when all are whole.
 * a holder that dies: the others carry on; its role is taken anew. Its routes are stale, not gone (RFC 4724).
+* no holder to be reached for long, as where nobody would be one any more: a member turns to MESH by itself.
 
 Times are seconds on one clock.
 """
@@ -21,6 +22,7 @@ from bgpd.reflector.roles import Member, Mode, Phase, Role, Roles
 
 GRACE: Final = 3.0  # that a role is free, or its holder away, before it is taken
 TURN: Final = 5.0  # more for each one that does not take it
+ALONE: Final = 30.0  # that a member reaches no reflector before it turns to the mesh
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +119,40 @@ class Election:
 
     def __init__(self) -> None:
         self._free_since: dict[int, float] = {}
+        self._alone_since: float | None = None
 
     def interrupted(self) -> None:
         """We did not see the cluster for a while: what was free may not have been so all the time."""
         self._free_since.clear()
+        self._alone_since = None
 
     def step(self, view: MeshView, sessions: Sessions, now: float) -> list[Deed]:
         """Return what to do now, in order; each deed shows in a later view, and is asked for again until then."""
         view = _of_those_listed(view)
-        mode = _mode(view, sessions)
+        mode = Declare(Member()) if self._is_alone(view, sessions, now) else _mode(view, sessions)
         return [*([] if mode is None else [mode]), *self._roles(view, sessions, now), *_forgotten(view)]
+
+    def _is_alone(self, view: MeshView, sessions: Sessions, now: float) -> bool:
+        """Are we one that lives by reflectors, and have reached none for too long?"""
+        roles = view.roles
+        reachable = (role.holder for _, role in roles.living(Phase.PREPARING, Phase.SERVING))
+        if (
+            view.rules is None
+            or roles.mode_of(view.me) is Mode.MESH
+            or any(holder == view.me or sessions.are_up((holder,)) for holder in reachable)
+        ):
+            self._alone_since = None
+            return False
+        if self._alone_since is None:
+            self._alone_since = now
+        return now - self._alone_since >= ALONE
 
     def _roles(self, view: MeshView, sessions: Sessions, now: float) -> Iterator[Deed]:
         roles = view.roles
         own = roles.number_of(view.me)
+        for number, role in roles.roles.items():
+            if role.holder == view.me and number != own:
+                yield Drop(number, view.me)  # two, taken in a late view
         if own is not None:
             yield from _as_holder(view, own, roles.roles[own].phase, sessions)
         if view.rules is None or view.me not in roles.alive:
@@ -264,11 +286,12 @@ def _mode(view: MeshView, sessions: Sessions) -> Declare | None:
 
 
 def _needs_no_reflectors(view: MeshView, sessions: Sessions) -> bool:
-    """Have we sessions with all that live, and all routes from their own nodes?"""
+    """Have we sessions with all that live and stay, and all routes from their own nodes?"""
     roles = view.roles
+    leaving = {role.holder for role in roles.roles.values() if role.phase is Phase.RETIRING}  # may have closed theirs
     living = {name for name in roles.members if name in roles.alive and name in view.nodes and name != view.me}
     reflecting = {role.holder for role in roles.roles.values() if role.phase is not Phase.PREPARING}
-    return sessions.are_up(living) and not sessions.rests_on_reflection(reflecting - {view.me})
+    return sessions.are_up(living - leaving) and not sessions.rests_on_reflection(reflecting - {view.me})
 
 
 def _forgotten(view: MeshView) -> Iterator[Deed]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bgpd.reflector.election import (
+    ALONE,
     GRACE,
     TURN,
     Declare,
@@ -161,6 +162,44 @@ def test_time_that_the_cluster_was_not_seen_does_not_count() -> None:
     election.interrupted()
     assert election.step(seen, Told(), 100) == []
     assert election.step(seen, Told(), 100 + GRACE) == [Take(0, "a")]
+
+
+def test_a_client_goes_back_to_the_mesh_where_no_reflector_is_left_and_nobody_would_be_one() -> None:
+    dead = view("c", roles=serving("a", "b"), members=dict.fromkeys("cde", REFLECTED), dead="ab", unwilling="cde")
+    assert steps(dead, after=ALONE - 0.1) == []
+    assert steps(dead, after=ALONE) == [Declare(MESHED)]
+
+
+def test_a_client_goes_back_to_the_mesh_when_it_reaches_no_reflector_for_long() -> None:
+    seen = view("c", roles=serving("a", "b"), members=dict.fromkeys("cde", REFLECTED))
+    assert steps(seen, Told(up=False), after=ALONE - 0.1) == []
+    assert steps(seen, Told(up=False), after=ALONE) == [Declare(MESHED)]
+    election = Election()
+    for now, is_up in ((0.0, False), (1.0, True), (2.0, False)):
+        election.step(seen, Told(up=is_up), now)
+    assert election.step(seen, Told(up=False), ALONE + 1) == []
+    election.interrupted()
+    assert election.step(seen, Told(up=False), 3 * ALONE) == []
+
+
+def test_of_two_roles_a_node_keeps_one_that_it_serves_in() -> None:
+    both = {0: Role("a", Phase.PREPARING), 1: Role("a", Phase.SERVING)}
+    assert steps(view("a", roles=both)) == [Drop(0, "a")]
+    assert steps(view("a", roles=serving("a", "a"))) == [Drop(1, "a")]
+
+
+def test_nobody_waits_for_a_session_with_a_reflector_that_leaves() -> None:
+    """One that is drained has closed all of them, and may not leave before those that prepare serve."""
+    down = {"b"}
+
+    class Drained(Told):
+        def are_up(self, nodes: Collection[str]) -> bool:
+            return down.isdisjoint(nodes)
+
+    roles = {0: Role("a", Phase.PREPARING), 1: Role("b", Phase.RETIRING)}
+    assert steps(view("a", roles=roles), Drained()) == [Proceed(0, Phase.SERVING)]
+    down = {"c"}
+    assert steps(view("a", roles=roles), Drained()) == []
 
 
 @pytest.mark.parametrize(("names", "stays"), [("abcd", True), ("abc", False)])
