@@ -50,6 +50,8 @@ class Unnumbered:
     def add(self, peer: Peer, configured: ResolvedPeer) -> None:
         """Look for the peer from now on."""
         interface = configured.interface
+        if (former := self._peers.get(interface)) is not None:
+            self.remove(former)  # it is on its way to another link, and what it knew of this one was told already
         self._peers[interface], self._configured[interface] = peer, configured
         if self._discovery is None:
             self._discovery = self._make_discovery(self._link_changed)

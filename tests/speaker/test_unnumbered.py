@@ -139,3 +139,19 @@ def test_a_router_that_takes_another_address_does_not_end_the_rest_of_its_sessio
         made.run(20)
         assert one.session.state is State.CONNECT
         assert one.session.settings.address == TWO
+
+
+def test_peers_that_change_interfaces_are_both_looked_for_anew() -> None:
+    with cluster() as made:
+        eth0, eth1 = PEER, PEER.replace("eth0", "eth1")
+        speaker = made.start(1, eth0 + 'name = "a"\n' + eth1 + 'name = "b"\n')
+        discovery = made.network.hosts[bytes((10, 0, 0, 1))].discovery
+        discovery.changed("eth0", LinkState((ONE,)))
+        discovery.changed("eth1", LinkState((TWO,)))
+        assert discovery.begun == ["eth0", "eth1"]
+        speaker.reload(made.config(1, eth1 + 'name = "a"\n' + eth0 + 'name = "b"\n'))
+        assert sorted(discovery.begun[2:]) == ["eth0", "eth1"]
+        discovery.changed("eth0", LinkState((ONE,)))
+        discovery.changed("eth1", LinkState((TWO,)))
+        made.run(1)
+        assert {name: one.address for name, one in speaker.peers.items()} == {"a": TWO, "b": ONE}

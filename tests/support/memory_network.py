@@ -149,14 +149,19 @@ class MemoryHost:
 
 
 class MemoryDiscovery:
-    """Router discovery: the test calls ``changed`` with an interface and what is on it. watched: interfaces."""
+    """Router discovery: the test calls ``changed`` with an interface and what is on it. watched: interfaces. begun: the
+    same, each time that it began to look there.
+    """
 
     def __init__(self, changed: Changed) -> None:
         self.changed = changed
         self.watched: set[str] = set()
+        self.begun: list[str] = []
 
     def watch(self, interface: str) -> None:
-        self.watched.add(interface)
+        if interface not in self.watched:
+            self.watched.add(interface)
+            self.begun.append(interface)
 
     def unwatch(self, interface: str) -> None:
         self.watched.discard(interface)
