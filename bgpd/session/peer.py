@@ -22,6 +22,7 @@ from bgpd.fsm.events import (
     AutomaticStop,
     CollisionLost,
     ConnectionReplaced,
+    ConnectRetryTimerExpired,
     ManualStart,
     ManualStartPassive,
     ManualStop,
@@ -40,7 +41,7 @@ from bgpd.session.counts import MessageCounts
 from bgpd.session.driver import COLLISION_WAIT, Driver
 from bgpd.session.ends import blames_message, describe_end
 from bgpd.session.faulty_message import FaultyMessage, LineLimit
-from bgpd.session.settings import SessionSettings, needs_reset
+from bgpd.session.settings import SessionSettings
 from bgpd.session.signatures import SignatureWatch
 from bgpd.session.sockets import Network, describe
 from bgpd.session.user import SessionUser
@@ -196,15 +197,16 @@ class PeerSession:
         if self.is_established:
             self._primary.step(AutomaticStop(error) if isinstance(error, Cease) else UpdateRejected(error))
 
-    def update_settings(self, new: SessionSettings) -> bool:
-        """Use new settings from now on; return whether the session must be reset for all of them to take hold."""
-        is_reset_needed = needs_reset(self.settings, new)
+    def update_settings(self, new: SessionSettings) -> None:
+        """Use new settings from now on; what TCP or OPEN rest on takes hold on the next connection."""
+        is_first_dial = self.settings.is_passive and not new.is_passive
         self.settings = new
         self._log = _log.bind(peer=new.name)
         for driver in (self._primary, self._rival):
             if driver is not None:
                 driver.settings = driver.machine.settings = new
-        return is_reset_needed and self.state is not State.IDLE
+        if is_first_dial and self._primary.machine.state is State.ACTIVE and self._primary.connection is None:
+            self._primary.step(ConnectRetryTimerExpired())  # no timer runs for one that waits for its peer
 
     def write(self, data: bytes) -> None:
         """Send whole messages. Established only."""

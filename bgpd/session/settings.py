@@ -4,9 +4,8 @@ RFC 4271 8.1.1 (session attributes), RFC 5082 (GTSM), RFC 2385 (TCP-MD5) or RFC 
 octets; times are seconds.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
 from bgpd.identity import Asn, BgpIdentifier, Confederation, PeerType
 
@@ -70,22 +69,3 @@ class SessionSettings:
         if self.ao_keys:
             return "TCP-AO key"
         return "TCP-MD5 password" if self.password is not None else ""
-
-
-_WITHOUT_RESET: Final = frozenset(
-    {
-        "name",
-        "connect_retry_time",
-        "idle_hold_first",
-        "idle_hold_max",
-        "is_passive",
-        "delay_open_time",
-        "keepalive_time",
-    }
-)
-
-
-def needs_reset(old: SessionSettings, new: SessionSettings) -> bool:
-    """Does the change only take hold on a new connection?"""
-    changed = {field.name for field in fields(SessionSettings) if getattr(old, field.name) != getattr(new, field.name)}
-    return bool(changed - _WITHOUT_RESET)

@@ -98,6 +98,8 @@ class PeerTable:
         renamed = [(self.by_name.pop(one.old.name), one.new.name) for one in changes.peers_changed if one.is_renamed]
         self.by_name.update((name, peer) for peer, name in renamed)  # one may have another's former name
         for change in changes.peers_changed:
+            if dynamic := self._dynamic.find(change.new.address, change.new.interface):
+                self._remove(dynamic)  # the address is a configured peer's now
             peer = self.by_name[change.new.name]
             if change.old.is_unnumbered != change.new.is_unnumbered or (
                 change.new.is_unnumbered and change.old.interface != change.new.interface

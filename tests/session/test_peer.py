@@ -621,14 +621,17 @@ class _Caller(asyncio.Protocol):
 # --- Settings ---
 
 
-def test_a_new_timer_setting_needs_no_reset_and_a_new_password_does(pair: Pair) -> None:
-
-    assert not pair.a.update_settings(replace(pair.a.settings, idle_hold_max=60, name="other"))
-    assert pair.a.update_settings(replace(pair.a.settings, password="new"))
+def test_new_settings_leave_the_session_as_it_is(pair: Pair) -> None:
+    pair.a.update_settings(replace(pair.a.settings, idle_hold_max=60, name="other"))
     assert pair.is_established
 
 
-def test_a_session_that_is_down_needs_no_reset(loop: VirtualLoop) -> None:
-
-    pair = Pair(loop)
-    assert not pair.a.update_settings(replace(pair.a.settings, password="new"))
+def test_who_is_no_longer_passive_dials_at_once(loop: VirtualLoop) -> None:
+    pair = Pair(loop, left={"is_passive": True}, right={"is_passive": True})
+    pair.listen()
+    pair.a.start()
+    pair.b.start()
+    loop.run_for(5)
+    pair.a.update_settings(replace(pair.a.settings, is_passive=False))
+    pair.await_established(within=1)
+    assert pair.a.is_outgoing

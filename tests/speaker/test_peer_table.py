@@ -40,3 +40,25 @@ def test_a_change_that_needs_a_new_session_is_named() -> None:
         made.run(0.1)
         assert "Cease/Other Configuration Change" in made.peer(2, 1).session.received_error
         made.established()
+
+
+def test_a_peer_that_is_no_longer_passive_dials() -> None:
+    with cluster() as made:
+        speaker = made.start(1, peer(2, passive="true"))
+        made.run(5)
+        speaker.reload(made.config(1, peer(2)))
+        made.start(2, peer(1, passive="true"))
+        made.established()
+
+
+def test_a_peer_that_takes_the_address_of_one_from_a_range_takes_its_place() -> None:
+    ranged = '[[peer_range]]\nprefix = "10.0.0.0/24"\nasn = "internal"\n'
+    with cluster() as made:
+        speaker = made.start(1, ranged + peer(9, name='"core"'))
+        made.start(2, peer(1))
+        made.established(2)
+        assert set(speaker.peers) == {"core", address(2)}
+        speaker.reload(made.config(1, ranged + peer(2, name='"core"')))
+        made.run(60)
+        assert list(speaker.peers) == ["core"]
+        assert speaker.peers["core"].session.is_established
