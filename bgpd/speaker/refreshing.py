@@ -47,7 +47,8 @@ class Refreshes:
         if negotiated is None or family is None or family not in negotiated.families:
             peer.report("route refresh ignored", f"AFI {message.afi} SAFI {message.safi} was not negotiated")
             return
-        if message.subtype == Subtype.REQUEST:
+        # RFC 7313 section 4: the octet is a subtype with peers that say so; else RFC 2918 section 3: it is ignored
+        if message.subtype == Subtype.REQUEST or not negotiated.enhanced_route_refresh:
             self._tell(family, negotiated)
         elif message.subtype == Subtype.BEGIN:
             if negotiated.peer_graceful_restart is not None and family not in peer.got_end_of_rib:

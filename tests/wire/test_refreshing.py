@@ -75,6 +75,16 @@ def test_refresh_without_marks_for_a_peer_that_does_not_know_them(daemon: WireDa
         assert not {"BoRR", "EoRR"} & {event.what for event in observer.events}
 
 
+@pytest.mark.rfc("2918", "3")
+@pytest.mark.parametrize("reserved", [BEGIN, END, 77])
+def test_reserved_octet_of_a_peer_that_does_not_know_the_marks_is_ignored(daemon: WireDaemon, reserved: int) -> None:
+    with daemon.session(FEEDER) as feeder, daemon.session(OBSERVER, capabilities=REFRESH) as observer:
+        announce(feeder, ROUTE)
+        observer.wait_for(ROUTE)
+        observer.send(route_refresh(subtype=reserved))
+        observer.read_until(lambda: observer.told(ROUTE) == ["announce", "announce"])
+
+
 @pytest.mark.rfc("7313", "4.2")
 def test_what_a_peer_leaves_out_between_its_marks_is_withdrawn(daemon: WireDaemon) -> None:
     with daemon.session(OBSERVER) as observer, daemon.session(FEEDER) as feeder:
