@@ -106,6 +106,12 @@ class ClusterSource:
         self._resolving = asyncio.Lock()
         self._stream = self._configurations()
 
+    @property
+    def mesh_in_force(self) -> MeshView | None:
+        """The mesh as it is now, None = that is not known: etcd is away, or our sessions are not those it asks for."""
+        state = self.state
+        return self.mesh if state.is_connected and not (state.refused or state.waiting) else None
+
     async def start(self) -> Resolved:
         """Return the first whole configuration. Raises ConfigError if the file is wrong."""
         await self._read_file()
@@ -271,8 +277,7 @@ class ClusterSource:
                 problems.clear()
                 faults = self._model.replace(news.values)
                 problems.update((fault.key, KeyProblem(fault.key, fault.why)) for fault in faults)
-                for key in problems:
-                    good.is_bad(key)
+                good.are_listed(news.values, problems)
                 self._recall(news, problems, good)
                 continue
             for key, value in news.changes:

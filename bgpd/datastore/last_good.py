@@ -37,6 +37,13 @@ class Round:
         self._bad = set(problems)
         self.values = dict(good.values)
 
+    def are_listed(self, values: Values, problems: Mapping[str, object]) -> None:
+        """All keys were listed; problems: those of them that cannot be used. What they had before may be older."""
+        for key in (self._former.keys() | self._bad) - problems.keys():
+            self.is_good(key, values.get(key))
+        for key in problems:
+            self.is_bad(key)
+
     def is_good(self, key: str, value: bytes | None) -> None:
         """A change can be used; None = the key is gone."""
         self._bad.discard(key)

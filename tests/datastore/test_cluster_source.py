@@ -187,6 +187,21 @@ async def test_a_cluster_that_contradicts_the_file_leaves_the_former_configurati
     assert len(one.seen) == 1
 
 
+async def test_the_mesh_is_known_only_while_what_etcd_says_is_in_force(follow: Follow) -> None:
+    """Else a node would decide about roles from what it saw last, which may be hours ago."""
+    one = follow(MemoryStore(us="64512", b="10.0.0.2"))
+    await one.until(lambda: one.source.mesh_in_force is not None)
+    one.store.change("twin", "10.0.0.2")
+    await one.until(lambda: bool(one.source.state.refused))
+    assert one.source.mesh_in_force is None
+    one.store.change("twin", None)
+    await one.until(lambda: one.source.mesh_in_force is not None)
+    one.store.fail(StoreError("memory: connection refused"), for_good=True)
+    await one.until(lambda: not one.source.state.is_connected)
+    assert one.source.mesh is not None
+    assert one.source.mesh_in_force is None
+
+
 async def test_a_fault_of_ours_leaves_the_former_configuration_and_the_next_change_is_looked_at(
     follow: Follow, monkeypatch: pytest.MonkeyPatch
 ) -> None:

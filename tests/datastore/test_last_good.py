@@ -47,6 +47,29 @@ def test_a_list_is_compared_with_the_one_before() -> None:
     assert good.former == {"a": b"1"}
 
 
+def test_a_bad_value_right_after_a_list_leaves_what_the_list_had() -> None:
+    """Both are looked at in one round where the list comes just before it."""
+    good = LastGood()
+    good.values = {"b": b"0"}
+    good.replaced({"a": b"1", "b": b"bad"}, {"a": b"2", "b": b"2"})
+    good.changed("a", b"2")
+    good.changed("b", b"2")
+    look = Round(good, {"b": ""})
+    look.are_listed({"a": b"2", "b": b"2"}, {})
+    look.is_bad("a")
+    look.is_bad("b")
+    assert look.left({"a": "", "b": ""}) == {"a": b"2", "b": b"2"}
+
+
+def test_what_a_list_has_bad_keeps_what_was_there_before() -> None:
+    good = LastGood()
+    good.values = {"b": b"0"}
+    good.replaced({"a": b"1", "b": b"bad"}, {"a": b"bad", "b": b"worse"})
+    look = Round(good, {"b": ""})
+    look.are_listed({"a": b"bad", "b": b"worse"}, {"a": "", "b": ""})
+    assert look.left({"a": "", "b": ""}) == {"a": b"1", "b": b"0"}
+
+
 def test_what_a_run_before_had_is_put_first_and_only_if_it_can_be_used() -> None:
     taken: list[tuple[str, bytes]] = []
 

@@ -15,6 +15,7 @@ from bgpd.datastore.cluster_source import Secrets
 from bgpd.datastore.source import KeyProblem
 from bgpd.datastore.store import Batch, Entry, Snapshot, StoreError
 from bgpd.reflector.election import MeshView
+from bgpd.reflector.roles import NO_ROLES
 
 
 class MemoryStore:
@@ -119,4 +120,5 @@ class PeerList:
             if key != "/c/us"
         )
         resolved = resolve(msgspec.structs.replace(local, node=node, peer=(*local.peer, *peers)))
-        return Meaning(resolved, (f"{len(peers)} peers",), "" if asn else "no key /c/us")
+        mesh = MeshView("n1", None, {}, NO_ROLES)
+        return Meaning(resolved, (f"{len(peers)} peers",), "" if asn else "no key /c/us", mesh)
