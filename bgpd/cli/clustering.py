@@ -95,11 +95,9 @@ class Clustering:
 
     def _mesh(self, speaker: Speaker) -> MeshView | None:
         """Return the mesh as it is now, None = that is not known; a node that is drained is no candidate."""
-        mesh = self.source.mesh
-        if mesh is None or not self.source.state.is_connected:
-            return None
-        if mesh.rules is not None and speaker.is_draining:
-            return replace(mesh, rules=replace(mesh.rules, is_candidate=False))
+        mesh = self.source.mesh_in_force
+        if mesh is not None and mesh.rules is not None and speaker.is_draining:
+            return replace(mesh, rules=replace(mesh.rules, is_candidate=False), is_drained=True)
         return mesh
 
     @property

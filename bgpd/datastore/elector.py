@@ -40,23 +40,28 @@ class Elector:
         self._lease = 0
         self._extended_at = 0.0
         self._told: bool | None = None  # what stands under the lease
+        self._told_at = 0.0
         self.why = ""
 
     async def run(self) -> None:
         """Take part for ever."""
         pause = LOOK
         while True:
+            why = ""
             try:
                 await self.look()
             except StoreError as error:
-                if self.why != str(error):
-                    _log.warning("no part in the election of reflectors", reason=str(error), hint=error.hint)
-                self.why = str(error)
+                why = str(error)
+                if self.why != why:
+                    _log.warning("no part in the election of reflectors", reason=why, hint=error.hint)
+            except Exception:  # the root of a task: without it a node would be as dead for the others, unnoticed
+                why = "a fault in bgpd, see its log"
+                if self.why != why:
+                    _log.exception("a fault in bgpd: no part in the election of reflectors")
+            self.why = why
+            if why:
                 self._election.interrupted()
-                pause = min(pause * 2, LONGEST_PAUSE)
-            else:
-                self.why = ""
-                pause = LOOK
+            pause = min(pause * 2, LONGEST_PAUSE) if why else LOOK
             await asyncio.sleep(pause * self._random.uniform(0.8, 1.2))
 
     async def look(self) -> None:
@@ -66,10 +71,14 @@ class Elector:
             self._election.interrupted()
             return
         roles = view.roles
-        if view.rules is None and not (view.me in roles.members or roles.is_reflector(view.me)):
+        is_reflector = roles.is_reflector(view.me)
+        if view.rules is None and not (view.me in roles.members or is_reflector):
             await self._end_lease()
             return
-        await self._live(view.me, is_candidate=view.rules is not None and view.rules.is_candidate)
+        if view.is_drained and not is_reflector:
+            await self._end_lease()  # else those that are to reflect would wait for our sessions
+        else:
+            await self._live(view)
         for deed in self._election.step(view, self._sessions, asyncio.get_running_loop().time()):
             with suppress(Conflict):  # somebody was faster: the next view shows it
                 await self._do(deed, view)
@@ -79,7 +88,8 @@ class Elector:
         with suppress(StoreError, TimeoutError):  # the lease ends by itself where etcd does not answer
             await asyncio.wait_for(self._end_lease(), FAREWELL)
 
-    async def _live(self, me: str, *, is_candidate: bool) -> None:
+    async def _live(self, view: MeshView) -> None:
+        is_candidate = view.rules is not None and view.rules.is_candidate
         now = asyncio.get_running_loop().time()
         if self._lease and now - self._extended_at >= EXTEND:
             if not await self._store.keep_alive(self._lease):
@@ -89,10 +99,11 @@ class Elector:
             self._lease = await self._store.grant(LEASE)
             self._extended_at = now
             self._told = None
-        if self._told is not is_candidate:
+        is_gone = view.roles.alive.get(view.me) is not is_candidate and now - self._told_at >= EXTEND
+        if self._told is not is_candidate or is_gone:  # somebody may have deleted it under a lease that goes on
             value = role_keys.encode_alive(is_candidate=is_candidate)
-            await self._store.put(role_keys.alive_key(me), value, self._lease)
-            self._told = is_candidate
+            await self._store.put(role_keys.alive_key(view.me), value, self._lease)
+            self._told, self._told_at = is_candidate, now
 
     async def _end_lease(self) -> None:
         if self._lease:
@@ -123,15 +134,18 @@ class Elector:
 
     async def _write_role(self, number: int, holder: str, role: Role) -> None:
         key = role_keys.role_key(number)
-        revision = await self._revision_of(key, holder)
+        revision = await self._revision_of(key, holder, role)
         await self._store.put_if(key, role_keys.encode_role(role), revision)
 
-    async def _revision_of(self, key: str, holder: str) -> int:
-        """Return the revision of a role that this node holds, 0 = nobody does. Raises Conflict if it is another."""
+    async def _revision_of(self, key: str, holder: str, wanted: Role | None = None) -> int:
+        """Return the revision of a role that this node holds, 0 = nobody does. Raises Conflict.
+
+        wanted: what is to be there; if it is already, the view is late, and all would hear of another write.
+        """
         entry = await self._store.get(key)
         role = role_keys.decode_role(entry.value) if entry is not None else None
-        if ("" if role is None else role.holder) != holder:
-            raise Conflict(f"{key}: has another holder by now")
+        if ("" if role is None else role.holder) != holder or (role is not None and role == wanted):
+            raise Conflict(f"{key}: is another by now")
         return entry.revision if entry is not None else 0
 
     async def _delete(self, key: str) -> None:

@@ -5,6 +5,7 @@ writers, so that nothing happens where nodes lose etcd. ``alive/<node>`` stands 
 All are small JSON documents; what cannot be read counts as absent.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,8 @@ PREFIX: Final = "/bgpd/v1/reflection/"
 _ROLES: Final = f"{PREFIX}roles/"
 _MEMBERS: Final = f"{PREFIX}members/"
 _ALIVE: Final = f"{PREFIX}alive/"
+_NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,3}")  # written one way only: two keys for a role would hide one another
+_UNREADABLE: Final = (msgspec.DecodeError, RecursionError)
 
 
 class _Role(msgspec.Struct, frozen=True):
@@ -66,7 +69,7 @@ def decode_role(value: bytes) -> Role | None:
     """Return a role, None = the value is none."""
     try:
         found = msgspec.json.decode(value, type=_Role)
-    except msgspec.DecodeError:
+    except _UNREADABLE:
         return None
     return Role(found.holder, found.phase)
 
@@ -79,17 +82,17 @@ def decode(values: Mapping[str, bytes]) -> Roles:
     for key, value in values.items():
         if key.startswith(_ROLES):
             number, role = key.removeprefix(_ROLES), decode_role(value)
-            if role is not None and number.isascii() and number.isdigit():
+            if role is not None and _NUMBER.fullmatch(number):
                 roles[int(number)] = role
         elif key.startswith(_MEMBERS):
             try:
                 member = msgspec.json.decode(value, type=_Member)
-            except msgspec.DecodeError:
+            except _UNREADABLE:
                 continue
             members[key.removeprefix(_MEMBERS)] = Member(member.mode, member.whole)
         elif key.startswith(_ALIVE):
             try:
                 alive[key.removeprefix(_ALIVE)] = msgspec.json.decode(value, type=_Alive).candidate
-            except msgspec.DecodeError:
+            except _UNREADABLE:
                 continue
     return Roles(dict(sorted(roles.items())), members, alive)

@@ -49,12 +49,16 @@ class MeshNode:
 
 @dataclass(frozen=True, slots=True)
 class MeshView:
-    """The mesh as one node sees it. rules: None = we do not take part. nodes: those listed, by name."""
+    """The mesh as one node sees it. rules: None = we do not take part. nodes: those listed, by name.
+
+    is_drained: an operator has taken us out, so our sessions are closed, or will be.
+    """
 
     me: str
     rules: Rules | None
     nodes: Mapping[str, MeshNode]
     roles: Roles
+    is_drained: bool = False
 
 
 class Sessions(Protocol):

@@ -99,13 +99,13 @@ class Part:
     def __init__(self, me: str, store: MemoryStore, rules: Rules | None = RULES) -> None:
         self.store, self.me, self.rules = store, me, rules
         self.frozen: Roles | None = None
-        self.is_blind = False
+        self.is_blind = self.is_drained = False
         self.elector = Elector(store, self._view, Ready(), Random(1))
 
     def _view(self) -> MeshView | None:
         if self.is_blind:
             return None
-        return MeshView(self.me, self.rules, NODES, self.frozen or self.store.roles())
+        return MeshView(self.me, self.rules, NODES, self.frozen or self.store.roles(), is_drained=self.is_drained)
 
 
 @pytest.fixture(autouse=True)
@@ -169,6 +169,76 @@ async def test_who_takes_no_part_writes_nothing_and_who_ends_to_leaves_nothing()
     assert store.entries == {}
 
 
+async def test_nobody_waits_for_a_node_that_is_drained_and_has_no_role() -> None:
+    """Its sessions are closed, so who is to reflect could wait for them for ever."""
+    store = MemoryStore()
+    part = Part("a", store)
+    await part.elector.look()
+    part.is_drained = True
+    part.rules = Rules(above=2, count=1, is_candidate=False)
+    await part.elector.look()
+    assert (store.roles().alive, store.roles().members) == ({}, {"a": Member()})
+    part.is_drained, part.rules = False, RULES
+    await part.elector.look()
+    assert store.roles().alive == {"a": True}
+
+
+async def test_a_drained_reflector_lives_until_it_has_left() -> None:
+    store = MemoryStore()
+    part = Part("a", store)
+    await store.put(role_keys.role_key(0), role_keys.encode_role(Role("a", Phase.SERVING)))
+    part.is_drained, part.rules = True, Rules(above=2, count=1, is_candidate=False)
+    await part.elector.look()
+    assert store.roles().alive == {"a": False}
+    for _ in range(3):
+        await part.elector.look()
+    assert (store.roles().alive, store.roles().roles) == ({}, {})
+
+
+async def test_a_key_that_somebody_deleted_under_the_lease_is_written_again() -> None:
+    store = MemoryStore()
+    part = Part("a", store)
+    await part.elector.look()
+    del store.entries[role_keys.alive_key("a")]
+    await part.elector.look()
+    assert (store.roles().alive, store.granted) == ({"a": True}, 1)
+
+
+async def test_a_late_view_writes_no_role_twice() -> None:
+    store = MemoryStore()
+    part = Part("a", store)
+    await store.put(role_keys.role_key(0), role_keys.encode_role(Role("a", Phase.PREPARING)))
+    part.frozen = Roles({0: Role("a", Phase.PREPARING)}, {"a": Member()}, {"a": True})
+    await part.elector.look()
+    written = store.entries[role_keys.role_key(0)]
+    await part.elector.look()
+    assert store.roles().roles == {0: Role("a", Phase.SERVING)}
+    assert store.entries[role_keys.role_key(0)] == written
+
+
+async def test_a_fault_of_ours_is_told_and_the_next_look_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOK", 0.005)
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.01)
+    store = MemoryStore()
+    part = Part("a", store)
+    faults = [RuntimeError("boom")]
+
+    async def grant(seconds: int) -> int:
+        if faults:
+            raise faults.pop()
+        return 1
+
+    monkeypatch.setattr(store, "grant", grant)
+    task = asyncio.get_running_loop().create_task(part.elector.run())
+    async with asyncio.timeout(5):
+        while not part.elector.why:
+            await asyncio.sleep(0.001)
+        while part.elector.why or not store.roles().members:
+            await asyncio.sleep(0.005)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_node_that_stops_is_dead_at_once() -> None:
     store = MemoryStore()
     part = Part("a", store)
@@ -217,6 +287,9 @@ def test_keys_that_cannot_be_read_count_as_absent() -> None:
         f"{role_keys.PREFIX}roles/x": role_keys.encode_role(Role("a", Phase.SERVING)),
         f"{role_keys.PREFIX}roles/1": b'{"holder": "a", "phase": "dancing"}',
         f"{role_keys.PREFIX}roles/2": role_keys.encode_role(Role("b", Phase.RETIRING)),
+        f"{role_keys.PREFIX}roles/02": role_keys.encode_role(Role("c", Phase.SERVING)),  # would hide 2
+        f"{role_keys.PREFIX}roles/{'9' * 5000}": role_keys.encode_role(Role("a", Phase.SERVING)),  # int() refuses it
+        f"{role_keys.PREFIX}roles/3": b'{"x":' + b"[" * 100_000,
         f"{role_keys.PREFIX}members/a": b"[]",
         f"{role_keys.PREFIX}alive/a": b"1",
         "/calico/other": b"x",
