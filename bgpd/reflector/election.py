@@ -172,7 +172,7 @@ class Election:
                 patience = GRACE + TURN * living.index(view.me)
                 if now - self._free_since[number] >= patience:
                     yield Drop(number, roles.roles[number].holder)
-        if own is None:
+        if own is None and view.rules.is_candidate:
             yield from self._candidacy(view, [number for number in ripe if number in wanted], now)
 
     def _candidacy(self, view: MeshView, free: list[int], now: float) -> Iterator[Deed]:

@@ -92,6 +92,10 @@ def test_others_take_what_the_first_ones_leave_too_long() -> None:
     assert steps(view("d"), after=GRACE + 2 * TURN) == [Take(1, "")]
 
 
+def test_who_was_drained_just_now_takes_nothing_though_the_others_do_not_know_yet() -> None:
+    assert steps(view("a", rules=replace(RULES, is_candidate=False))) == []
+
+
 def test_a_mesh_of_as_many_nodes_as_it_may_have_elects_nobody() -> None:
     assert steps(view("a", "abcd")) == []
 

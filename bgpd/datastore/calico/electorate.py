@@ -69,7 +69,8 @@ class RoleKeys:
     def decide(self, *, is_taking_part: bool) -> None:
         """Bring ``told`` and ``seen`` up to date.
 
-        A node that starts where reflectors serve has no session to lose, so it begins with those to them alone.
+        A node that starts where reflectors serve has no session to lose, so it begins with those to them alone, until
+        it has declared itself or they serve no more.
         """
         if not self._is_read:
             self._is_read = True
@@ -78,7 +79,7 @@ class RoleKeys:
             self._is_first = False
             is_served = any(self.told.living(Phase.SERVING)) and not any(self.told.living(Phase.PREPARING))
             self._is_joining = is_served and not self.told.is_reflector(self._node)
-        self._is_joining &= self._node not in self.told.members
+        self._is_joining &= self._node not in self.told.members and any(self.told.living(Phase.SERVING))
         seen = self.told
         if self._is_joining:
             seen = replace(seen, members={**seen.members, self._node: Member(Mode.REFLECTED)})

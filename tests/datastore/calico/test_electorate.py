@@ -95,6 +95,17 @@ def test_a_node_that_starts_where_reflectors_serve_begins_with_those() -> None:
     assert len(etcd.peers(electing())) == 4
 
 
+def test_a_node_that_may_not_declare_itself_does_not_outlive_the_reflectors_that_it_began_with() -> None:
+    """Etcd may let it read and not write; then nobody hears what it needs."""
+    etcd = site()
+    role(etcd, 0, "w4")
+    alive(etcd, "w4")
+    member(etcd, "w2", "w3")
+    assert sorted(etcd.peers(electing())) == ["Mesh_10_0_0_4", "Mesh_10_0_0_5"]
+    role(etcd, 0, "w4", Phase.RETIRING)
+    assert len(etcd.peers(electing())) == 4
+
+
 def test_a_node_that_runs_when_it_is_told_to_elect_keeps_its_mesh_at_first() -> None:
     etcd = site()
     assert len(etcd.peers(electing())) == 4
