@@ -73,7 +73,6 @@ class Listener:
         loop: asyncio.AbstractEventLoop,
         *,
         half_open_limit: int | None = None,
-        half_open_limit_per_address: int = HALF_OPEN_LIMIT_PER_ADDRESS,
     ) -> None:
         self.accepted = 0
         self.unknown_peers = 0
@@ -85,9 +84,8 @@ class Listener:
         self._loop = loop
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         self._limit = half_open_limit or min(HALF_OPEN_LIMIT, max(1, files // 4))
-        self._limit_per_address = half_open_limit_per_address
-        self._half_open: dict[Connection, bytes] = {}  # oldest first
-        self._half_open_by_address: Counter[bytes] = Counter()
+        self._half_open: dict[Connection, tuple[bytes, int]] = {}  # by whose address and link, oldest first
+        self._half_open_by_place: Counter[tuple[bytes, int]] = Counter()
         self._strangers: dict[Connection, None] = {}  # those of them that are no configured peer's
         self._lingering: set[Connection] = set()
         self._lines = LineLimit()
@@ -203,7 +201,8 @@ class Listener:
     def _opened(self, connection: Connection) -> None:
         remote = connection.remote
         address, port = parse_address(remote.address), remote.port
-        if self._half_open_by_address[address] >= self._limit_per_address or not self._make_room():
+        place = address, remote.scope  # routers may have one link-local address on all their links
+        if self._half_open_by_place[place] >= HALF_OPEN_LIMIT_PER_ADDRESS or not self._make_room():
             self.over_limit += 1
             self._log_refusal(address, port, "too many connections without an OPEN")
             connection.abort()
@@ -221,8 +220,8 @@ class Listener:
             self.refused += 1
             self._farewell(connection, session.cease)
             return
-        self._half_open[connection] = address
-        self._half_open_by_address[address] += 1
+        self._half_open[connection] = place
+        self._half_open_by_place[place] += 1
         if session.admission is not None:
             self._strangers[connection] = None
         connection.settled = lambda: self._settled(connection)
@@ -232,11 +231,11 @@ class Listener:
             self.refused += 1
 
     def _settled(self, connection: Connection) -> None:
-        address = self._half_open.pop(connection)
+        place = self._half_open.pop(connection)
         self._strangers.pop(connection, None)
-        self._half_open_by_address[address] -= 1
-        if not self._half_open_by_address[address]:
-            del self._half_open_by_address[address]
+        self._half_open_by_place[place] -= 1
+        if not self._half_open_by_place[place]:
+            del self._half_open_by_place[place]
 
     def _log_refusal(self, address: bytes, port: int, reason: str) -> None:
         # One line for each who tries, not one for each try

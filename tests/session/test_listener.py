@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from bgpd.addresses import parse_address
-from bgpd.session.listener import Listener, ListenError
+from bgpd.session.listener import HALF_OPEN_LIMIT_PER_ADDRESS, Listener, ListenError
 from bgpd.session.peer import PeerSession
-from tests.support.memory_network import MemoryNetwork
+from tests.support.memory_network import MemoryNetwork, MemoryTransport
 from tests.support.speakers import ANY_V4, Speaker, settings
 from tests.support.virtual_loop import VirtualLoop
 
@@ -82,3 +82,34 @@ def test_an_address_that_cannot_be_listened_on_is_named(loop: VirtualLoop, netwo
         loop.run_until_complete(second.start([parse_address("10.0.0.1"), ANY_V4], 179))
     assert caught.value.why == "Address already in use"
     assert second.addresses == ()
+
+
+class _Linked(MemoryTransport):
+    """The far end of a connection from fe80::1 on a link. scope: the link's index."""
+
+    def __init__(self, network: MemoryNetwork, protocol: asyncio.Protocol, scope: int) -> None:
+        here, there = (parse_address("fe80::2"), 179), (parse_address("fe80::1"), 40000)
+        super().__init__(network, protocol, here, there)
+        self.peer = MemoryTransport(network, _Silent(), there, here)
+        self.peer.peer = self
+        self.scope = scope
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return ("fe80::1", 40000, 0, self.scope) if name == "peername" else super().get_extra_info(name, default)
+
+
+@pytest.mark.parametrize(("is_one_link", "refused"), [(False, 0), (True, 1)])
+def test_one_address_on_many_links_is_many_peers(
+    loop: VirtualLoop, network: MemoryNetwork, is_one_link: bool, refused: int
+) -> None:
+    speaker = Speaker(loop, network.host("fe80::2"), 65001, "10.0.0.1")
+    sessions = [speaker.peer("fe80::1", 65002, is_passive=True) for _ in range(HALF_OPEN_LIMIT_PER_ADDRESS + 1)]
+    waiting = iter(sessions)
+    listener = Listener(speaker.network, lambda *_: next(waiting), loop)
+    loop.run_until_complete(listener.start([bytes(16)], 179))
+    make_connection = speaker.network.listening[bytes(16), 179].make_connection
+    for scope, session in enumerate(sessions, start=1):
+        session.start()
+        _Linked(network, make_connection(), 1 if is_one_link else scope).begin()
+    assert (listener.over_limit, listener.half_open) == (refused, len(sessions) - refused)
+    loop.run_until_complete(listener.close())
