@@ -36,14 +36,18 @@ class MeshSessions:
         """Are there sessions with some of them, up or not?"""
         return bool(self._peers_of(nodes))
 
+    def reaches_any(self, nodes: Collection[str]) -> bool:
+        """Is a session with some of them up? One that waits for others after a restart has told nothing yet."""
+        return any(peer.negotiated is not None for peer in self._peers_of(nodes))
+
     def rests_on(self, nodes: Collection[str]) -> bool:
         """Does some prefix have no path but over sessions with these nodes?"""
-        leaving = self._peers_of(nodes)
+        leaving: set[object] = {*self._peers_of(nodes)}
         return bool(leaving) and self._is_any(lambda paths: all(path.source.peer in leaving for path in paths))
 
     def rests_on_reflection(self, reflectors: Collection[str]) -> bool:
         """Does some prefix have no path but what these reflectors pass on?"""
-        passing = self._peers_of(reflectors)
+        passing: set[object] = {*self._peers_of(reflectors)}
         return bool(passing) and self._is_any(
             lambda paths: all(
                 path.source.peer in passing and path.attributes.originator_id is not None for path in paths
@@ -63,7 +67,7 @@ class MeshSessions:
         age = self._speaker.loop.time() - peer.session.since
         return negotiated.peer_graceful_restart is None and age >= _SETTLE
 
-    def _peers_of(self, nodes: Collection[str]) -> set[object]:
+    def _peers_of(self, nodes: Collection[str]) -> set[Peer]:
         peers = self._by_address()
         return {peers[one] for node in self._nodes(nodes) for one in node.addresses if one in peers}
 

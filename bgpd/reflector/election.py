@@ -67,6 +67,9 @@ class Sessions(Protocol):
     def are_up(self, nodes: Collection[str]) -> bool:
         """Are all sessions with these nodes up, and have they told all?"""
 
+    def reaches_any(self, nodes: Collection[str]) -> bool:
+        """Is a session with some of these nodes up, whatever it has told?"""
+
     def rests_on(self, nodes: Collection[str]) -> bool:
         """Does some prefix have no path but over sessions with these nodes?"""
 
@@ -139,11 +142,12 @@ class Election:
     def _is_alone(self, view: MeshView, sessions: Sessions, now: float) -> bool:
         """Are we one that lives by reflectors, and have reached none for too long?"""
         roles = view.roles
-        reachable = (role.holder for _, role in roles.living(Phase.PREPARING, Phase.SERVING))
+        reflectors = {role.holder for _, role in roles.living(Phase.PREPARING, Phase.SERVING)}
         if (
             view.rules is None
             or roles.mode_of(view.me) is Mode.MESH
-            or any(holder == view.me or sessions.are_up((holder,)) for holder in reachable)
+            or view.me in reflectors
+            or sessions.reaches_any(reflectors)
         ):
             self._alone_since = None
             return False

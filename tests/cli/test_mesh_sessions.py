@@ -43,6 +43,8 @@ def test_sessions_are_up_when_the_other_end_has_told_all(made: Cluster) -> None:
     made.run(1)
     assert not one.are_up({"n2"})
     assert one.are_up({"n3"})
+    assert one.reaches_any({"n2", "n3"})
+    assert not one.reaches_any({"n2", "n5"})
 
 
 def test_sessions_that_were_not_asked_for_are_not_there(made: Cluster) -> None:

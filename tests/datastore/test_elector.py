@@ -86,6 +86,9 @@ class Ready:
     def has_any(self, nodes: Collection[str]) -> bool:
         return True
 
+    def reaches_any(self, nodes: Collection[str]) -> bool:
+        return True
+
     def rests_on(self, nodes: Collection[str]) -> bool:
         return False
 

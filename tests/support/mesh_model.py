@@ -210,6 +210,9 @@ class _Sessions:
         seen = self._me.seen
         return any(seen.wants_session(self._me.name, node) for node in nodes if node in self._me.listed)
 
+    def reaches_any(self, nodes: Collection[str]) -> bool:
+        return any(self._model._is_session(self._me.name, node) for node in nodes)
+
     def rests_on(self, nodes: Collection[str]) -> bool:
         me, model = self._me.name, self._model
         leaving = set(nodes) & self._me.listed
