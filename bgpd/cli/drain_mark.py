@@ -33,7 +33,7 @@ class DrainMark:
         except FileNotFoundError:
             return NOTHING
         except (OSError, msgspec.DecodeError) as error:
-            _log.error("mark of a drain cannot be read, nothing is taken out", reason=str(error))
+            _log.error("mark of a drain cannot be read, nothing is taken out", file=str(self._path), reason=str(error))
             return NOTHING
 
     def keep(self, taken_out: TakenOut) -> None:
@@ -47,8 +47,8 @@ class DrainMark:
                 new = self._path.with_name(self._path.name + ".new")
                 new.write_bytes(msgspec.json.encode(taken_out))
                 new.replace(self._path)
-            self._written = taken_out
+            self._written, self._has_failed = taken_out, False
         except OSError as error:
             if not self._has_failed:
-                _log.warning("the next start will not know what is drained", reason=str(error))
+                _log.warning("the next start will not know what is drained", file=str(self._path), reason=str(error))
             self._has_failed = True

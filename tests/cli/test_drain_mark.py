@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bgpd.cli.drain_mark import DrainMark
 from bgpd.speaker.draining import NOTHING, TakenOut
@@ -32,3 +33,17 @@ def test_a_file_that_makes_no_sense_takes_nothing_out(socket: Path, text: str) -
 
 def test_a_directory_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
     DrainMark(tmp_path / "gone" / "bgpd.sock").keep(TakenOut(node=True))
+
+
+def test_each_time_that_it_cannot_be_written_is_told_once_and_which_file(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    mark = DrainMark(directory / "bgpd.sock")
+    with capture_logs() as lines:
+        mark.keep(TakenOut(node=True))
+        mark.keep(TakenOut(node=True))
+        directory.mkdir()
+        mark.keep(TakenOut(node=True))
+        (directory / "bgpd.sock.drained").unlink()
+        directory.rmdir()
+        mark.keep(TakenOut(peers=frozenset({"a"})))
+    assert [line["file"] for line in lines] == [str(directory / "bgpd.sock.drained")] * 2
