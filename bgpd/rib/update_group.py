@@ -56,7 +56,7 @@ class Backlog:
     """What members that are behind together are owed, and the message that ends it (End-of-RIB, EoRR; may be empty).
 
     owed: prefix → the candidates that they know of (None = they were told nothing). inherited: the same for what other
-    groups told the one member, each with the Adj-RIB-Out that knows what came out of these candidates there.
+    groups told the members, each with the Adj-RIB-Out that knows what came out of these candidates there.
     """
 
     __slots__ = ("closing", "inherited", "is_scheduled", "members", "owed")
@@ -82,6 +82,16 @@ class Backlog:
         for _, owed in self.inherited:
             for prefix in owed.keys() & before.keys():
                 self.owed.pop(prefix, None)
+
+    def split_off(self, member: Member) -> "Backlog":
+        """Return a backlog of its own for a member that cannot go on with the others."""
+        alone = Backlog([member], dict(self.owed), self.closing)
+        alone.inherited = self.inheritance()
+        return alone
+
+    def inheritance(self) -> list[tuple[AdjRibOut, dict[bytes, Candidates | None]]]:
+        """Return what is inherited, for another backlog: each is taken from in its own time."""
+        return [(former, dict(owed)) for former, owed in self.inherited]
 
     def take(self, own: AdjRibOut, count: int) -> tuple[AdjRibOut, dict[bytes, Candidates | None]]:
         """Take so many prefixes out, with the Adj-RIB-Out by which they were told; an empty one = all is told."""
@@ -148,7 +158,7 @@ class UpdateGroup:
         known = _known(former.rib)
         moved = Backlog([member], {}, backlog.closing if backlog is not None else b"")
         if backlog is not None:
-            moved.inherited = list(backlog.inherited)
+            moved.inherited = backlog.inheritance()
             for _, owed in backlog.inherited:
                 for prefix in owed:
                     known.pop(prefix, None)
@@ -173,7 +183,7 @@ class UpdateGroup:
         behind = member.backlog
         if behind is not None:
             again.closing = behind.closing + closing
-            again.inherited = list(behind.inherited)
+            again.inherited = behind.inheritance()
             behind.members.remove(member)
             owed |= behind.owed
             for _, inherited in behind.inherited:
@@ -221,7 +231,7 @@ class UpdateGroup:
             if len(members) == 1:
                 return  # ``drained`` goes on
             members.remove(member)
-            member.backlog = Backlog([member], dict(backlog.owed), backlog.closing)
+            member.backlog = backlog.split_off(member)
         if not members:
             return
         told_by, owed = backlog.take(self.rib, SLICE // self.rib.routes_per_prefix or 1)

@@ -153,6 +153,40 @@ def test_a_slow_member_hears_nothing_of_what_came_and_went_meanwhile() -> None:
     assert slow.needless_withdrawals == 0
 
 
+def test_one_that_is_slow_among_those_that_move_together_learns_what_is_different_too() -> None:
+    bench = clients()
+    receivers = [bench.join(token) for token in TOKENS]
+    bench.rib.announce(keys(3), path(own_source(), next_hop=""))
+    bench.settle()
+    silent = bench.another(export_rule(is_client=True, cluster_id=CLUSTER), lambda _: True)
+    for token in TOKENS:
+        bench.move(token, silent)
+    receivers[1].is_congested = True
+    for _ in range(5):
+        bench.turn()
+    assert [len(receiver.table) for receiver in receivers] == [0, 3, 0]
+    bench.settle()
+    assert receivers[1].table == {}
+
+
+@pytest.mark.parametrize("then", ["refresh", "move on"])
+def test_one_that_goes_its_own_way_leaves_those_that_moved_with_it_what_they_are_owed(then: str) -> None:
+    bench = clients()
+    receivers = [bench.join(token) for token in TOKENS]
+    bench.rib.announce(keys(4), path(own_source(), next_hop=""))
+    bench.settle()
+    rule = export_rule(is_client=True, cluster_id=CLUSTER)
+    silent, other = (bench.another(rule, lambda _: True) for _ in range(2))
+    for token in TOKENS:
+        bench.move(token, silent)
+    if then == "refresh":
+        silent.refresh(bench.members[TOKENS[1]], b"")
+    else:
+        bench.move(TOKENS[1], other)
+    bench.settle()
+    assert [receiver.table for receiver in receivers] == [{}, {}, {}]
+
+
 def test_a_refresh_tells_everything_again_and_then_its_closing_message() -> None:
     bench = clients()
     receiver = bench.join(TOKENS[0])
