@@ -121,7 +121,11 @@ def _register(name: str, ip: str, ip6: str, asn: int, endpoints: str, config: Pa
 
 
 def _begin_cluster(node: "Stored", endpoints: str, config: Path | None, *, has_pools: bool) -> None:
-    """Write what a cluster has from its first node on. has_pools: of its own accord, where there are none."""
+    """Write what a cluster has from its first node on. has_pools: of its own accord, where there are none.
+
+    A user of etcd's that may not do that registers its node all the same: others have made it, or will.
+    """
+    from bgpd.datastore.store import StoreError
 
     async def act(client: "Etcd", prefix: str) -> tuple[list[str], list[str]]:
         from bgpd.datastore.first_objects import make_cluster_information, make_default_pools
@@ -133,7 +137,11 @@ def _begin_cluster(node: "Stored", endpoints: str, config: Path | None, *, has_p
         pools, reasons = await make_default_pools(client, prefix, node.spec, birth(), unique_local_prefix())
         return done + pools, reasons
 
-    made, reasons = with_etcd(endpoints, config, act)
+    try:
+        made, reasons = with_etcd(endpoints, config, act)
+    except StoreError as error:
+        complain(f"what a first node makes was left alone: {error}")
+        return
     for what in made:
         print(f"{what} is made, as there was none")
     for why in reasons:

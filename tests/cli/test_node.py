@@ -14,6 +14,8 @@ from bgpd.api.rows import StatusRow
 from bgpd.cli.client import Client, Unreachable
 from bgpd.cli.local_addresses import AddressError, chosen
 from bgpd.config import load, resolve_process
+from bgpd.datastore import first_objects
+from bgpd.datastore.store import StoreError
 from tests.support.daemon import free_port, until
 from tests.support.etcd import EtcdCluster
 from tests.support.etcd_site import RESOURCES, Site
@@ -190,6 +192,22 @@ def test_a_host_in_the_range_of_the_default_pool_gets_none_and_is_told(site: Sit
     _, _, err = site.ctl("node", "run", "--ip", "192.168.1.5/24", "--config", file)
     assert "no default pool is made: 192.168.0.0/16 has the address of node h, 192.168.1.5" in err
     assert f"{RESOURCES}/ippools/default-ipv4-ippool" not in site.listed()
+
+
+@pytest.mark.etcd
+def test_a_user_that_may_write_nodes_alone_starts_its_daemon_all_the_same(
+    site: Site, cluster: EtcdCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(*_: object) -> bool:
+        raise StoreError("write clusterinformations/default: permission denied", "grant the user the prefix")
+
+    monkeypatch.setattr(first_objects, "make_cluster_information", refuse)
+    status, out, err = site.ctl(
+        "node", "run", "--ip", "10.0.0.1/24", "--config", _file_of_a_daemon_that_ends(site, cluster)
+    )
+    assert "Node h is registered" in out
+    assert "what a first node makes was left alone: write clusterinformations/default: permission denied" in err
+    assert (status, "bgpd ended with status 1" in err) == (1, True)
 
 
 @pytest.mark.etcd
