@@ -43,16 +43,19 @@ class StatusKey:
         """Keep it for ever."""
         pause = LOOK
         while True:
+            why = ""
             try:
                 await self._look()
             except StoreError as error:
-                if self.why != str(error):
-                    _log.warning("status key not written", reason=str(error), hint=error.hint)
-                self.why = str(error)
-                pause = min(pause * 2, LONGEST_PAUSE)
-            else:
-                self.why = ""
-                pause = LOOK
+                why = str(error)
+                if self.why != why:
+                    _log.warning("status key not written", reason=why, hint=error.hint)
+            except Exception:  # the root of a task: without it the node would be dead for the others, unnoticed
+                why = "a fault in bgpd, see its log"
+                if self.why != why:
+                    _log.exception("a fault in bgpd: status key not written")
+            self.why = why
+            pause = min(pause * 2, LONGEST_PAUSE) if why else LOOK
             await asyncio.sleep(pause * self._random.uniform(0.8, 1.2))
 
     async def remove(self) -> None:

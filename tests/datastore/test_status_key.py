@@ -123,6 +123,24 @@ def test_a_lease_that_ended_while_etcd_was_away_is_replaced(kept: Kept) -> None:
     assert (kept.store.made, len(kept.store.writes)) == (2, 2)
 
 
+def test_a_fault_of_ours_is_told_and_does_not_leave_the_node_dead_for_the_others(kept: Kept) -> None:
+    faults = [RuntimeError("boom")]
+    grant = kept.store.grant
+
+    async def broken(seconds: int) -> int:
+        if faults:
+            raise faults.pop()
+        return await grant(seconds)
+
+    kept.store.grant = broken  # type: ignore[method-assign]  # fails once
+    kept.store.alive.clear()
+    while faults:
+        kept.loop.run_for(0.5)
+    assert (faults, kept.key.why) == ([], "a fault in bgpd, see its log")
+    kept.loop.run_for(30)
+    assert (kept.key.why, len(kept.store.writes)) == ("", 2)
+
+
 def test_the_key_goes_with_the_daemon(kept: Kept) -> None:
     kept.loop.run_until_complete(kept.key.remove())
     assert kept.store.alive == {}
