@@ -29,7 +29,7 @@ class Outlet(Protocol):
         """Write that many UPDATE messages, in order."""
 
     def send_closing(self, octets: bytes) -> None:
-        """Write the messages that end a backlog."""
+        """Write the messages that end a backlog, b"" = none; all is told now."""
 
 
 class Member:
@@ -243,8 +243,7 @@ class UpdateGroup:
             return
         for member in members:
             member.backlog = None
-            if backlog.closing:
-                member.outlet.send_closing(backlog.closing)
+            member.outlet.send_closing(backlog.closing)
         backlog.members = []
 
     @staticmethod

@@ -252,9 +252,10 @@ class Peer:
         self.session.count_sent(count)
 
     def send_closing(self, octets: bytes) -> None:
-        """Write End-of-RIB, or the mark at the end of a refresh."""
-        self.session.send(octets)
-        self._refreshes.closed(octets, self._negotiated)
+        """Write End-of-RIB, or the mark at the end of a refresh; the peer has been told all of a family."""
+        if octets:
+            self.session.send(octets)
+        self._refreshes.told_all(self._negotiated)
 
     # what the speaker and its operator do
 

@@ -29,16 +29,18 @@ class Refreshed(Protocol):
 class Refreshes:
     """What goes on with one peer, both ways."""
 
-    __slots__ = ("_due", "_heard", "_peer")
+    __slots__ = ("_due", "_heard", "_peer", "_telling")
 
     def __init__(self, peer: Refreshed) -> None:
         self._peer = peer
         self._heard: set[Family] = set()  # the peer has begun to tell all again
-        self._due: set[Family] = set()  # the peer asked before it had End-of-RIB
+        self._telling: set[Family] = set()  # the peer is told all again
+        self._due: set[Family] = set()  # it asked meanwhile, or before it had End-of-RIB
 
     def forget(self) -> None:
         """Begin anew, with a new session."""
         self._heard.clear()
+        self._telling.clear()
         self._due.clear()
 
     def received(self, message: RouteRefresh, negotiated: Negotiated | None) -> None:
@@ -64,23 +66,30 @@ class Refreshes:
         else:
             peer.report("route refresh ignored", f"message subtype {message.subtype} means nothing to us")
 
-    def closed(self, octets: bytes, negotiated: Negotiated | None) -> None:
-        """Learn what was written at the end of a table: a refresh that waited for End-of-RIB is due."""
-        due = {family for family in self._due if octets.startswith(end_of_rib(family))}
+    def told_all(self, negotiated: Negotiated | None) -> None:
+        """Learn that the peer has been told all of a family: a refresh that waited for that is due."""
+        told = {family for family, (_, member) in self._peer.members.items() if member.backlog is None}
+        due = self._due & told
+        self._telling -= told
         self._due -= due
         if negotiated is not None:
             for family in due:
                 self._tell(family, negotiated)
 
     def _tell(self, family: Family, negotiated: Negotiated) -> None:
-        """Tell the peer all of a family again; after End-of-RIB if that is still to come (RFC 7313 section 4)."""
+        """Tell the peer all of a family again; after End-of-RIB if that is still to come (RFC 7313 section 4).
+
+        Requests that come while one is answered get one answer: each costs a look at the whole table.
+        """
         peer = self._peer
         if family not in peer.members:
             return
         group, member = peer.members[family]
-        if member.backlog is not None and member.backlog.closing.startswith(end_of_rib(family)):
+        backlog = member.backlog
+        if backlog is not None and (family in self._telling or backlog.closing.startswith(end_of_rib(family))):
             self._due.add(family)
             return
+        self._telling.add(family)
         closing = b""
         if negotiated.enhanced_route_refresh:
             peer.session.send(RouteRefresh(family.afi, family.safi, Subtype.BEGIN).encode())

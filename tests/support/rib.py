@@ -108,7 +108,7 @@ class Receiver:
         assert self.messages - before == count
 
     def send_closing(self, octets: bytes) -> None:
-        self.send_updates([octets], 1)
+        self.send_updates([octets], 1 if octets else 0)
 
     def _take(self, buffer: bytes, start: int, end: int) -> None:
         self.messages += 1
