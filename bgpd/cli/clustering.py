@@ -20,12 +20,13 @@ from bgpd.api.operations import Refused
 from bgpd.api.rows import ClusterNodeRow, ClusterSessionRow, ClusterView, trouble
 from bgpd.cli.mesh_sessions import MeshSessions
 from bgpd.config import ResolvedEtcd
-from bgpd.datastore import cluster_status, role_keys
+from bgpd.datastore import cluster_status
 from bgpd.datastore.calico import Cluster, prefixes
 from bgpd.datastore.cluster_source import ClusterSource
 from bgpd.datastore.cluster_status import ESTABLISHED, LONGEST_ERROR, MOST_ERRORS, STATUS_PREFIX, Ends, NodeStatus
 from bgpd.datastore.elector import Elector, resign
 from bgpd.datastore.etcd import Etcd
+from bgpd.datastore.role_keys import ElectionKeys
 from bgpd.datastore.secret_files import SecretFiles
 from bgpd.datastore.snapshot_copy import SnapshotCopy
 from bgpd.datastore.status_key import StatusKey
@@ -61,11 +62,12 @@ class Clustering:
         self._elector: Elector | None = None
         self._name = name
         self._elects = elects
+        self._election_keys = ElectionKeys(settings.prefix)
         self.source = ClusterSource(
             path,
             self._etcd,
             Cluster(name, settings.prefix),
-            (*prefixes(name, settings.prefix), *((role_keys.PREFIX,) if elects else ())),
+            (*prefixes(name, settings.prefix), *((self._election_keys.start,) if elects else ())),
             SecretFiles(settings.secrets_dir),
             random,
             SnapshotCopy(copy, f"{name} {settings.prefix}"),
@@ -78,10 +80,10 @@ class Clustering:
         self._tasks.append(loop.create_task(self._status_key.run()))
         if self._elects:
             view = partial(self._mesh, speaker)
-            self._elector = Elector(self._etcd, view, MeshSessions(speaker, view), self._random)
+            self._elector = Elector(self._etcd, self._election_keys, view, MeshSessions(speaker, view), self._random)
             self._tasks.append(loop.create_task(self._elector.run()))
         else:
-            self._tasks.append(loop.create_task(resign(self._etcd, self._name)))
+            self._tasks.append(loop.create_task(resign(self._etcd, self._election_keys, self._name)))
 
     def role_words(self) -> str:
         """Return this node's part in a mesh that elects reflectors, for people; empty = it has none."""

@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from bgpd.datastore import role_keys
+from bgpd.datastore.role_keys import ElectionKeys
 from bgpd.datastore.store import Conflict, ElectingStore, StoreError
 from bgpd.reflector.election import Declare, Deed, Drop, Election, Forget, MeshView, Proceed, Sessions, Take
 from bgpd.reflector.roles import Member, Phase, Role
@@ -30,9 +31,15 @@ class Elector:
     """Takes part for one node. view: of the cluster, None = it is not seen now. why: why not, empty = it works."""
 
     def __init__(
-        self, store: ElectingStore, view: Callable[[], MeshView | None], sessions: Sessions, random: Random
+        self,
+        store: ElectingStore,
+        keys: ElectionKeys,
+        view: Callable[[], MeshView | None],
+        sessions: Sessions,
+        random: Random,
     ) -> None:
         self._store = store
+        self._keys = keys
         self._view = view
         self._sessions = sessions
         self._random = random
@@ -102,7 +109,7 @@ class Elector:
         is_gone = view.roles.alive.get(view.me) is not is_candidate and now - self._told_at >= EXTEND
         if self._told is not is_candidate or is_gone:  # somebody may have deleted it under a lease that goes on
             value = role_keys.encode_alive(is_candidate=is_candidate)
-            await self._store.put(role_keys.alive_key(view.me), value, self._lease)
+            await self._store.put(self._keys.alive(view.me), value, self._lease)
             self._told, self._told_at = is_candidate, now
 
     async def _end_lease(self) -> None:
@@ -121,19 +128,19 @@ class Elector:
                 await self._write_role(number, view.me, Role(view.me, phase))
                 _log.warning("reflector", role=number, phase=phase.value)
             case Drop(number, holder):
-                key = role_keys.role_key(number)
+                key = self._keys.role(number)
                 await store.delete_if(key, await self._revision_of(key, holder))
                 _log.warning("a reflector's role ends", role=number, node=holder)
             case Declare(None):
-                await self._delete(role_keys.member_key(view.me))
+                await self._delete(self._keys.member(view.me))
             case Declare(Member() as member):
-                await store.put(role_keys.member_key(view.me), role_keys.encode_member(member))
+                await store.put(self._keys.member(view.me), role_keys.encode_member(member))
                 _log.info("sessions with the mesh's nodes", mode=member.mode.value, is_whole=member.is_whole)
             case Forget(node):
-                await self._delete(role_keys.member_key(node))
+                await self._delete(self._keys.member(node))
 
     async def _write_role(self, number: int, holder: str, role: Role) -> None:
-        key = role_keys.role_key(number)
+        key = self._keys.role(number)
         revision = await self._revision_of(key, holder, role)
         await self._store.put_if(key, role_keys.encode_role(role), revision)
 
@@ -154,13 +161,13 @@ class Elector:
             await self._store.delete_if(key, entry.revision)
 
 
-async def resign(store: ElectingStore, node: str) -> None:
+async def resign(store: ElectingStore, keys: ElectionKeys, node: str) -> None:
     """Take away what a node that takes part no more left; it tries until etcd answers, and gives up if it refuses."""
     while True:
         try:
-            entry = await store.get(role_keys.member_key(node))
+            entry = await store.get(keys.member(node))
             if entry is not None:
-                await store.delete_if(role_keys.member_key(node), entry.revision)
+                await store.delete_if(keys.member(node), entry.revision)
             return
         except StoreError as error:
             if error.hint:  # waiting does not mend it

@@ -14,6 +14,7 @@ from bgpd.reflector.election import MeshNode, MeshView, Rules
 from bgpd.reflector.roles import Member, Mode, Phase, Role, Roles
 
 RULES = Rules(above=2, count=1)
+KEYS = role_keys.ElectionKeys()
 NODES = {name: MeshNode("", ()) for name in "abc"}
 
 
@@ -65,7 +66,7 @@ class MemoryStore:
         return self.revision
 
     def roles(self) -> Roles:
-        return role_keys.decode({key: entry.value for key, entry in self.entries.items()})
+        return KEYS.decode({key: entry.value for key, entry in self.entries.items()})
 
     def _check(self, key: str, revision: int) -> None:
         entry = self.entries.get(key)
@@ -103,7 +104,7 @@ class Part:
         self.store, self.me, self.rules = store, me, rules
         self.frozen: Roles | None = None
         self.is_blind = self.is_drained = False
-        self.elector = Elector(store, self._view, Ready(), Random(1))
+        self.elector = Elector(store, KEYS, self._view, Ready(), Random(1))
 
     def _view(self) -> MeshView | None:
         if self.is_blind:
@@ -127,7 +128,7 @@ async def test_a_node_lives_declares_itself_takes_the_role_and_serves() -> None:
         {"a": Member(), "b": Member(Mode.REFLECTED)},
         {"a": True, "b": True},
     )
-    assert store.leases == {role_keys.alive_key("a"): 1, role_keys.alive_key("b"): 2}
+    assert store.leases == {KEYS.alive("a"): 1, KEYS.alive("b"): 2}
 
 
 async def test_of_two_that_want_a_role_one_gets_it() -> None:
@@ -189,7 +190,7 @@ async def test_nobody_waits_for_a_node_that_is_drained_and_has_no_role() -> None
 async def test_a_drained_reflector_lives_until_it_has_left() -> None:
     store = MemoryStore()
     part = Part("a", store)
-    await store.put(role_keys.role_key(0), role_keys.encode_role(Role("a", Phase.SERVING)))
+    await store.put(KEYS.role(0), role_keys.encode_role(Role("a", Phase.SERVING)))
     part.is_drained, part.rules = True, Rules(above=2, count=1, is_candidate=False)
     await part.elector.look()
     assert store.roles().alive == {"a": False}
@@ -202,7 +203,7 @@ async def test_a_key_that_somebody_deleted_under_the_lease_is_written_again() ->
     store = MemoryStore()
     part = Part("a", store)
     await part.elector.look()
-    del store.entries[role_keys.alive_key("a")]
+    del store.entries[KEYS.alive("a")]
     await part.elector.look()
     assert (store.roles().alive, store.granted) == ({"a": True}, 1)
 
@@ -210,13 +211,13 @@ async def test_a_key_that_somebody_deleted_under_the_lease_is_written_again() ->
 async def test_a_late_view_writes_no_role_twice() -> None:
     store = MemoryStore()
     part = Part("a", store)
-    await store.put(role_keys.role_key(0), role_keys.encode_role(Role("a", Phase.PREPARING)))
+    await store.put(KEYS.role(0), role_keys.encode_role(Role("a", Phase.PREPARING)))
     part.frozen = Roles({0: Role("a", Phase.PREPARING)}, {"a": Member()}, {"a": True})
     await part.elector.look()
-    written = store.entries[role_keys.role_key(0)]
+    written = store.entries[KEYS.role(0)]
     await part.elector.look()
     assert store.roles().roles == {0: Role("a", Phase.SERVING)}
-    assert store.entries[role_keys.role_key(0)] == written
+    assert store.entries[KEYS.role(0)] == written
 
 
 async def test_a_fault_of_ours_is_told_and_the_next_look_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,31 +279,41 @@ async def test_nothing_is_decided_while_the_cluster_is_not_seen() -> None:
 
 async def test_a_daemon_without_the_option_takes_back_what_an_earlier_one_declared() -> None:
     store = MemoryStore()
-    await store.put(role_keys.member_key("a"), role_keys.encode_member(Member(Mode.REFLECTED)))
-    await resign(store, "a")
-    await resign(store, "a")
+    await store.put(KEYS.member("a"), role_keys.encode_member(Member(Mode.REFLECTED)))
+    await resign(store, KEYS, "a")
+    await resign(store, KEYS, "a")
     assert store.entries == {}
 
 
 def test_keys_that_cannot_be_read_count_as_absent() -> None:
     values = {
-        f"{role_keys.PREFIX}roles/0": b"{",
-        f"{role_keys.PREFIX}roles/x": role_keys.encode_role(Role("a", Phase.SERVING)),
-        f"{role_keys.PREFIX}roles/1": b'{"holder": "a", "phase": "dancing"}',
-        f"{role_keys.PREFIX}roles/2": role_keys.encode_role(Role("b", Phase.RETIRING)),
-        f"{role_keys.PREFIX}roles/02": role_keys.encode_role(Role("c", Phase.SERVING)),  # would hide 2
-        f"{role_keys.PREFIX}roles/{'9' * 5000}": role_keys.encode_role(Role("a", Phase.SERVING)),  # int() refuses it
-        f"{role_keys.PREFIX}roles/3": b'{"x":' + b"[" * 100_000,
-        f"{role_keys.PREFIX}members/a": b"[]",
-        f"{role_keys.PREFIX}alive/a": b"1",
+        f"{KEYS.start}roles/0": b"{",
+        f"{KEYS.start}roles/x": role_keys.encode_role(Role("a", Phase.SERVING)),
+        f"{KEYS.start}roles/1": b'{"holder": "a", "phase": "dancing"}',
+        f"{KEYS.start}roles/2": role_keys.encode_role(Role("b", Phase.RETIRING)),
+        f"{KEYS.start}roles/02": role_keys.encode_role(Role("c", Phase.SERVING)),  # would hide 2
+        f"{KEYS.start}roles/{'9' * 5000}": role_keys.encode_role(Role("a", Phase.SERVING)),  # int() refuses it
+        f"{KEYS.start}roles/3": b'{"x":' + b"[" * 100_000,
+        f"{KEYS.start}members/a": b"[]",
+        f"{KEYS.start}alive/a": b"1",
         "/calico/other": b"x",
     }
-    assert role_keys.decode(values) == Roles({2: Role("b", Phase.RETIRING)})
+    assert KEYS.decode(values) == Roles({2: Role("b", Phase.RETIRING)})
+
+
+def test_clusters_that_share_an_etcd_elect_each_for_itself() -> None:
+    one, other, nested = (role_keys.ElectionKeys(prefix) for prefix in ("/calico", "/calico2", "/calico/roles"))
+    values = {
+        keys.role(number): role_keys.encode_role(Role("a", Phase.SERVING))
+        for number, keys in enumerate((one, other, nested))
+    }
+    assert [list(keys.decode(values).roles) for keys in (one, other, nested)] == [[0], [1], [2]]
+    assert [[key.startswith(keys.start) for key in values].count(True) for keys in (one, other, nested)] == [1, 1, 1]
 
 
 async def test_a_role_that_cannot_be_read_is_free() -> None:
     store = MemoryStore()
-    await store.put(role_keys.role_key(0), b"{")
+    await store.put(KEYS.role(0), b"{")
     part = Part("a", store)
     for _ in range(4):
         await part.elector.look()

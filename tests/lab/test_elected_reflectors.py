@@ -94,11 +94,11 @@ def names(*numbers: int) -> tuple[str, ...]:
 
 
 def roles_in_etcd(lab: EtcdLab) -> list[str]:
-    return lab.etcd.etcdctl("get", "--prefix", "--keys-only", "/bgpd/v1/reflection/roles/").split()
+    return lab.etcd.etcdctl("get", "--prefix", "--keys-only", "/bgpd/v1/reflection/calico/roles/").split()
 
 
 def alive_in_etcd(lab: EtcdLab) -> list[str]:
-    return lab.etcd.etcdctl("get", "--prefix", "--keys-only", "/bgpd/v1/reflection/alive/").split()
+    return lab.etcd.etcdctl("get", "--prefix", "--keys-only", "/bgpd/v1/reflection/calico/alive/").split()
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from bgpd.config.model import Config
-from bgpd.datastore import role_keys
 from bgpd.datastore.calico import flat, resources
 from bgpd.datastore.calico.electorate import RoleKeys, mesh_view, why_apart
 from bgpd.datastore.calico.flat import FlatKeys
@@ -22,6 +21,7 @@ from bgpd.datastore.calico.problems import Problem
 from bgpd.datastore.calico.sessions import Wanted, wanted_sessions
 from bgpd.datastore.calico.values import Cidr, UnreadableError
 from bgpd.datastore.calico.world import Selections, World
+from bgpd.datastore.role_keys import ElectionKeys
 from bgpd.policy.origins import OriginNode, Origins
 from bgpd.reflector.roles import CLUSTER_ID
 
@@ -89,7 +89,8 @@ class Cluster:
         self._selections = Selections()
         self._world: _Kept[World] = _Kept()
         self._sessions: _Kept[tuple[Wanted, ...]] = _Kept()
-        self._roles = RoleKeys(node)
+        self._election_keys = ElectionKeys(prefix)
+        self._roles = RoleKeys(node, self._election_keys)
         self._origin_nodes: dict[str, tuple[Node, OriginNode]] = {}
         self._origins: _Kept[Origins] = _Kept()
         self._encrypted: _Kept[frozenset[bytes]] = _Kept()
@@ -98,7 +99,7 @@ class Cluster:
 
     def put(self, key: str, value: bytes) -> Problem | None:
         """Take a value. Return why it cannot be used, None = it can, or does not concern us."""
-        if key.startswith(role_keys.PREFIX):
+        if key.startswith(self._election_keys.start):
             self._roles.put(key, value)
             return None
         found = place(key, self._prefix)
@@ -118,7 +119,7 @@ class Cluster:
 
     def delete(self, key: str) -> None:
         """Forget a key."""
-        if key.startswith(role_keys.PREFIX):
+        if key.startswith(self._election_keys.start):
             self._roles.delete(key)
             return
         self._keys.pop(key, None)

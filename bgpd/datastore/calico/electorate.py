@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from bgpd.config.model import Config
-from bgpd.datastore import role_keys
 from bgpd.datastore.calico.model import Node
 from bgpd.datastore.calico.world import World
+from bgpd.datastore.role_keys import ElectionKeys
 from bgpd.reflector.election import MeshNode, MeshView, Rules
 from bgpd.reflector.roles import Member, Mode, Phase, Roles
 
@@ -47,11 +47,12 @@ class RoleKeys:
     told: as it stands there. seen: as this node acts on it. version: counts changes of what is seen.
     """
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, keys: ElectionKeys) -> None:
         self.values: dict[str, bytes] = {}
         self.told = self.seen = Roles()
         self.version = 0
         self._node = node
+        self._keys = keys
         self._is_read = True
         self._is_first = True
         self._is_joining = False
@@ -74,7 +75,7 @@ class RoleKeys:
         """
         if not self._is_read:
             self._is_read = True
-            self.told = role_keys.decode(self.values)
+            self.told = self._keys.decode(self.values)
         if self._is_first and is_taking_part:
             self._is_first = False
             is_served = any(self.told.living(Phase.SERVING)) and not any(self.told.living(Phase.PREPARING))

@@ -9,6 +9,7 @@ from bgpd.reflector.election import MeshNode, Rules
 from bgpd.reflector.roles import CLUSTER_ID, Member, Mode, Phase, Role
 from tests.support.calico import Etcd, local
 
+KEYS = role_keys.ElectionKeys()
 OPTION = '[mesh]\nauto_reflectors = { above = 4, count = 2, label = "rack" }\n'
 
 
@@ -24,17 +25,17 @@ def site(me: str = "w1") -> Etcd:
 
 
 def role(etcd: Etcd, number: int, holder: str, phase: Phase = Phase.SERVING) -> None:
-    etcd.put(role_keys.role_key(number), role_keys.encode_role(Role(holder, phase)))
+    etcd.put(KEYS.role(number), role_keys.encode_role(Role(holder, phase)))
 
 
 def member(etcd: Etcd, *names: str, mode: Mode = Mode.REFLECTED) -> None:
     for name in names:
-        etcd.put(role_keys.member_key(name), role_keys.encode_member(Member(mode)))
+        etcd.put(KEYS.member(name), role_keys.encode_member(Member(mode)))
 
 
 def alive(etcd: Etcd, *names: str) -> None:
     for name in names:
-        etcd.put(role_keys.alive_key(name), role_keys.encode_alive(is_candidate=True))
+        etcd.put(KEYS.alive(name), role_keys.encode_alive(is_candidate=True))
 
 
 def test_all_nodes_with_bgp_that_are_no_reflectors_of_calicos_are_the_mesh() -> None:
