@@ -290,6 +290,7 @@ class Connection(asyncio.Protocol):
                     received[kind] += 1
                     user.message_received(self, kind, buffer[start:end])
                     deliver = self.deliver
+                    checkpoint = 0  # it may have meant much work, as a refresh of a large table does
                     if self._is_held:
                         self._rest = messages[index + 1 :]
                         break

@@ -110,6 +110,14 @@ def test_a_long_read_is_handed_over_in_slices_and_in_order(ends: _Ends, monkeypa
     assert log[-3:] == ["KEEPALIVE", "update", "batch"]
 
 
+def test_after_a_rare_message_the_clock_is_looked_at(ends: _Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLICE", -1.0)
+    ends.near.data_received(3 * KEEPALIVE)
+    assert ends.user.log == ["KEEPALIVE"]
+    ends.loop.run_for(0.1)
+    assert ends.user.log == 3 * ["KEEPALIVE"]
+
+
 def test_a_held_connection_hands_nothing_over_until_it_is_released(ends: _Ends) -> None:
     ends.user.hold_at = MessageType.KEEPALIVE
     assert ends.send(UPDATE + KEEPALIVE + UPDATE, UPDATE) == ["update", "KEEPALIVE", "batch"]
