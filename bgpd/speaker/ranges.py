@@ -5,6 +5,7 @@ OPEN was accepted. One that has said nothing counts against the listener's limit
 has said who it is stays listed for a minute after its connection, or for as long as its routes are kept.
 """
 
+import asyncio
 from collections.abc import Callable, MutableMapping
 from typing import Final
 
@@ -35,7 +36,7 @@ class Ranges:
         self._peers = peers
         self._by_address: dict[tuple[bytes, str], Peer] = {}
         self._sessions: dict[str, dict[Peer, None]] = {}  # by range: those whose OPEN was accepted
-        self._gone: dict[str, dict[Peer, None]] = {}  # by range: those that stay listed, oldest first
+        self._gone: dict[str, dict[Peer, asyncio.TimerHandle]] = {}  # by range: those that stay listed, oldest first
         self._lines: dict[str, LineLimit] = {}
 
     def find(self, address: bytes, interface: str) -> Peer | None:
@@ -61,22 +62,24 @@ class Ranges:
     def progressed(self, peer: Peer) -> None:
         """Let go of a peer whose connection is gone, at once or after a while."""
         gone = self._gone.setdefault(peer.range_name, {})
+        if (timer := gone.pop(peer, None)) is not None:
+            timer.cancel()
         if peer.negotiated is not None or peer.session.is_connected:
-            gone.pop(peer, None)
-        elif peer.session.counts.received[MessageType.OPEN] == 0:
+            return
+        if peer.session.counts.received[MessageType.OPEN] == 0:
             self._let_go(peer)
         elif self._by_address.get(_place(peer)) is peer:
-            gone[peer] = None
-            self._hub.loop.call_later(KEPT, self._forget, peer)
+            gone[peer] = self._hub.loop.call_later(KEPT, self._forget, peer)
             if len(gone) > MOST_KEPT:
-                self._let_go(next(iter(gone)))
+                self._forget(next(iter(gone)))
 
     def dropped(self, peer: Peer) -> None:
         """Learn that the speaker removed a peer."""
         if self._by_address.get(_place(peer)) is peer:
             del self._by_address[_place(peer)]
-        for table in (self._sessions, self._gone):
-            table.get(peer.range_name, {}).pop(peer, None)
+        self._sessions.get(peer.range_name, {}).pop(peer, None)
+        if (timer := self._gone.get(peer.range_name, {}).pop(peer, None)) is not None:
+            timer.cancel()
 
     def _admission(self, peer: Peer) -> Cease | None:
         source = next((one for one in self._hub.ranges if one.name == peer.range_name), None)
@@ -105,6 +108,8 @@ class Ranges:
             _log.warning("peer refused", peer=format_address(address), reason=why)
 
     def _forget(self, peer: Peer) -> None:
+        """Let a peer go that stayed listed; one that cannot go yet is told of when that changes (``progressed``)."""
+        self._gone[peer.range_name].pop(peer).cancel()
         if not peer.session.resting:  # else it could come back at once
             self._let_go(peer)
 

@@ -15,6 +15,7 @@ from tests.support.cluster import Cluster, address, cluster, network, peer
 from tests.support.speakers import settings
 
 RANGE = '[[peer_range]]\nname = "r"\nprefix = "10.0.0.0/16"\nasn = "internal"\nlimit = {}\n'
+STRANGER = bytes.fromhex("ff" * 16 + "001d01" + "04fde8005a0a0000ff00")  # an OPEN of AS 65000, not ours
 
 
 class Caller(asyncio.Protocol):
@@ -128,13 +129,39 @@ def test_a_peer_stays_listed_for_a_minute_after_its_session() -> None:
         assert speaker.peers == {}
 
 
+def test_a_peer_that_came_back_stays_listed_for_a_minute_from_its_last_end() -> None:
+    with cluster() as made:
+        speaker = made.start(1, RANGE.format(1))
+        for pause in (KEPT - 10, 0):
+            caller = Caller(made, 1)
+            caller.transport.write(STRANGER)
+            made.run(0.1)
+            assert caller.notification is not None
+            made.run(pause)
+        made.run(KEPT - 5)
+        assert list(speaker.peers) == ["10.0.1.1"]
+        made.run(10)
+        assert speaker.peers == {}
+
+
+def test_one_that_has_to_stay_does_not_keep_the_others_listed() -> None:
+    with cluster() as made:
+        speaker = made.start(1, RANGE.format(5))
+        for number in range(1, MOST_KEPT + 60):
+            Caller(made, number).transport.write(STRANGER)
+            made.run(0.05)
+            if number == 1:
+                speaker.peers["10.0.1.1"].is_disabled = True
+        assert "10.0.1.1" in speaker.peers
+        assert len(speaker.peers) <= MOST_KEPT + 2
+
+
 def test_those_that_stay_listed_are_bounded() -> None:
     with cluster() as made:
         speaker = made.start(1, RANGE.format(5))
-        opening = bytes.fromhex("ff" * 16 + "001d01" + "04fde8005a0a0000ff00")  # AS 65000: not ours
         for number in range(1, MOST_KEPT + 60):
             caller = Caller(made, number % 250 + 1)
-            caller.transport.write(opening)
+            caller.transport.write(STRANGER)
             made.run(0.05)
             assert caller.notification is not None
             assert caller.notification.code == ErrorCode.OPEN_MESSAGE
