@@ -33,6 +33,15 @@ class Slicer:
             self._loop.call_soon(self._run)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:  # a job that failed is over, and no reason for the others to wait for ever
+            if self._jobs:
+                self._loop.call_soon(self._run)
+            else:
+                self._scheduled = False
+
+    def _work(self) -> None:
         clock, jobs = self._loop.time, self._jobs
         end = clock() + BUDGET
         while jobs:
@@ -41,8 +50,4 @@ class Slicer:
             except StopIteration:
                 jobs.popleft()
             if clock() >= end:
-                break
-        if jobs:
-            self._loop.call_soon(self._run)
-        else:
-            self._scheduled = False
+                return
