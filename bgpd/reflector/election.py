@@ -127,6 +127,8 @@ class Election:
     def __init__(self) -> None:
         self._free_since: dict[int, float] = {}
         self._alone_since: float | None = None
+        self._taken: int | None = None  # the role that we last went for
+        self._taken_at = 0.0
 
     def interrupted(self) -> None:
         """We did not see the cluster for a while: what was free may not have been so all the time."""
@@ -145,6 +147,7 @@ class Election:
         reflectors = {role.holder for _, role in roles.living(Phase.PREPARING, Phase.SERVING)}
         if (
             view.rules is None
+            or view.is_drained
             or roles.mode_of(view.me) is Mode.MESH
             or view.me in reflectors
             or sessions.reaches_any(reflectors)
@@ -158,10 +161,8 @@ class Election:
     def _roles(self, view: MeshView, sessions: Sessions, now: float) -> Iterator[Deed]:
         roles = view.roles
         own = roles.number_of(view.me)
-        for number, role in roles.roles.items():
-            if role.holder == view.me and number != own:
-                yield Drop(number, view.me)  # two, taken in a late view
         if own is not None:
+            yield from _of_too_many(view, own)
             yield from _as_holder(view, own, roles.roles[own].phase, sessions)
         if view.rules is None or view.me not in roles.alive:
             self._free_since.clear()
@@ -187,7 +188,10 @@ class Election:
         rank = queue.index(view.me)
         number = free[rank % len(free)]
         turns = max(0, rank - len(free) + 1)
+        if self._taken not in (None, number) and now - self._taken_at < TURN:
+            return  # we may have got that one, and not see it yet
         if now - self._free_since[number] >= GRACE + TURN * turns:
+            self._taken, self._taken_at = number, now
             role = view.roles.roles.get(number)
             yield Take(number, "" if role is None else role.holder)
 
@@ -229,6 +233,15 @@ def _is_needed(view: MeshView, rules: Rules) -> bool:
 def _is_free(roles: Roles, number: int) -> bool:
     role = roles.roles.get(number)
     return role is None or role.holder not in roles.alive
+
+
+def _of_too_many(view: MeshView, own: int) -> Iterator[Deed]:
+    """Drop roles that we took beside our own in late views, but for one in which we reflect before our own does."""
+    roles = view.roles.roles
+    do_we_reflect = roles[own].phase is not Phase.PREPARING
+    for number, role in roles.items():
+        if role.holder == view.me and number != own and (do_we_reflect or role.phase is Phase.PREPARING):
+            yield Drop(number, view.me)
 
 
 def _as_holder(view: MeshView, number: int, phase: Phase, sessions: Sessions) -> Iterator[Deed]:
@@ -280,8 +293,10 @@ def _mode(view: MeshView, sessions: Sessions) -> Declare | None:
         return None if own is not None and own.mode is Mode.MESH else Declare(Member())
     if own is None or own.mode is Mode.MESH:
         leaving = {name for name in roles.members if name in view.nodes and not roles.is_reflector(name) and name != me}
-        is_new = own is None and not sessions.has_any(leaving)  # then there is nothing to lose
-        if is_settled and (is_new or (sessions.are_up(serving) and not sessions.rests_on(leaving))):
+        has_nothing = own is None and not sessions.has_any(leaving)  # to lose: it is new
+        if view.is_drained:
+            has_nothing = not sessions.reaches_any(leaving)
+        if is_settled and (has_nothing or (sessions.are_up(serving) and not sessions.rests_on(leaving))):
             return Declare(Member(Mode.REFLECTED))
         if own is None:
             return Declare(Member())

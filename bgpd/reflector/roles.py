@@ -61,9 +61,8 @@ class Roles:
     alive: Mapping[str, bool] = field(default_factory=dict)
 
     def number_of(self, node: str) -> int | None:
-        """Return the number of a node's role, None = it has none; of several one in which it reflects."""
-        own = [(role.phase is Phase.PREPARING, number) for number, role in self.roles.items() if role.holder == node]
-        return min(own)[1] if own else None
+        """Return the number of a node's role, None = it has none; of several the first, whichever view shows them."""
+        return min((number for number, role in self.roles.items() if role.holder == node), default=None)
 
     def is_reflector(self, node: str) -> bool:
         """Has the node a role, in whatever phase?"""

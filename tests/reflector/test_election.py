@@ -148,6 +148,15 @@ def test_a_reflector_stays_in_the_mesh() -> None:
     assert steps(view("a", roles=both, members={"a": REFLECTED})) == [Declare(MESHED)]
 
 
+def test_a_drained_node_without_a_session_needs_no_mesh() -> None:
+    """Else all others would wait for sessions with it as long as it is out."""
+    out = replace(view("c", roles=serving("a", "b")), is_drained=True)
+    assert steps(out, Told(up=False, reached=False)) == [Declare(REFLECTED)]
+    assert steps(out, Told(up=False)) == []
+    client = replace(view("c", roles=serving("a", "b"), members={"c": REFLECTED}), is_drained=True)
+    assert steps(client, Told(up=False, reached=False), after=2 * ALONE) == []
+
+
 def test_a_node_that_comes_where_reflectors_serve_needs_no_mesh_first() -> None:
     seen = view("e", roles=serving("a", "b"), members=dict.fromkeys("cd", REFLECTED))
     assert steps(seen, Told(up=False, some=False)) == [Declare(REFLECTED)]
@@ -199,10 +208,25 @@ def test_a_client_goes_back_to_the_mesh_when_it_reaches_no_reflector_for_long() 
     assert election.step(seen, cut_off, 3 * ALONE) == []
 
 
-def test_of_two_roles_a_node_keeps_one_that_it_serves_in() -> None:
-    both = {0: Role("a", Phase.PREPARING), 1: Role("a", Phase.SERVING)}
-    assert steps(view("a", roles=both)) == [Drop(0, "a")]
+def test_of_two_roles_a_node_keeps_the_first_and_reflects_all_the_while() -> None:
     assert steps(view("a", roles=serving("a", "a"))) == [Drop(1, "a")]
+    assert steps(view("a", roles=serving("a", "a", phase=Phase.PREPARING))) == [Drop(1, "a"), Proceed(0, Phase.SERVING)]
+    both = {1: Role("a", Phase.SERVING), 0: Role("a", Phase.PREPARING)}
+    assert steps(view("a", roles=both)) == [Proceed(0, Phase.SERVING)]
+
+
+def test_who_went_for_a_role_takes_no_other_one_before_a_late_view_can_show_it() -> None:
+    election = Election()
+
+    def taken(seen: MeshView, now: float) -> list[Deed]:
+        return [deed for deed in election.step(seen, Told(), now) if isinstance(deed, Take)]
+
+    assert taken(view("a", roles=serving("b")), 0) == []
+    assert taken(view("a", roles=serving("b")), GRACE) == [Take(1, "")]
+    late = view("a", roles={1: Role("c", Phase.SERVING)})  # somebody was faster, or so it was once
+    assert taken(late, GRACE + 0.5) == []
+    assert taken(late, GRACE + TURN - 0.5) == []
+    assert taken(late, GRACE + TURN) == [Take(0, "")]
 
 
 def test_nobody_waits_for_a_session_with_a_reflector_that_leaves() -> None:

@@ -25,12 +25,13 @@ def is_reflected(made: MeshModel) -> bool:
     """Do as many serve as should, in two places, and do all others live by them?"""
     roles = made.roles
     holders = {role.holder for role in roles.roles.values()}
-    living = {name for name, peer in made.peers.items() if peer.is_up}
+    there = {name for name, peer in made.peers.items() if peer.is_up}
+    living = {name for name in there if not made.peers[name].is_drained}
     return (
         len(roles.roles) == RULES.count
         and holders <= living
         and all(role.phase is Phase.SERVING for role in roles.roles.values())
-        and all(roles.mode_of(name) is Mode.REFLECTED for name in living - holders)
+        and all(roles.mode_of(name) is Mode.REFLECTED for name in there - holders)
         and all(roles.mode_of(name) is Mode.MESH for name in holders)
     )
 
@@ -75,6 +76,31 @@ def test_whoever_crashes_and_comes_back_the_others_lose_nothing(seed: int, victi
     assert is_reflected(made)
     assert made.is_complete()
     assert [lost for lost in made.lost if name not in lost] == []
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10_000), pause=st.sampled_from([0, 1, 5, 40]))
+def test_nobody_waits_for_nodes_that_are_drained(seed: int, pause: int) -> None:
+    """Two reflectors and a client are taken out for long, reflectors die meanwhile, and all come back."""
+    made = model(seed, 9)
+    made.run(40)
+    holders = [role.holder for role in made.roles.roles.values()]
+    client = next(name for name in made.peers if name not in holders)
+    for name in (*holders, client):
+        made.drain(name)
+        made.run(pause)
+    made.run(QUIET)
+    assert is_reflected(made)
+    assert made.is_complete()
+    made.crash(made.roles.roles[0].holder)
+    made.run(QUIET)
+    assert is_reflected(made)
+    assert made.is_complete()
+    for name in (*holders, client):
+        made.drain(name, is_drained=False)
+    made.run(QUIET)
+    assert is_reflected(made)
+    assert made.is_complete()
 
 
 @settings(max_examples=8, deadline=None)

@@ -6,7 +6,7 @@ which routes between living nodes were there and are gone.
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from bgpd.reflector.election import Declare, Deed, Drop, Election, Forget, MeshNode, MeshView, Proceed, Rules, Take
@@ -21,13 +21,17 @@ STALE = 120.0
 
 @dataclass
 class Peer:
-    """One node. lag: seconds by which it sees the store late. blind_until: it neither sees nor writes before."""
+    """One node. lag: seconds by which it sees the store late. blind_until: it neither sees nor writes before.
+
+    is_drained: it has closed all its sessions, and looks on.
+    """
 
     name: str
     rules: Rules
     lag: float
     is_listed: bool = True
     is_up: bool = True
+    is_drained: bool = False
     blind_until: float = 0.0
     extended_at: float = 0.0
     election: Election = field(default_factory=Election)
@@ -71,6 +75,10 @@ class MeshModel:
             if self._is_session(name, other.name):
                 self._crashed[other.name, name] = self.now
 
+    def drain(self, name: str, *, is_drained: bool = True) -> None:
+        """An operator takes a node out, or brings it back."""
+        self.peers[name].is_drained = is_drained
+
     def unlist(self, name: str) -> None:
         """A node leaves the cluster for good, in order."""
         self.peers[name].is_listed = self.peers[name].is_up = False
@@ -88,9 +96,13 @@ class MeshModel:
     def _tick(self) -> None:
         self.now += TICK
         for peer in self.peers.values():
-            if peer.is_up and peer.blind_until <= self.now:
-                peer.extended_at = self.now
-                self._alive.add(peer.name)
+            if not (peer.is_up and peer.blind_until <= self.now):
+                continue
+            if peer.is_drained and not peer.seen.is_reflector(peer.name):
+                self._alive.discard(peer.name)
+                continue
+            peer.extended_at = self.now
+            self._alive.add(peer.name)
         self._alive -= {p.name for p in self.peers.values() if self.now - p.extended_at > LEASE}
         listed = frozenset(peer.name for peer in self.peers.values() if peer.is_listed)
         self._history.append((self.now, self.roles, listed))
@@ -104,7 +116,8 @@ class MeshModel:
         self._random.shuffle(living)
         for peer in living:
             nodes = {name: MeshNode(name[-1:], ()) for name in peer.listed}
-            seen = MeshView(peer.name, peer.rules, nodes, peer.seen)
+            rules = replace(peer.rules, is_candidate=not peer.is_drained)
+            seen = MeshView(peer.name, rules, nodes, peer.seen, is_drained=peer.is_drained)
             for deed in peer.election.step(seen, _Sessions(self, peer), self.now):
                 self._do(deed, peer)
 
@@ -133,7 +146,7 @@ class MeshModel:
                 if one.name < other.name:
                     pair = frozenset((one.name, other.name))
                     if all(
-                        a.is_up and b.name in a.listed and a.seen.wants_session(a.name, b.name)
+                        a.is_up and not a.is_drained and b.name in a.listed and a.seen.wants_session(a.name, b.name)
                         for a, b in ((one, other), (other, one))
                     ):
                         self._wanted_since.setdefault(pair, self.now)
@@ -187,13 +200,13 @@ class MeshModel:
         known = [(at, of) for (at, _, of), since in passed.items() if self.now - since >= PASS]
         routes = {(at, of) for at in up for of in direct[at]} | {(at, of) for at, of in known if self.peers[at].is_up}
         for at, of in self._routes - routes:
-            if self.peers[at].is_up and self.peers[of].is_up:
+            if all(self.peers[name].is_up and not self.peers[name].is_drained for name in (at, of)):
                 self.lost.append((self.now, at, of))
         self._routes = routes
 
     def is_complete(self) -> bool:
         """Does every living node know all the others?"""
-        up = [name for name, peer in self.peers.items() if peer.is_up]
+        up = [name for name, peer in self.peers.items() if peer.is_up and not peer.is_drained]
         return all((at, of) in self._routes for at in up for of in up if at != of)
 
 
