@@ -122,7 +122,10 @@ def test_a_node_that_only_loses_etcd_keeps_all_its_routes(seed: int, victim: int
 
 
 EVENTS: Final = st.lists(
-    st.tuples(st.sampled_from(["crash", "blind", "leave", "come"]), st.integers(0, 11), st.floats(0.5, 40)), max_size=8
+    st.tuples(
+        st.sampled_from(["crash", "blind", "leave", "come", "drain", "undrain"]), st.integers(0, 11), st.floats(0.5, 40)
+    ),
+    max_size=8,
 )
 
 
@@ -142,8 +145,14 @@ def test_whatever_happens_it_settles_and_all_know_each_other(seed: int, events: 
                 made.blind(name, pause * 2)
             elif what == "leave":
                 made.unlist(name)
+            elif what in ("drain", "undrain"):
+                made.drain(name, is_drained=what == "drain")
         made.run(pause)
     made.run(QUIET + 80)
+    assert made.is_complete()
+    for name in made.peers:
+        made.drain(name, is_drained=False)
+    made.run(QUIET)
     assert made.is_complete()
     listed = [peer for peer in made.peers.values() if peer.is_listed]
     living = [peer for peer in listed if peer.is_up]
