@@ -1,5 +1,6 @@
 """Many nodes elect reflectors while nodes come, go, crash and lose etcd: nobody loses a route that it need not."""
 
+from dataclasses import replace
 from typing import Final
 
 from hypothesis import given, settings
@@ -76,6 +77,27 @@ def test_whoever_crashes_and_comes_back_the_others_lose_nothing(seed: int, victi
     assert is_reflected(made)
     assert made.is_complete()
     assert [lost for lost in made.lost if name not in lost] == []
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10_000), pause=st.sampled_from([0, 1, 5, 40]))
+def test_where_all_that_would_reflect_are_dead_the_others_are_a_mesh_before_routes_go(seed: int, pause: int) -> None:
+    made = model(seed, 9)
+    made.run(40)
+    holders = [role.holder for role in made.roles.roles.values()]
+    for name, peer in made.peers.items():
+        peer.rules = replace(RULES, is_candidate=name in holders)
+    for name in holders:
+        made.crash(name)
+        made.run(pause)
+    made.run(QUIET)
+    assert made.is_complete()
+    assert [lost for lost in made.lost if not set(holders) & set(lost[1:])] == []
+    for name in holders:
+        made.add(name)
+    made.run(QUIET)
+    assert is_reflected(made)
+    assert made.is_complete()
 
 
 @settings(max_examples=8, deadline=None)
