@@ -116,7 +116,7 @@ class MeshModel:
         self._random.shuffle(living)
         for peer in living:
             nodes = {name: MeshNode(name[-1:], ()) for name in peer.listed}
-            rules = replace(peer.rules, is_candidate=not peer.is_drained)
+            rules = replace(peer.rules, is_candidate=peer.rules.is_candidate and not peer.is_drained)
             seen = MeshView(peer.name, rules, nodes, peer.seen, is_drained=peer.is_drained)
             for deed in peer.election.step(seen, _Sessions(self, peer), self.now):
                 self._do(deed, peer)
