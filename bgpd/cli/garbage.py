@@ -2,8 +2,8 @@
 
 Left alone it goes through a full routing table again and again while that loads, though nearly all of it lives on: a
 quarter of the CPU time of a 300,000-prefix feed. So what exists after the start is taken out of its sight
-(``gc.freeze``), young objects are looked at in portions that are small enough for a callback (3 % of that time), and
-everything is looked at when the daemon has nothing else to do, and rarely. Only if replaced paths have piled up for
+(``gc.freeze``), young objects are looked at once, in portions that are small enough for a callback, and everything is
+looked at when the daemon has nothing else to do, and rarely. Only if replaced paths have piled up for
 long enough that memory matters more than a pause, is a full look taken under load. When it is idle after work, the
 allocator gives back what that left free too. Times are seconds.
 """
@@ -18,14 +18,13 @@ import structlog
 from bgpd.cli.allocator import give_back
 
 YOUNG: Final = 5_000  # new containers before the young are looked at: about 0.2 ms
-MIDDLE: Final = 40  # times that, before the middle generation is: about 10 ms
 NEVER: Final = 1 << 30
 INTERVAL: Final = 10.0
 IDLE: Final = 0.05  # share of the last interval's time that the process was running
 IDLE_SHARE: Final = 1000  # while idle, a full look waits so many times as long as the last one took
 BUSY_SHARE: Final = 50  # and under load
 WORK: Final = 0.2  # CPU time since the allocator last gave back, before it is asked again
-PILED_UP: Final = 20  # looks at the middle generation since the last full one: some 4,000,000 containers
+PILED_UP: Final = 800  # looks at the young since the last full one: some 4,000,000 containers
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.garbage")
 
@@ -44,7 +43,7 @@ class Garbage:
     def start(self) -> None:
         """Take what exists by now out of the collector's sight, and keep the timetable."""
         gc.freeze()
-        gc.set_threshold(YOUNG, MIDDLE, NEVER)
+        gc.set_threshold(YOUNG, NEVER, NEVER)
         gc.enable()
         self._timer = self._loop.call_later(INTERVAL, self._look)
 
@@ -57,7 +56,7 @@ class Garbage:
     def _look(self) -> None:
         ran, self._ran = self._ran, time.process_time()
         is_idle = self._ran - ran < IDLE * INTERVAL
-        if is_due(gc.get_count()[2], self._loop.time() - self._ended, self._took, is_idle=is_idle):
+        if is_due(gc.get_count()[1], self._loop.time() - self._ended, self._took, is_idle=is_idle):
             began = time.perf_counter()
             found = gc.collect()
             self._took = time.perf_counter() - began
@@ -69,11 +68,11 @@ class Garbage:
         self._timer = self._loop.call_later(INTERVAL, self._look)
 
 
-def is_due(grown_old: int, waited: float, took: float, *, is_idle: bool) -> bool:
+def is_due(looks: int, waited: float, took: float, *, is_idle: bool) -> bool:
     """Is it time for a full look?
 
-    grown_old: looks at the middle generation since the last full one. waited: since that. took: the last one.
+    looks: at the young since the last full one. waited: since that. took: the last one.
     """
     if is_idle:
-        return grown_old > 0 and waited >= IDLE_SHARE * took
-    return grown_old >= PILED_UP and waited >= BUSY_SHARE * took
+        return looks > 0 and waited >= IDLE_SHARE * took
+    return looks >= PILED_UP and waited >= BUSY_SHARE * took

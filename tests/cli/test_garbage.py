@@ -6,7 +6,7 @@ from bgpd.cli.garbage import PILED_UP, is_due
 
 
 @pytest.mark.parametrize(
-    ("grown_old", "waited", "took", "is_idle", "expected"),
+    ("looks", "waited", "took", "is_idle", "expected"),
     [
         (0, 1e6, 0.0, True, False),  # nothing new
         (1, 10.0, 0.0, True, True),
@@ -17,5 +17,5 @@ from bgpd.cli.garbage import PILED_UP, is_due
         (PILED_UP, 30.0, 0.5, False, True),
     ],
 )
-def test_a_full_look_is_due(grown_old: int, waited: float, took: float, is_idle: bool, expected: bool) -> None:
-    assert is_due(grown_old, waited, took, is_idle=is_idle) is expected
+def test_a_full_look_is_due(looks: int, waited: float, took: float, is_idle: bool, expected: bool) -> None:
+    assert is_due(looks, waited, took, is_idle=is_idle) is expected
