@@ -189,8 +189,8 @@ class AdjRibIn:
             yield
 
     def clear(self) -> Iterator[None]:
-        """Withdraw everything, slice by slice; the table itself is empty at once."""
-        keys, paths = iter(list(self.table)), self._paths
+        """Withdraw everything, slice by slice; the table itself is empty from the first one."""
+        keys, paths = iter(list(self.table)), list(self._paths.values())
         self.table = {}
         self._paths = {}
         self.stale = set()
@@ -201,7 +201,7 @@ class AdjRibIn:
             elif self.sources:
                 self._loc_rib.withdraw(chunk, self.sources[0])
             yield
-        _release(paths.values())
+        yield from _let_go(paths)
 
     def resolve_again(self, changed: Mapping[NextHop, NextHop]) -> Iterator[None]:
         """Move the paths whose next hop changed over to its new state."""
@@ -303,7 +303,7 @@ class AdjRibIn:
             for path, members in moved.items():
                 self._hand_over(path, [key[skip:] for key in members] if skip else members)
             yield
-        _release(affected)
+        yield from _let_go(list(affected))
 
     def _renewed(self, old: Path) -> Path:
         return self._derived(old, old.attributes)
@@ -325,6 +325,14 @@ class AdjRibIn:
         used = {path.source for path in live}
         self.sources = {path_id: source for path_id, source in self.sources.items() if source in used}
         self._sources_swept = max(_FEW, len(self.sources))
+
+
+def _let_go(paths: list[Path]) -> Iterator[None]:
+    """Release the paths and forget them, slice by slice: what nobody holds is freed here."""
+    while paths:
+        _release(paths[-_RENEWED:])
+        del paths[-_RENEWED:]
+        yield
 
 
 def _release(paths: Iterable[Path]) -> None:
