@@ -28,7 +28,8 @@ _HEAD: Final = """\
 <!-- made by `python -m bench.report` from bench/results/; edit those or the program, not this page -->
 
 bgpd beside other BGP daemons on one machine, over loopback. [bench/README.md](../bench/README.md) says what each
-scenario is, what makes a run valid and how to repeat it; `make bench` makes the figures.
+scenario is, what makes a run valid and how to repeat it; `make bench` makes the figures. [hot-path.md](hot-path.md)
+says where the time goes, and what stands in the way where a target is not met.
 """
 _NOTHING: Final = "\nNo series is kept yet: `make bench` makes one, and keeps it when it is complete.\n"
 

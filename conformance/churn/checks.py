@@ -116,7 +116,8 @@ def told_faults(fleet: Fleet, name: str, expected: Expected) -> Iterator[str]:
             continue
         teller = nodes[address]
         session = fleet.up[name][address]
-        rows = _rows(fleet.host(name), f"/peers/{peer.name}/routes/in?limit=0", RouteRow)
+        # By address: a peer may get another name, and keep its session, after all has settled
+        rows = _rows(fleet.host(name), f"/peers/{peer.address}/routes/in?limit=0", RouteRow)
         told = {ip_network(one.prefix) for one in rows if ip_address(one.next_hop) == address}
         passed_on = {one.prefix for one in rows if ip_address(one.next_hop) not in (address, *own)}
         due = expected.announced[teller.name][session.own]
