@@ -124,6 +124,9 @@ class Attributes:
     extended_communities: 8 octets each; ipv6_extended_communities: 20 each; large_communities: three numbers each.
     cluster_list: identifiers, nearest first. aigp: metric, None = absent. unknown: in code order. faults: attributes
     discarded on the way in.
+    is_everyday: there is nothing but ORIGIN, an AS_PATH of one AS_SEQUENCE whose length has one octet, NEXT_HOP, MED,
+    LOCAL_PREF, what is passed on as it is (ATOMIC_AGGREGATE, AGGREGATOR, COMMUNITIES, LARGE_COMMUNITY), and no
+    well-known community; False says nothing.
     """
 
     __slots__ = (
@@ -131,6 +134,8 @@ class Attributes:
         "faults", "ipv6_extended_communities", "large_communities", "local_pref", "med", "next_hop", "octets", "origin",
         "originator_id", "otc", "unknown",
     )  # fmt: skip
+
+    is_everyday: bool = False
 
     def __init__(self) -> None:
         self.octets = b""

@@ -13,7 +13,7 @@ from typing import Final
 
 from bgpd.identity import Asn, BgpIdentifier
 from bgpd.messages.attributes.as_path import sequence
-from bgpd.messages.attributes.model import Aggregator, Attributes, Origin
+from bgpd.messages.attributes.model import EMPTY_AS_PATH, Aggregator, Attributes, Origin
 from bgpd.messages.attributes.spec import OPTIONAL, PARTIAL, TRANSITIVE
 
 _LONGEST: Final = 255  # octets of a value with a length of one octet
@@ -22,6 +22,8 @@ _LARGE: Final = Struct("!3I")
 _ORIGINS: Final = {bytes((origin,)): origin for origin in Origin}
 _AS_PATH_AT: Final = 4  # octets: behind ORIGIN
 _SHORT_AS_PATH: Final = bytes((TRANSITIVE, 2))
+_ZERO: Final = bytes(4)
+_WELL_KNOWN: Final = b"\xff\xff"  # the upper half of each well-known community (RFC 1997)
 
 
 def _octet(value: int) -> bytes:
@@ -78,6 +80,33 @@ def _block() -> bytes:
 _match: Final = re.compile(_block(), re.DOTALL).fullmatch
 
 
+class PlainAttributes(Attributes):
+    """The attributes of a plain block, which are taken apart when the first of them is asked for.
+
+    What every path needs is there at once; most of the others nobody ever asks for.
+    """
+
+    __slots__ = ("is_everyday",)
+
+    def __init__(self, octets: bytes, next_hop: bytes, med: int | None, local_pref: int | None) -> None:
+        self.octets = octets
+        self.next_hop = next_hop
+        self.med = med
+        self.local_pref = local_pref
+        self.faults = ()
+        self.is_everyday = False
+
+    def __getattr__(self, name: str) -> object:
+        """Take the block apart, as a slot is empty yet."""
+        if name not in _SLOTS:
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+        _take_apart(self)
+        return object.__getattribute__(self, name)
+
+
+_SLOTS: Final = frozenset(Attributes.__slots__)
+
+
 def read(block: bytes, next_hop: bytes | None, *, is_internal: bool) -> Attributes | None:
     """Return the attributes of a plain block, None = it is not plain.
 
@@ -88,8 +117,7 @@ def read(block: bytes, next_hop: bytes | None, *, is_internal: bool) -> Attribut
     if found is None:
         return None
     (
-        origin, path, classic_next_hop, med, local_pref, atomic, aggregator, communities, originator, clusters,
-        extended, large, otc,
+        _, path, classic_next_hop, med, local_pref, _, aggregator, communities, originator, clusters, extended, _, otc,
     ) = found.groups()  # fmt: skip
     if next_hop is None:
         next_hop = classic_next_hop
@@ -97,41 +125,47 @@ def read(block: bytes, next_hop: bytes | None, *, is_internal: bool) -> Attribut
             return None
     elif classic_next_hop is not None:
         return None
-    attributes = Attributes()
-    attributes.origin = _ORIGINS[origin]
-    if len(path) > 1:
-        as_path = sequence(path[1:])
-        if as_path is None:  # AS 0 in it
-            return None
-        attributes.as_path = as_path
-    attributes.next_hop = next_hop
-    if med is not None:
-        attributes.med = int.from_bytes(med)
-    if communities is not None:
-        attributes.communities = _NUMBERS[communities[0] >> 2].unpack_from(communities, 1)
-    if is_internal:
-        if local_pref is not None:
-            attributes.local_pref = int.from_bytes(local_pref)
-        if originator is not None:
-            attributes.originator_id = BgpIdentifier(int.from_bytes(originator))
-        if clusters is not None:
-            attributes.cluster_list = _NUMBERS[clusters[0] >> 2].unpack_from(clusters, 1)
-    elif local_pref is not None or originator is not None or clusters is not None:
+    has_as_path = len(path) > 1
+    if has_as_path and _ZERO in path and sequence(path[1:]) is None:  # AS 0 in it
         return None
-    if atomic is not None:
-        attributes.atomic_aggregate = True
-    if aggregator is not None:
-        asn = int.from_bytes(aggregator[:4])
-        if not asn:
-            return None
-        attributes.aggregator = Aggregator(Asn(asn), aggregator[4:])
-    if extended is not None:
-        attributes.extended_communities = tuple([extended[at : at + 8] for at in range(1, len(extended), 8)])
-    if large is not None:
-        attributes.large_communities = (_LARGE.unpack(large),)
-    if otc is not None:
-        attributes.otc = Asn(int.from_bytes(otc))
+    if aggregator is not None and aggregator.startswith(_ZERO):
+        return None
+    if not is_internal and (local_pref is not None or originator is not None or clusters is not None):
+        return None
     # The canonical length of AS_PATH has one octet
     is_short = block[_AS_PATH_AT] == TRANSITIVE
-    attributes.octets = block if is_short else block[:_AS_PATH_AT] + _SHORT_AS_PATH + block[_AS_PATH_AT + 3 :]
+    attributes = PlainAttributes(
+        block if is_short else block[:_AS_PATH_AT] + _SHORT_AS_PATH + block[_AS_PATH_AT + 3 :],
+        next_hop,
+        None if med is None else int.from_bytes(med),
+        None if local_pref is None else int.from_bytes(local_pref),
+    )
+    if originator is None and clusters is None and extended is None and otc is None and has_as_path:
+        attributes.is_everyday = communities is None or _WELL_KNOWN not in communities
     return attributes
+
+
+def _take_apart(attributes: PlainAttributes) -> None:
+    """Set what is not set yet."""
+    found = _match(attributes.octets)
+    assert found is not None, "the canonical form of a plain block is plain"
+    (
+        origin, path, _, _, _, atomic, aggregator, communities, originator, clusters, extended, large, otc,
+    ) = found.groups()  # fmt: skip
+    attributes.origin = _ORIGINS[origin]
+    attributes.as_path = sequence(path[1:]) or EMPTY_AS_PATH
+    attributes.atomic_aggregate = atomic is not None
+    attributes.aggregator = (
+        None if aggregator is None else Aggregator(Asn(int.from_bytes(aggregator[:4])), aggregator[4:])
+    )
+    attributes.communities = () if communities is None else _NUMBERS[communities[0] >> 2].unpack_from(communities, 1)
+    attributes.originator_id = None if originator is None else BgpIdentifier(int.from_bytes(originator))
+    attributes.cluster_list = () if clusters is None else _NUMBERS[clusters[0] >> 2].unpack_from(clusters, 1)
+    attributes.extended_communities = (
+        () if extended is None else tuple([extended[at : at + 8] for at in range(1, len(extended), 8)])
+    )
+    attributes.large_communities = () if large is None else (_LARGE.unpack(large),)
+    attributes.otc = None if otc is None else Asn(int.from_bytes(otc))
+    attributes.ipv6_extended_communities = ()
+    attributes.aigp = None
+    attributes.unknown = ()

@@ -467,6 +467,44 @@ class TestWriting:
                 outcomes.append((type(fault), str(fault)))
         assert outcomes[0] == outcomes[1] == outcomes[2]
 
+    @given(blocks(), st.sampled_from([EXTERNAL, INTERNAL]), st.booleans())
+    def test_an_everyday_block_has_a_known_layout(self, octets: bytes, negotiated: Negotiated, is_mp: bool) -> None:
+        next_hop = GLOBAL if is_mp else None
+        try:
+            read = block.parse(octets, negotiated, next_hop)
+        except TreatAsWithdraw:
+            return
+        if not read.is_everyday:
+            return
+        found = block.parse_plainly(octets, negotiated, next_hop)
+        start, count = found.octets, found.as_path.length
+        assert start[:9] == bytes((0x40, 1, 1, found.origin, 0x40, 2, 2 + 4 * count, 2, count))
+        assert found.as_path.octets == start[7 : 9 + 4 * count]
+        rest = dict(block.split(start[9 + 4 * count :]))
+        hop = [] if is_mp else [3]
+        set_by = {4: found.med, 5: found.local_pref}
+        assert [code for code in rest if code < 6] == hop + [c for c, value in set_by.items() if value is not None]
+        assert set(rest) <= {3, 4, 5, 6, 7, 8, 32}
+        assert not any(community >= 0xFFFF0000 for community in found.communities)
+
+    @pytest.mark.parametrize("extra", [b"", MED, tlv(8, 0xC0, b"\xfd\xea\0\1"), tlv(32, 0xC0, bytes(12))])
+    def test_what_routers_send_is_everyday(self, extra: bytes) -> None:
+        assert parse(MANDATORY + extra).is_everyday
+        assert not block.replace(parse(MANDATORY + extra), med=1).is_everyday
+
+    @pytest.mark.parametrize(
+        "octets",
+        [
+            ORIGIN + tlv(2, 0x40, b"") + NEXT_HOP,
+            MANDATORY + tlv(8, 0xC0, bytes.fromhex("ffffff01")),
+            MANDATORY + tlv(16, 0xC0, bytes(8)),
+            MANDATORY + tlv(35, 0xC0, b"\0\0\0\1"),
+            MANDATORY + tlv(99, 0xE0, b"x"),
+        ],
+    )
+    def test_what_rules_look_for_is_not_everyday(self, octets: bytes) -> None:
+        assert not parse(octets).is_everyday
+
     def test_replace_changes_what_is_named_and_nothing_else(self) -> None:
         octets = MANDATORY + b"\xe0" + COMMUNITIES[1:] + tlv(99, 0xE0, b"x")
         old = parse(octets)
