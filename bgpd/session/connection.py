@@ -29,6 +29,27 @@ LINGER: Final = 2.0
 Messages = list[tuple[int, int, int]]
 
 
+@dataclass(slots=True)
+class Inbox:
+    """The messages of one read: as (type, start, end of the body) in the buffer. index: of the next one."""
+
+    buffer: bytes
+    messages: Messages
+    index: int = 0
+
+    def __bool__(self) -> bool:
+        return self.index < len(self.messages)
+
+
+_EMPTY: Final = Inbox(b"", [])
+
+Deliver = Callable[[Inbox, int], None]
+"""Takes UPDATEs from an inbox: the next message, which is one, and those behind it whose body starts before a position.
+
+The index is past each message before that is acted upon.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One end of a connection. address: text. scope: an interface index for a link-local address, 0 = none."""
@@ -68,19 +89,19 @@ class Connection(asyncio.Protocol):
     remote, local: both ends; only after the connection was opened.
     opened: called when TCP is connected. settled: called once when it is known that the peer speaks BGP, or when the
     connection ends. gone: called once when TCP is done with it. counts: where messages and octets are counted. deliver:
-    takes UPDATEs as buffer, start, end; None = they are unexpected. last_heard: loop time of the last complete message.
+    takes UPDATEs; None = they are unexpected. last_heard: loop time of the last complete message.
     is_congested: more than HIGH_WATER octets were unsent and not yet less than LOW_WATER.
     """
 
     __slots__ = (
         "_closed",
         "_framer",
+        "_inbox",
         "_is_closed",
         "_is_held",
         "_linger",
         "_loop",
         "_opened",
-        "_rest",
         "_transport",
         "counts",
         "deliver",
@@ -101,7 +122,7 @@ class Connection(asyncio.Protocol):
         self._framer = Framer()
         self._is_closed = False
         self._is_held = False
-        self._rest: Messages = []
+        self._inbox = _EMPTY
         self._linger: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] | None = None
         self.remote = self.local = Endpoint("", 0, 0)
@@ -109,7 +130,7 @@ class Connection(asyncio.Protocol):
         self.gone: Callable[[Connection], None] | None = None
         self.user: ConnectionUser | None = None
         self.counts = MessageCounts()
-        self.deliver: Callable[[bytes, int, int], None] | None = None
+        self.deliver: Deliver | None = None
         self.last_heard = loop.time()
         self.octets_written = 0
         self.is_congested = False
@@ -223,7 +244,9 @@ class Connection(asyncio.Protocol):
         self.counts.octets_received += len(data)
         messages = self._framer.feed(data)
         if messages or self._framer.error is not None:
-            self._process(self._framer.buffer, messages)
+            inbox = Inbox(self._framer.buffer, messages)
+            self._framer.buffer = b""  # a read may be of a quarter of a megabyte
+            self._process(inbox)
 
     def eof_received(self) -> bool:
         """Let the transport close."""
@@ -232,7 +255,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Say why the connection ended, unless we ended it."""
         self._transport = None
-        self._framer, self._rest = Framer(), []  # whoever still knows the connection must not keep what was read
+        self._framer, self._inbox = Framer(), _EMPTY  # whoever still knows the connection must not keep what was read
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
@@ -264,45 +287,46 @@ class Connection(asyncio.Protocol):
 
     # --- Messages -----------------------------------------------------------------------------------------------
 
-    def _process(self, buffer: bytes, messages: Messages) -> None:
+    def _process(self, inbox: Inbox) -> None:
         user, received, clock = self.user, self.counts.received, self._loop.time
         if user is None:
             return
         now = self.last_heard = clock()
         stop_at = now + SLICE
-        checkpoint = messages[0][1] + CHECKPOINT if messages else 0
+        buffer, messages = inbox.buffer, inbox.messages
+        checkpoint = 0
         deliver = self.deliver
         updates = 0
         is_slice = False
-        self._rest = []
+        first = inbox.index
         try:
-            for index, (kind, start, end) in enumerate(messages):
+            while inbox.index < len(messages) and not (self._is_closed or self._is_held):
+                first = inbox.index
+                kind, start, end = messages[first]
                 if end > checkpoint:
-                    checkpoint = end + CHECKPOINT
-                    if clock() > stop_at:
-                        self._rest = messages[index:]
+                    if checkpoint and clock() > stop_at:
                         is_slice = True
                         break
+                    checkpoint = end + CHECKPOINT
                 if kind == 2 and deliver is not None:
-                    updates += 1
-                    deliver(buffer, start, end)
+                    deliver(inbox, checkpoint)
+                    updates += inbox.index - first
                 else:
+                    inbox.index += 1
                     received[kind] += 1
                     user.message_received(self, kind, buffer[start:end])
                     deliver = self.deliver
-                    checkpoint = 0  # it may have meant much work, as a refresh of a large table does
-                    if self._is_held:
-                        self._rest = messages[index + 1 :]
-                        break
-                if self._is_closed:
-                    break
+                    checkpoint = 1  # it may have meant much work, as a refresh of a large table does
         except BgpError as error:
+            updates += inbox.index - first
+            _, start, end = messages[inbox.index - 1]
             error.message = buffer[start - HEADER_SIZE : end]
+            inbox = _EMPTY
             user.stream_failed(self, error)
         received[MessageType.UPDATE] += updates
         if self._is_closed:
             return
-        self._framer.buffer = buffer if self._rest else b""  # a read may be of a quarter of a megabyte
+        self._inbox = inbox if inbox else _EMPTY
         if is_slice:
             self.transport.pause_reading()
             self._loop.call_soon(self._resume)
@@ -313,9 +337,9 @@ class Connection(asyncio.Protocol):
             user.batch_received()
 
     def _resume(self) -> None:
-        """Process what was left; nothing was read meanwhile, so the framer's buffer is still the same."""
+        """Process what was left; nothing was read meanwhile."""
         transport = self._transport
         if self._is_closed or transport is None:
             return
         transport.resume_reading()
-        self._process(self._framer.buffer, self._rest)
+        self._process(self._inbox)

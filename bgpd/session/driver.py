@@ -5,7 +5,6 @@ time. What it tells its owner may make the owner step it again; the actions of t
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Final, Protocol
 
 from bgpd.errors import BgpError, ErrorCode, HeaderError, OpenSubcode, RouteRefreshError, UpdateError
@@ -60,7 +59,7 @@ from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import Notification
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
-from bgpd.session.connection import Connection
+from bgpd.session.connection import Connection, Deliver
 from bgpd.session.counts import MessageCounts
 from bgpd.session.settings import SessionSettings
 from bgpd.session.sockets import Network, describe
@@ -110,7 +109,7 @@ class DriverOwner(Protocol):
         """Learn that an event was dealt with entirely."""
 
     @property
-    def deliver(self) -> Callable[[bytes, int, int], None]:
+    def deliver(self) -> Deliver:
         """Who takes UPDATEs; may raise BgpError. Asked once for each session, so that no call stands in between."""
 
     def batch_received(self) -> None:

@@ -36,7 +36,7 @@ from bgpd.messages.notification import Notification
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
 from bgpd.session.closing import ClosingConnections
-from bgpd.session.connection import Connection
+from bgpd.session.connection import Connection, Deliver
 from bgpd.session.counts import MessageCounts
 from bgpd.session.driver import COLLISION_WAIT, Driver
 from bgpd.session.ends import blames_message, describe_end
@@ -349,9 +349,9 @@ class PeerSession:
             self._promote_rival()
 
     @property
-    def deliver(self) -> Callable[[bytes, int, int], None]:
+    def deliver(self) -> Deliver:
         """Who takes UPDATEs."""
-        return self._user.update_received
+        return self._user.updates_received
 
     def batch_received(self) -> None:
         """Pass on that a batch is complete."""

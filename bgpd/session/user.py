@@ -7,6 +7,7 @@ from bgpd.fsm.states import State
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.session.connection import Inbox
 
 
 class SessionUser(Protocol):
@@ -21,8 +22,8 @@ class SessionUser(Protocol):
     def session_down(self, end: SessionEnd) -> None:
         """Learn that it is over; only after ``session_up``."""
 
-    def update_received(self, buffer: bytes, start: int, end: int) -> None:
-        """Take the UPDATE whose body is buffer[start:end]. A BgpError raised here ends the session. Hot."""
+    def updates_received(self, inbox: Inbox, stop: int) -> None:
+        """Take UPDATEs (see ``connection.Deliver``). A BgpError raised here ends the session. Hot."""
 
     def batch_received(self) -> None:
         """Learn that the UPDATEs of one read, or of a slice of it, were all handed over."""

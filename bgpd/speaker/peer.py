@@ -1,11 +1,12 @@
 """One peer of the speaker: its session, what it announced, and its place in the update groups.
 
 RFC 4271 section 3 and 9; RFC 4724 4.2 and RFC 9494 4.2 (its routes while it restarts); RFC 2918 and 7313 (route
-refresh); RFC 4486 section 4 (maximum prefixes). The hot entry is ``update_received``: one call for each UPDATE.
+refresh); RFC 4486 section 4 (maximum prefixes). The hot entry is ``updates_received``.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Final, Protocol
 
 import structlog
@@ -16,6 +17,7 @@ from bgpd.families import Family
 from bgpd.fsm.actions import SessionEnd
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import administrative
 from bgpd.messages.open import Open
@@ -30,6 +32,7 @@ from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import Preference, Source, SourceKind
 from bgpd.rib.update_group import Member, UpdateGroup
+from bgpd.session.connection import Inbox
 from bgpd.session.faulty_message import FaultyMessage
 from bgpd.session.peer import PeerSession
 from bgpd.speaker.draining import PeerDrain, Stage
@@ -44,6 +47,7 @@ from bgpd.speaker.route_faults import OF_UPDATES, RouteFaults
 from bgpd.speaker.slices import Slicer
 
 _HEADER: Final = 19  # octets before a message's body
+_UPDATE: Final = int(MessageType.UPDATE)
 _AT_ONCE: Final = -1  # no table is as small
 
 
@@ -192,11 +196,20 @@ class Peer:
         if is_end_by_limit(end):
             self._hub.loop.call_soon(self._stay_down)
 
-    def update_received(self, buffer: bytes, start: int, end: int) -> None:
-        """Take one UPDATE. Raises BgpError for what ends the session."""
-        negotiated = self._negotiated
-        if negotiated is None:
-            return
+    def updates_received(self, inbox: Inbox, stop: int) -> None:
+        """Take UPDATEs, and stop where the session ends. Raises BgpError for what ends it."""
+        buffer = inbox.buffer
+        for kind, start, end in islice(inbox.messages, inbox.index, None):
+            negotiated = self._negotiated
+            if kind != _UPDATE or start >= stop:
+                break
+            inbox.index += 1
+            if negotiated is None:
+                break
+            self._take(buffer, start, end, negotiated)
+
+    def _take(self, buffer: bytes, start: int, end: int, negotiated: Negotiated) -> None:
+        """Take one UPDATE."""
         update = decode(buffer, start, end, negotiated)
         ribs = self._ribs
         if update.mp_withdrawn is not None:
@@ -354,7 +367,7 @@ class Peer:
     def report(self, kind: str, reason: str) -> None:
         """Count what was set aside of the peer's routes, keep the newest reason, and log it at a bounded rate.
 
-        A fault in an UPDATE waits for the message, which only ``update_received`` knows.
+        A fault in an UPDATE waits for the message, which only ``updates_received`` knows.
         """
         if kind in OF_UPDATES:
             self._set_aside.append((kind, reason))

@@ -7,7 +7,7 @@ import pytest
 from bgpd.errors import BgpError, UpdateError
 from bgpd.messages.framing import Framer, MessageType, frame
 from bgpd.session import connection as module
-from bgpd.session.connection import Connection
+from bgpd.session.connection import Connection, Inbox
 from tests.support.memory_network import MemoryNetwork
 from tests.support.speakers import ANY_V4, settings
 from tests.support.virtual_loop import VirtualLoop
@@ -41,7 +41,8 @@ class _User:
     def drained(self) -> None:
         self.log.append("drained")
 
-    def deliver(self, buffer: bytes, start: int, end: int) -> None:
+    def deliver(self, inbox: Inbox, stop: int) -> None:
+        inbox.index += 1
         self.log.append("update")
 
 
@@ -90,11 +91,26 @@ def test_good_messages_before_a_fault_are_handed_over(ends: _Ends) -> None:
 
 
 def test_nothing_after_a_refused_update_is_handed_over(ends: _Ends) -> None:
-    def refuse(buffer: bytes, start: int, end: int) -> None:
+    def refuse(inbox: Inbox, stop: int) -> None:
+        inbox.index += 1
         raise UpdateError(1, why="test")
 
     ends.near.deliver = refuse
     assert ends.send(UPDATE + UPDATE) == ["failed: UpdateError"]
+
+
+def test_the_message_at_fault_is_named_and_counted(ends: _Ends, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse_second(inbox: Inbox, stop: int) -> None:
+        inbox.index += 2
+        raise UpdateError(1, why="test")
+
+    faults: list[BgpError] = []
+    monkeypatch.setattr(ends.user, "stream_failed", lambda _, error: faults.append(error))
+    ends.near.deliver = refuse_second
+    second = frame(MessageType.UPDATE, b"\0\0\0\0\x18\x0a\0\0")
+    ends.send(UPDATE + second + UPDATE)
+    assert [fault.message for fault in faults] == [second]
+    assert ends.near.counts.received[MessageType.UPDATE] == 2
 
 
 def test_updates_without_a_receiver_are_messages_like_others(ends: _Ends) -> None:

@@ -23,6 +23,7 @@ from bgpd.messages.capabilities import (
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.session.connection import Inbox
 from bgpd.session.listener import Listener
 from bgpd.session.peer import PeerSession
 from bgpd.session.settings import SessionSettings
@@ -85,10 +86,12 @@ class RecordingUser:
         self.log.append("down")
         self.ends.append(end)
 
-    def update_received(self, buffer: bytes, start: int, end: int) -> None:
+    def updates_received(self, inbox: Inbox, stop: int) -> None:
+        _, start, end = inbox.messages[inbox.index]
+        inbox.index += 1
         if self.fault is not None:
             raise self.fault
-        self.updates.append(buffer[start:end])
+        self.updates.append(inbox.buffer[start:end])
         if self.hook is not None:
             self.hook()
 
