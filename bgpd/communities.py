@@ -10,9 +10,10 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from bgpd.records import dataclass
 
 LargeCommunity = tuple[int, int, int]
 

@@ -4,9 +4,10 @@ Sizes are in octets but for ``bits``. A module that would ask "is this IPv6?" as
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

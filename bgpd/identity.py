@@ -5,10 +5,11 @@ RFC 6793 (four-octet AS numbers), RFC 5396 (their text), RFC 6286 (BGP Identifie
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final, NewType
+
+from bgpd.records import dataclass
 
 Asn = NewType("Asn", int)
 BgpIdentifier = NewType("BgpIdentifier", int)

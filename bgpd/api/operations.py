@@ -5,7 +5,6 @@ bounded number of prefixes, and the position at which to go on.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from bgpd.api.health import Health
@@ -26,6 +25,7 @@ from bgpd.communities import NO_COMMUNITIES, Communities
 from bgpd.families import Family
 from bgpd.identity import PeerType
 from bgpd.messages.attributes.model import AsPath, Origin
+from bgpd.records import dataclass
 from bgpd.rib.path import SourceKind
 
 SLICE: Final = 500  # prefixes looked at between two turns of the event loop

@@ -6,8 +6,10 @@ now.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
+
+from bgpd.records import dataclass
 
 STATES: Final = ("Idle", "Connect", "Active", "OpenSent", "OpenConfirm", "Established")
 LAG_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)

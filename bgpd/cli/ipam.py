@@ -1,7 +1,7 @@
 """``bgpctl ipam``: pools, the blocks cut from them, who owns each, and how much is in use."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -10,6 +10,7 @@ from bgpd.cli import show
 from bgpd.cli.etcd_options import ConfigOption, EndpointsOption, with_etcd
 from bgpd.cli.output import DEGRADED, Output, OutputOption, print_answer
 from bgpd.cli.show import Column
+from bgpd.records import dataclass
 
 if TYPE_CHECKING:
     from bgpd.datastore.etcd import Etcd

@@ -7,8 +7,9 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from bgpd.records import dataclass
 
 AUTODETECT: Final = "autodetect"
 # Interfaces of containers, bridges and tunnels: what Calico passes over as well.

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -14,6 +13,7 @@ from bgpd.cli.etcd_options import etcd_settings
 from bgpd.config import ConfigError, ResolvedEtcd, load, resolve_process
 from bgpd.config.toml import host_name
 from bgpd.datastore.resources.values import bad_name
+from bgpd.records import dataclass
 
 _PRIVATE = 0o600
 _WRONG = 400  # HTTP's status for what the caller got wrong

@@ -6,7 +6,6 @@ printed in pages with the widths of the first, so that a million rows need the m
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
 from rich import box
@@ -32,6 +31,7 @@ from bgpd.api.rows import (
     RouteRow,
     StatusRow,
 )
+from bgpd.records import dataclass
 
 Row = TypeVar("Row")
 MAX_WIDTH: Final = 10_000  # columns, of a file or a pipe: nothing is folded there

@@ -4,7 +4,6 @@ Works on a configuration whose single values are well written; a required key th
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -24,6 +23,7 @@ from bgpd.config.tables.peer import NextHopMode, PeerOptions, PeerTable
 from bgpd.config.tables.session import DEFAULT_SESSION, AddPathDirection, IdleHoldTable, SessionTable
 from bgpd.config.tables.values import FamilyName
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, IPV6_UNICAST, Family
+from bgpd.records import dataclass
 
 _MISSING: Final = "is missing"
 _FROM_CLUSTER: Final = frozenset({"node.asn", "node.router_id"})

@@ -6,12 +6,13 @@ what OPEN, TCP or the peer's kind rest on does.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Final
 
 from bgpd.addresses import format_prefix
 from bgpd.config.resolved import Resolved, ResolvedNetwork, ResolvedPeer, ResolvedRange
 from bgpd.families import Family
+from bgpd.records import dataclass
 
 _RESET: Final = frozenset(
     {

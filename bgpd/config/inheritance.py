@@ -1,13 +1,13 @@
 """What a peer takes over from ``[session]`` and from the node, for whoever has to look at both."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from bgpd.config.syntax import asn_value
 from bgpd.config.tables.node import NodeTable
 from bgpd.config.tables.peer import LocalAsnOption, PeerOptions
 from bgpd.identity import Asn, Confederation
+from bgpd.records import dataclass
 
 T = TypeVar("T")
 

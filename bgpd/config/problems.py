@@ -1,6 +1,6 @@
 """What is wrong with a configuration, for the person who wrote it."""
 
-from dataclasses import dataclass
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

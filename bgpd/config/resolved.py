@@ -4,7 +4,7 @@ All records are frozen and compare by value; ``diff`` compares an old one with a
 in network order, prefixes canonical wire octets, times seconds.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from bgpd.addresses import format_address
@@ -17,6 +17,7 @@ from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, Confederation, Role
 from bgpd.policy.origins import Origins
 from bgpd.policy.rules import Policy
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ it, and the reference table prints it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from bgpd.identity import MAX_ASN, Asn, parse_asn, parse_identifier
 from bgpd.policy.patterns import as_path_pattern
 from bgpd.policy.rules import Delta, NumberChange, Removal
 from bgpd.policy.sets import PrefixEntry
+from bgpd.records import dataclass
 
 MAX_PASSWORD: Final = 80  # octets: TCP_MD5SIG_MAXKEYLEN of Linux
 MAX_INTERFACE_NAME: Final = 15  # octets: IFNAMSIZ of Linux without its end mark

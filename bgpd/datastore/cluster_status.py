@@ -5,10 +5,11 @@ thousand writes about 12 kB. It stands under a lease, so a node that is gone is 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+
+from bgpd.records import dataclass
 
 STATUS_PREFIX: Final = "/bgpd/v1/status/"
 MOST_ERRORS: Final = 20  # sessions whose last error is told

@@ -5,7 +5,6 @@ read again and the write made anew; with one, the file was made from that revisi
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from bgpd.datastore.block_release import release_blocks
@@ -28,6 +27,7 @@ from bgpd.datastore.resources.writing import (
     updated,
 )
 from bgpd.datastore.store import Conflict, Entry
+from bgpd.records import dataclass
 
 ATTEMPTS: Final = 8  # at a write that others are quicker with
 

@@ -5,10 +5,11 @@ A source never gives half of one: what it cannot read, parse or resolve leaves t
 """
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
 from bgpd.config import Resolved
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ What is asked of it is a Protocol, so that everything but ``datastore.etcd`` is 
 """
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from bgpd.records import dataclass
 
 
 class StoreError(Exception):

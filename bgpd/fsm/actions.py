@@ -3,13 +3,13 @@
 RFC 4271 8.2.2. Times are seconds. ``Close`` drops the connection or the dial of this machine, if there is one.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import Notification
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.records import dataclass
 
 
 class Timer(Enum):

@@ -8,11 +8,11 @@ close, the other's choice. So the connection that would lose waits for a moment 
 still silent: if that one speaks, nobody confirmed the other; if it closes or stays silent, nothing is lost.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier
+from bgpd.records import dataclass
 
 
 class Verdict(Enum):

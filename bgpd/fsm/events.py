@@ -6,13 +6,13 @@ the DelayOpen timer running. RFC 9687 (send hold timer), RFC 4724 section 5 (a r
 RFC 7313 (ROUTE-REFRESH).
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from bgpd.errors import BgpError, Cease
 from bgpd.messages.notification import Notification
 from bgpd.messages.open import Open
 from bgpd.messages.route_refresh import RouteRefresh
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ family whose stale routes live long.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -15,6 +14,7 @@ from bgpd.errors import CeaseSubcode, ErrorCode
 from bgpd.families import Family
 from bgpd.fsm.actions import EndKind, SessionEnd
 from bgpd.messages.negotiated import Negotiated
+from bgpd.records import dataclass
 
 MAX_STALE_TIME: Final = 360
 """Seconds that stale routes may wait for End-of-RIB once the peer is back."""

@@ -6,7 +6,6 @@ a function from machine and event to the next state and the actions; the states 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Protocol, TypeVar, cast
 
@@ -77,6 +76,7 @@ from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import Notification, from_error, harden
 from bgpd.messages.open import Open
+from bgpd.records import dataclass
 
 OPEN_HOLD_TIME: Final = 240
 """Seconds to wait for an OPEN (RFC 4271 8.2.2: a large value, 4 minutes suggested)."""

@@ -12,7 +12,6 @@
 
 from asyncio import AbstractEventLoop, Future, Handle, sleep
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from errno import EEXIST, ENETDOWN, ENODEV, ENOENT, ESRCH
 from typing import Final, Protocol
 
@@ -28,6 +27,7 @@ from bgpd.kernel.retries import FibFailure, Key, Retries
 from bgpd.kernel.routes import FibRoute, RouteBody, fib_route, is_written, metric_of
 from bgpd.kernel.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWROUTE
 from bgpd.kernel.settings import KernelSettings
+from bgpd.records import dataclass
 
 _BATCH: Final = 256  # prefixes; if all of them fail the answers still fit a receive buffer of the default size
 _MOST_OCTETS: Final = 1 << 17  # of a datagram

@@ -7,7 +7,6 @@ destinations. Among several routes of a prefix the lowest metric wins; at the sa
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from fnmatch import translate
 from types import MappingProxyType
 from typing import Final
@@ -28,6 +27,7 @@ from bgpd.kernel.rtnetlink import (
     RTPROT_UNSPEC,
 )
 from bgpd.kernel.settings import LearnRule
+from bgpd.records import dataclass
 
 _NEVER: Final = frozenset({RTPROT_UNSPEC, RTPROT_REDIRECT, RTPROT_KERNEL})
 _KINDS: Final = frozenset({RTN_UNICAST, RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT})

@@ -3,7 +3,6 @@
 Octets in, records out. Addresses are 4 or 16 octets in network order.
 """
 
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
@@ -24,6 +23,7 @@ from bgpd.kernel.rtnetlink import (
     RTM_NEWADDR,
     RTM_NEWLINK,
 )
+from bgpd.records import dataclass
 
 _HEADER: Final = Struct("=IHHII")
 _LINK: Final = Struct("=BxHiII")  # family, hardware type, index, flags, change mask

@@ -5,7 +5,6 @@ meant on.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.addresses import format_address, format_prefix, is_link_local, network_of
@@ -14,6 +13,7 @@ from bgpd.kernel.links import Link
 from bgpd.kernel.mirror import Mirror
 from bgpd.kernel.routes import RouteBody
 from bgpd.kernel.rtnetlink import RTN_BLACKHOLE, RTN_PROHIBIT, RTN_THROW, RTN_UNICAST, RTN_UNREACHABLE, RTPROT_KERNEL
+from bgpd.records import dataclass
 
 _REFUSING: Final = {RTN_BLACKHOLE: "a black hole", RTN_UNREACHABLE: "unreachable", RTN_PROHIBIT: "prohibited"}
 

@@ -9,7 +9,6 @@ import os
 import socket
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from errno import EACCES, EAGAIN, EINTR, ENOBUFS, EPERM
 from struct import Struct
 from typing import Final
@@ -35,6 +34,7 @@ from bgpd.kernel.rtnetlink import (
     SO_RCVBUFFORCE,
     SOL_NETLINK,
 )
+from bgpd.records import dataclass
 
 RECEIVE_BUFFER: Final = 32 << 20  # octets; about 40,000 events
 _RECEIVE_SIZE: Final = 1 << 16

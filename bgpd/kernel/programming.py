@@ -7,7 +7,6 @@ is plain. IPIP carries IPv4 only.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import Final
@@ -15,6 +14,7 @@ from typing import Final
 from bgpd.addresses import covers, host_prefix, truncate
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.kernel.routes import FibRoute, Leg, RouteKind
+from bgpd.records import dataclass
 
 _HIGHEST: Final = 2147483647  # LOCAL_PREF of metric 0
 _DEFAULT_LOCAL_PREF: Final = 100

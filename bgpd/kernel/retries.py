@@ -6,11 +6,11 @@ back at once the first time and then with growing pauses too, so that two progra
 
 from asyncio import AbstractEventLoop, TimerHandle
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.families import Family
 from bgpd.kernel.netlink import Refusal
+from bgpd.records import dataclass
 
 _FIRST_PAUSE: Final = 1.0  # seconds until a route is tried again, doubling
 _LONGEST_PAUSE: Final = 30.0

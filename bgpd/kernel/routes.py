@@ -6,13 +6,14 @@ routes a RouteBody as it was read, of ours a FibRoute as it is to be written. Re
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Final
 
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.kernel.rtnetlink import RTN_BLACKHOLE, RTN_PROHIBIT, RTN_UNICAST, RTN_UNREACHABLE
+from bgpd.records import dataclass
 
 # What a route without a metric has: IPv6 makes it IP6_RT_PRIO_USER.
 DEFAULT_METRIC: Final[Mapping[Family, int]] = MappingProxyType({IPV4_UNICAST: 0, IPV6_UNICAST: 1024})

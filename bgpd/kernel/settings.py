@@ -1,8 +1,7 @@
 """What the kernel part needs of the configuration (`[kernel]`), as plain frozen values."""
 
-from dataclasses import dataclass
-
 from bgpd.kernel.rtnetlink import PROTOCOLS, RT_TABLE_MAIN
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

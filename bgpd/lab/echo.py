@@ -14,11 +14,12 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from bgpd.lab.namespaces import Namespace
 from bgpd.lab.topology import ContainerPlan
+from bgpd.records import dataclass
 
 _HEADER: Final = struct.Struct("!BBHHHQ")  # type, code, checksum, identifier, sequence; number of the question
 _IDENTIFIER: Final = 0xB6BD

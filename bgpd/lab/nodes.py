@@ -12,7 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Final
@@ -27,6 +26,7 @@ from bgpd.lab.options import LabError
 from bgpd.lab.processes import become_dependent, signals_held
 from bgpd.lab.topology import ContainerPlan, HostPlan, plan_container
 from bgpd.lab.wiring import container_route_lines, wire_container
+from bgpd.records import dataclass
 
 _API: Final = "/api/v1"
 _STOP_PATIENCE: Final = 5.0  # seconds from SIGTERM to SIGKILL

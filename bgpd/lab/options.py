@@ -1,8 +1,9 @@
 """What a lab is asked to be: the choices of ``bgpd lab``, checked."""
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from bgpd.records import dataclass
 
 MAX_NODES: Final = 250  # the third octet of 10.65.n.m
 MAX_CONTAINERS: Final = 250  # the fourth

@@ -7,10 +7,10 @@ that: what it shows takes a moment. A block of ``sh NAME`` is a program that eve
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from bgpd.lab.options import LabError
+from bgpd.records import dataclass
 
 _FENCE: Final = "```"
 _CONSOLE: Final = "console"

@@ -6,7 +6,6 @@ import select
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +13,7 @@ from bgpd.lab.confinement import become_host
 from bgpd.lab.namespaces import Namespace
 from bgpd.lab.options import LabError
 from bgpd.lab.processes import become_dependent, signals_held
+from bgpd.records import dataclass
 
 _AT_ONCE: Final = 1 << 16  # octets
 

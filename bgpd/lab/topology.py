@@ -10,13 +10,14 @@ must know where the containers are, as there is no tunnel. Addresses, IPv4 and I
 with h the number of the host: nodes first, then reflectors.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from typing import Final
 
 from bgpd.identity import Asn
 from bgpd.lab.options import LabOptions, Underlay
+from bgpd.records import dataclass
 
 CLUSTER_ASN: Final = Asn(64512)  # of every node, or one less than node 1's where each node has its own
 ROUTER_ASN: Final = Asn(65000)  # of the L3 underlay's router, where each node has its own

@@ -6,7 +6,6 @@ do not have.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -30,6 +29,7 @@ from construct import (
 from bgpd.errors import OpenError, OpenSubcode
 from bgpd.identity import Asn
 from bgpd.messages.layout import Acyclic, whole
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

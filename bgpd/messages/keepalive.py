@@ -1,10 +1,10 @@
 """KEEPALIVE: a header and nothing else (RFC 4271 4.4)."""
 
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.errors import HeaderError, HeaderSubcode
 from bgpd.messages.framing import HEADER_SIZE, MessageType, frame
+from bgpd.records import dataclass
 
 KEEPALIVE: Final = frame(MessageType.KEEPALIVE, b"")
 

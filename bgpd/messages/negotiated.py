@@ -3,11 +3,11 @@
 RFC 4271 4.2, RFC 5492. Times are whole seconds, sizes are octets.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier
+from bgpd.records import dataclass
 
 MAX_MESSAGE: Final = 4096
 MAX_EXTENDED_MESSAGE: Final = 65535

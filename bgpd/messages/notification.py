@@ -4,7 +4,6 @@ RFC 4271 4.5, RFC 9003 (text of a shutdown), RFC 8538 section 3.1 (Hard Reset). 
 octet each, and data whose meaning depends on them. We cut the data to what a message of 4096 octets holds.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from construct import ConstructError, GreedyBytes, Int8ub, Struct
@@ -13,6 +12,7 @@ from bgpd.errors import BgpError, Cease, CeaseSubcode, ErrorCode, HeaderError, H
 from bgpd.messages.framing import HEADER_SIZE, MessageType, frame
 from bgpd.messages.layout import Acyclic
 from bgpd.messages.negotiated import MAX_MESSAGE
+from bgpd.records import dataclass
 
 _LAYOUT: Final = Acyclic(Struct("code" / Int8ub, "subcode" / Int8ub, "data" / GreedyBytes))
 _MOST_DATA: Final = MAX_MESSAGE - HEADER_SIZE - 2

@@ -6,7 +6,6 @@ optional parameters. Who the peer may be is checked in ``fsm.open_checks``.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from construct import ConstructError, GreedyBytes, Int8ub, Int16ub, Int32ub, Struct
@@ -33,6 +32,7 @@ from bgpd.messages.capabilities import (
 from bgpd.messages.framing import MessageType, frame
 from bgpd.messages.layout import Acyclic
 from bgpd.messages.negotiated import MAX_EXTENDED_MESSAGE, MAX_MESSAGE, GracefulRestart, LongLivedRestart, Negotiated
+from bgpd.records import dataclass
 
 VERSION: Final = 4
 

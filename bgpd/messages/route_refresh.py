@@ -3,7 +3,6 @@
 RFC 2918 section 3, RFC 7313 sections 3.2 and 5. The body is AFI (2 octets), message subtype (1), SAFI (1).
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
@@ -13,6 +12,7 @@ from bgpd.errors import RouteRefreshError, RouteRefreshSubcode
 from bgpd.families import FAMILIES, Family
 from bgpd.messages.framing import MessageType, frame
 from bgpd.messages.layout import whole
+from bgpd.records import dataclass
 
 _LAYOUT: Final = whole(Struct("afi" / Int16ub, "subtype" / Int8ub, "safi" / Int8ub))
 

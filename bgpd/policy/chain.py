@@ -10,7 +10,6 @@ leaf by itself. Prefixes that the rules cannot tell apart get the same Verdict, 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from bgpd.families import Family
@@ -28,6 +27,7 @@ from bgpd.policy.conditions import (
 from bgpd.policy.rules import ALWAYS, NO_CHANGES, Action, Changes, Comparison, Conditions, Policy, Rule
 from bgpd.policy.sets import PrefixSet, PrefixTest, Span
 from bgpd.policy.subject import PeerContext
+from bgpd.records import dataclass
 from bgpd.rib.export import Settled
 from bgpd.rib.path import Path
 

@@ -6,7 +6,6 @@ one line in ``context_tests`` or ``attribute_tests``, under the name of its key.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -18,6 +17,7 @@ from bgpd.policy.patterns import as_path_pattern
 from bgpd.policy.rules import AsPathCondition, Conditions, Quantifier
 from bgpd.policy.sets import AsSet, CommunitySet, PrefixSet, PrefixTest, Span, carried_communities
 from bgpd.policy.subject import PeerContext
+from bgpd.records import dataclass
 from bgpd.rib.path import Path
 
 AttributesTest = Callable[[Attributes], bool]

@@ -6,12 +6,13 @@ path. Peers that are no nodes, and prefixes that are in no block, are not judged
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bgpd.addresses import format_prefix, truncate
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Attributes
+from bgpd.records import dataclass
 from bgpd.rib.path import Path
 
 Owners = Mapping[bytes, tuple[str, ...]]  # prefix → names of nodes

@@ -11,10 +11,11 @@ of states, so what is remembered is bounded in octets.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from sys import getsizeof
 from typing import Final
+
+from bgpd.records import dataclass
 
 MOST_REMEMBERED: Final = 1 << 20
 """Octets of steps that a pattern remembers, then it starts again: a peer chooses the paths, and with them the sets."""

@@ -5,7 +5,6 @@ empty tuple is a condition that is not asked or a change that is not made. Where
 any one of them will do.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -14,6 +13,7 @@ from bgpd.families import Family
 from bgpd.identity import Asn, PeerType
 from bgpd.messages.attributes.model import Origin
 from bgpd.policy.sets import NO_COMMUNITY_SET, AsSet, CommunitySet, PrefixSet, Span
+from bgpd.records import dataclass
 from bgpd.rib.path import SourceKind
 
 

@@ -6,13 +6,14 @@ numbers and exact communities by hash, ranges of numbers by bisection. Sets comp
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
 from bgpd.communities import CommunityPattern, large_to_octets
 from bgpd.families import Family
 from bgpd.identity import Asn
 from bgpd.messages.attributes.model import Attributes
+from bgpd.records import dataclass
 
 PrefixTest = Callable[[bytes], bool]
 Span = tuple[int, int]  # least and most, both included

@@ -4,12 +4,12 @@ RFC 8326 (GRACEFUL_SHUTDOWN: this way is about to close), RFC 7999 (BLACKHOLE: d
 first: what it takes off a route is not asked for any more, and what it puts on one is asked for.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 
 from bgpd.communities import BLACKHOLE, GRACEFUL_SHUTDOWN
 from bgpd.messages.attributes import block
 from bgpd.messages.attributes.model import Attributes
+from bgpd.records import dataclass
 
 _LEAST = 0  # LOCAL_PREF
 

@@ -1,8 +1,7 @@
 """Whom a policy decides for."""
 
-from dataclasses import dataclass
-
 from bgpd.identity import Asn, PeerType
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

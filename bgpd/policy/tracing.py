@@ -4,7 +4,6 @@ Works from the rules themselves, in the plain order of ``Policy``: it is also wh
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bgpd.addresses import format_address, format_prefix
 from bgpd.communities import (
@@ -26,6 +25,7 @@ from bgpd.policy.conditions import (
     prefix_test,
 )
 from bgpd.policy.rules import Action, Changes, Delta, NumberChange, Policy, Removal, Rule
+from bgpd.records import dataclass
 from bgpd.rib.export import Settled
 
 

@@ -15,9 +15,10 @@ Times are seconds on one clock.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
+from bgpd.records import dataclass
 from bgpd.reflector.roles import Member, Mode, Phase, Role, Roles
 
 GRACE: Final = 3.0  # that a role is free, or its holder away, before it is taken

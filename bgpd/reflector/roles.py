@@ -9,11 +9,12 @@ would refuse what the others reflect to it, which may be all that it has.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import Final
 
 from bgpd.identity import BgpIdentifier
+from bgpd.records import dataclass
 
 CLUSTER_ID: Final = BgpIdentifier(0xF0_00_00_01)  # 240.0.0.1: of the reserved block, so it is nobody's identifier
 

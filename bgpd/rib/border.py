@@ -5,7 +5,6 @@ section 6 (extended communities that do not cross the border of an AS). Once for
 peer sent. The way out is ``export``.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.identity import Asn
@@ -13,6 +12,7 @@ from bgpd.messages.attributes.as_path import prepend
 from bgpd.messages.attributes.block import replace
 from bgpd.messages.attributes.extended_communities import transitive
 from bgpd.messages.attributes.model import Attributes
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

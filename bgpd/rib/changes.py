@@ -5,9 +5,9 @@ RFC 4271 9.2. Hot: the per-prefix work of a flush that does not depend on who is
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
+from bgpd.records import dataclass
 from bgpd.rib.path import Candidates, Path
 
 Key = TypeVar("Key")

@@ -8,7 +8,6 @@ the path and of the ``ExportRule``, never of a peer: peers with equal rules are 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, Flag
 from functools import lru_cache
 from typing import Final
@@ -21,6 +20,7 @@ from bgpd.messages.attributes.block import replace, split, two_octet
 from bgpd.messages.attributes.extended_communities import transitive
 from bgpd.messages.attributes.model import AsPath, Attributes, SegmentType
 from bgpd.messages.attributes.spec import OPTIONAL, TRANSITIVE, tlv
+from bgpd.records import dataclass
 from bgpd.rib import only_to_customer
 from bgpd.rib.decision import DEFAULT_LOCAL_PREF
 from bgpd.rib.path import Path, SourceKind

@@ -5,13 +5,14 @@ hold the same object and are compared with ``is``. All that the decision process
 worked out once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum, IntEnum
 from typing import Final
 
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Attributes
+from bgpd.records import dataclass
 
 
 class SourceKind(Enum):

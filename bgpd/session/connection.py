@@ -7,11 +7,11 @@ is processed in slices, so that other sessions' keepalives stay on time; the con
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final, Protocol, cast
 
 from bgpd.errors import BgpError
 from bgpd.messages.framing import HEADER_SIZE, Framer, MessageType
+from bgpd.records import dataclass
 from bgpd.session.counts import MessageCounts
 from bgpd.session.sockets import describe
 

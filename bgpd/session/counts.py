@@ -3,9 +3,10 @@
 RFC 4273. Plain integers, owned by the session; whoever shows them reads them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bgpd.messages.framing import MessageType
+from bgpd.records import dataclass
 
 
 def _zeros() -> list[int]:

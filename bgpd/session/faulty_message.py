@@ -3,8 +3,9 @@
 RFC 7606 section 2: the whole malformed message is logged. Times are seconds on the loop's clock.
 """
 
-from dataclasses import dataclass
 from typing import Final
+
+from bgpd.records import dataclass
 
 LINES_PER_MINUTE: Final = 20
 KEPT: Final = 4096

@@ -9,7 +9,6 @@ import resource
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -18,6 +17,7 @@ from bgpd.addresses import format_address, parse_address
 from bgpd.errors import Cease, CeaseSubcode
 from bgpd.messages import codec
 from bgpd.messages.notification import from_error
+from bgpd.records import dataclass
 from bgpd.session.connection import Connection
 from bgpd.session.faulty_message import LineLimit
 from bgpd.session.peer import PeerSession

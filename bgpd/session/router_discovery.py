@@ -11,10 +11,11 @@ import fcntl
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 from bgpd.addresses import format_address, is_link_local, parse_address
+from bgpd.records import dataclass
 
 SOLICITATION: Final = 133
 ADVERTISEMENT: Final = 134

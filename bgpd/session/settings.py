@@ -4,10 +4,11 @@ RFC 4271 8.1.1 (session attributes), RFC 5082 (GTSM), RFC 2385 (TCP-MD5) or RFC 
 octets; times are seconds.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from bgpd.identity import Asn, BgpIdentifier, Confederation, PeerType
+from bgpd.records import dataclass
 
 
 class AoAlgorithm(StrEnum):

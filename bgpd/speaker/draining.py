@@ -6,12 +6,12 @@ stage can be taken back. Seconds on the loop's clock.
 """
 
 import asyncio
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Protocol
 
 from bgpd.errors import Cease, CeaseSubcode
 from bgpd.messages.notification import administrative
+from bgpd.records import dataclass
 
 _LOOK: Final = 0.1  # seconds between looks at whether all has been sent
 _PATIENCE: Final = 30.0  # seconds that a peer which reads slowly gets beyond the wait

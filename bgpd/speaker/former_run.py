@@ -1,6 +1,6 @@
 """What is known of the run of bgpd before this one, where no kernel routes tell of it."""
 
-from dataclasses import dataclass
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Nothing is touched: the rules are asked one by one (``bgpd.policy.tracing``), th
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -24,6 +23,7 @@ from bgpd.policy.conditions import Subject
 from bgpd.policy.rules import Policy
 from bgpd.policy.subject import PeerContext
 from bgpd.policy.tracing import Trace, trace
+from bgpd.records import dataclass
 from bgpd.rib.path import NextHop, Path, Preference, Source, SourceKind
 
 _SOMEBODY = "somebody"  # the peer that a described route came from, where no name was given

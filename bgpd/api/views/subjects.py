@@ -1,7 +1,6 @@
 """The speaker as the views see it: what is looked at of each part, and the moment of looking."""
 
 from collections.abc import Mapping, Sized
-from dataclasses import dataclass
 from typing import Protocol
 
 from bgpd.config import Resolved, ResolvedPeer
@@ -9,6 +8,7 @@ from bgpd.families import Family
 from bgpd.fsm.graceful_restart import Helper
 from bgpd.kernel import FibRoute, Kernel
 from bgpd.messages.negotiated import Negotiated
+from bgpd.records import dataclass
 from bgpd.rib.adj_rib_in import AdjRibIn
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable

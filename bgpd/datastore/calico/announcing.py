@@ -5,7 +5,6 @@ communities of prefix advertisements, our blocks, service ranges, pools; anythin
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.communities import NO_COMMUNITIES
@@ -15,6 +14,7 @@ from bgpd.datastore.calico.values import Cidr
 from bgpd.identity import PeerType
 from bgpd.policy.rules import Action, Changes, Comparison, Conditions, Policy, Rule
 from bgpd.policy.sets import PrefixEntry, PrefixSet
+from bgpd.records import dataclass
 
 EXPORT_POLICY: Final = "cluster export"
 WITHHELD_POLICY: Final = "pools not exported"

@@ -3,11 +3,11 @@
 Both layouts: the resources of Calico 3 and the flat keys of Calico 2 (``bgp/v1``, ``v1``). Blocks are the same in both.
 """
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
+from bgpd.records import dataclass
 
 _RESOURCES: Final = "resources/v3/projectcalico.org"
 _IPAM_FAMILIES: Final = {"ipv4": IPV4_UNICAST, "ipv6": IPV6_UNICAST}

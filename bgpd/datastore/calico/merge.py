@@ -5,7 +5,7 @@ where both say something of this node alone (peers, networks, policies), the fil
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final
 
@@ -32,6 +32,7 @@ from bgpd.families import IPV4_UNICAST
 from bgpd.identity import BgpIdentifier, format_identifier
 from bgpd.policy.origins import Origins
 from bgpd.policy.rules import Policy
+from bgpd.records import dataclass
 from bgpd.reflector.election import MeshView
 
 _NODE: Final = NodeTable()

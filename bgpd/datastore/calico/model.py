@@ -5,7 +5,7 @@ Both layouts become these records. ``None`` is what was not given. Times are sec
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from bgpd.communities import Communities
@@ -16,6 +16,7 @@ from bgpd.datastore.calico.values import Cidr, NodeAddress, SecretRef
 from bgpd.families import IPV4_UNICAST, Family
 from bgpd.identity import Asn, BgpIdentifier
 from bgpd.policy.rules import Rule
+from bgpd.records import dataclass
 
 
 class RouteOwner(Enum):

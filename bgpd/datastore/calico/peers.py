@@ -1,7 +1,7 @@
 """The cluster's sessions as peers of the configuration: with ``[session]``'s defaults, policies and passwords."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, Protocol
 
 from bgpd.addresses import format_address
@@ -17,6 +17,7 @@ from bgpd.datastore.calico.problems import Problem
 from bgpd.datastore.calico.sessions import SessionKind, Wanted
 from bgpd.datastore.calico.values import SecretRef
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE
+from bgpd.records import dataclass
 
 _TTL: Final = 64  # Calico's sessions are multihop
 _ANY: Final = {4: "192.0.2.1", 16: "2001:db8::1"}  # stands in the template only

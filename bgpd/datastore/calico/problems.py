@@ -1,6 +1,6 @@
 """What is wrong with what etcd holds, or does not go together with the configuration file."""
 
-from dataclasses import dataclass
+from bgpd.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

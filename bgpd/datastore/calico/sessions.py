@@ -6,7 +6,6 @@ higher address, compared as text, dials.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from bgpd.addresses import format_address
@@ -16,6 +15,7 @@ from bgpd.datastore.calico.values import NodeAddress
 from bgpd.datastore.calico.world import DEFAULT_PORT, World
 from bgpd.families import FAMILIES, FAMILY_BY_ADDRESS_SIZE, Family
 from bgpd.identity import Asn
+from bgpd.records import dataclass
 from bgpd.reflector.roles import NO_ROLES, Roles
 
 

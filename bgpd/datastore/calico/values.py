@@ -5,12 +5,12 @@ prefixes canonical wire octets.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.addresses import format_address, network_of, parse_address
 from bgpd.families import FAMILY_BY_ADDRESS_SIZE, IPV4_UNICAST, Family
 from bgpd.identity import Asn, BgpIdentifier, parse_asn, parse_identifier
+from bgpd.records import dataclass
 
 Cidr = tuple[Family, bytes]
 

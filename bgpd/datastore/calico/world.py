@@ -1,12 +1,12 @@
 """The cluster as this node sees it: all nodes, settings and peers of both layouts in one, and what selectors select."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.calico.model import Node, Peer, Settings
 from bgpd.datastore.calico.selectors import Selector, SelectorError, compiled
 from bgpd.identity import Asn, BgpIdentifier
+from bgpd.records import dataclass
 
 DEFAULT_ASN: Final = Asn(64512)
 DEFAULT_PORT: Final = 179

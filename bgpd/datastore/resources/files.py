@@ -4,13 +4,13 @@ A document is what YAML or JSON gives; how it is read is the caller's.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.resources.kinds import API_VERSION, OLD_API_VERSION, Kind, kind_named
 from bgpd.datastore.resources.old import Converted, converted
 from bgpd.datastore.resources.shapes import Document, Fault, Json, part, read, shown, text
 from bgpd.datastore.resources.values import bad_name
+from bgpd.records import dataclass
 
 _LIST: Final = "list"
 

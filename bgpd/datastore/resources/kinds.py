@@ -4,12 +4,12 @@ Keys are ``<prefix>/resources/v3/projectcalico.org/<plural>/<name>``; all of the
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.resources import bgp_configuration, bgp_filter, bgp_peer, ip_pool, node
 from bgpd.datastore.resources.shapes import Document, Fault, Field, Opaque, Table, Texts
 from bgpd.datastore.resources.values import TEXT, bad_annotation_key, bad_label_key, bad_label_value
+from bgpd.records import dataclass
 
 API_VERSION: Final = "projectcalico.org/v3"
 OLD_API_VERSION: Final = "v1"

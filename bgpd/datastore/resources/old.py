@@ -7,13 +7,13 @@ object that it changes is looked for by that; and it can say less, so what it ca
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.resources import node
 from bgpd.datastore.resources.kinds import BGP_PEER, IP_POOL, NODE, Kind, kind_named
 from bgpd.datastore.resources.shapes import Document, Fault, Field, Rows, Table, part, read, text
 from bgpd.datastore.resources.values import ASN, FLAG, OBJECT_NAME, TEXT, Network, address_leaf, network, word
+from bgpd.records import dataclass
 
 _MODES: Final = {"always": "Always", "cross-subnet": "CrossSubnet"}
 _METADATA: Final[Mapping[str, Table]] = {

@@ -1,12 +1,12 @@
 """Objects as lines of a table, with the columns that calicoctl has for them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.resources.bgp_configuration import DEFAULT_ASN
 from bgpd.datastore.resources.kinds import BGP_CONFIGURATION, BGP_FILTER, BGP_PEER, IP_POOL, NODE, Kind
 from bgpd.datastore.resources.shapes import Document, Json, part, text
+from bgpd.records import dataclass
 
 _RULES: Final = ("importV4", "exportV4", "importV6", "exportV6")
 

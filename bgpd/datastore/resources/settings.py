@@ -1,12 +1,12 @@
 """The settings of ``config set|get``: words of Calico 2 for fields of a BGPConfiguration."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.resources.bgp_configuration import DEFAULT, DEFAULT_ASN, LOG_LEVELS, NODE_PREFIX
 from bgpd.datastore.resources.shapes import Document, Json
 from bgpd.datastore.resources.values import ASN, asn
+from bgpd.records import dataclass
 
 _SWITCH: Final = {"on": True, "off": False}
 _LEVELS: Final = {"none": "Fatal", "critical": "Fatal"} | {name.lower(): name for name in LOG_LEVELS}

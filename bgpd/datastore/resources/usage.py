@@ -6,11 +6,11 @@ Keys: ``ipam/v2/host/<node>/ipv4/block/<cidr>`` (affinity) and ``ipam/v2/assignm
 import ipaddress
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from bgpd.datastore.resources.shapes import Document, Json, part, text
 from bgpd.datastore.resources.values import Network, network
+from bgpd.records import dataclass
 
 DIRECTORY: Final = "ipam/v2/"
 _VERSIONS: Final = ("ipv4", "ipv6")

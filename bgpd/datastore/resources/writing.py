@@ -8,7 +8,6 @@ goes. Three things stay although a file is silent about them: what a program wri
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
@@ -16,6 +15,7 @@ from bgpd.datastore.resources.files import Written, completed
 from bgpd.datastore.resources.kinds import API_VERSION, Kind
 from bgpd.datastore.resources.old import overlaid
 from bgpd.datastore.resources.shapes import Document, Fault, has, kept, part, read, text
+from bgpd.records import dataclass
 
 _ORDER: Final = ("kind", "apiVersion", "metadata", "spec")
 _FIRST_METADATA: Final = ("name", "uid", "creationTimestamp")

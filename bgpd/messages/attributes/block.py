@@ -9,7 +9,7 @@ length where it fits.
 rule and is also the tests' oracle.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from bgpd.errors import UpdateError, UpdateSubcode
@@ -37,6 +37,7 @@ from bgpd.messages.attributes.spec import (
     tlv,
 )
 from bgpd.messages.negotiated import Negotiated
+from bgpd.records import dataclass
 
 __all__ = [
     "EXTENDED_LENGTH",

@@ -5,11 +5,11 @@ octets in network order. ``octets`` is the block itself, canonical: what we woul
 without MP_REACH_NLRI and MP_UNREACH_NLRI.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from bgpd.identity import Asn, BgpIdentifier
+from bgpd.records import dataclass
 
 
 class Origin(IntEnum):

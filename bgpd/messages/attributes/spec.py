@@ -5,13 +5,13 @@ Lengths are octets.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Generic, Protocol, TypeVar
 
 from bgpd.errors import UpdateSubcode
 from bgpd.messages.attributes.model import Attributes
 from bgpd.messages.negotiated import Negotiated
+from bgpd.records import dataclass
 
 OPTIONAL: Final = 0x80
 TRANSITIVE: Final = 0x40
