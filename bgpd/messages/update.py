@@ -7,7 +7,7 @@ are not decoded here: their octets are the key that the consumer interns by; ``a
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from struct import Struct
 from typing import Final, NamedTuple
@@ -27,6 +27,7 @@ MP_UNREACH_NLRI: Final = 15
 
 _BODY_SIZE: Final = 4  # of an UPDATE with nothing in it
 _START: Final = Struct("!16sHBHH")  # header, no withdrawn routes, length of the attributes
+_START_SIZE: Final = _START.size
 _WITHDRAWAL: Final = Struct("!16sHBH")  # header, length of the withdrawn routes
 _AFI_SAFI: Final = Struct("!HB")
 _NEXT_HOP: Final = b"\x40\x03\x04"
@@ -37,6 +38,8 @@ _NATIVE_NEXT_HOPS: Final = {
     family: frozenset({family.octets} if family.is_classic else family.next_hop_sizes) for family in FAMILIES.values()
 }
 _NO_ATTRIBUTES: Final = b"\0\0"
+_UPDATE: Final = int(MessageType.UPDATE)  # a member of an enum takes several times as long to look up as a global
+_MP_HEADER: Final = 4  # octets at most; with a value of up to 255 octets it has 3
 
 
 class Update(NamedTuple):
@@ -348,20 +351,55 @@ def announce(
             attributes = attributes[:at] + _NEXT_HOP + next_hop + attributes[at:]
         size = _START.size + len(attributes)
         if size + len(routes) <= max_message and routes:
-            return [
-                _START.pack(MARKER, size + len(routes), MessageType.UPDATE, 0, len(attributes)) + attributes + routes
-            ]
+            return [_START.pack(MARKER, size + len(routes), _UPDATE, 0, len(attributes)) + attributes + routes]
         return [
-            _START.pack(MARKER, size + len(part), MessageType.UPDATE, 0, len(attributes)) + attributes + part
+            _START.pack(MARKER, size + len(part), _UPDATE, 0, len(attributes)) + attributes + part
             for part in _parts(routes, keys, max_message - size)
         ]
-    start = _AFI_SAFI.pack(family.afi, family.safi) + bytes((len(next_hop),)) + next_hop + b"\0"
+    start = _reach(family, next_hop)
     room = max_message - _START.size - len(attributes) - len(start)
     messages = []
     for part in _mp_parts(routes, keys, room):
         whole = tlv(MP_REACH_NLRI, OPTIONAL, start + part) + attributes
-        messages.append(_START.pack(MARKER, _START.size + len(whole), MessageType.UPDATE, 0, len(whole)) + whole)
+        messages.append(_START.pack(MARKER, _START.size + len(whole), _UPDATE, 0, len(whole)) + whole)
     return messages
+
+
+def announcer(family: Family, next_hop: bytes, max_message: int) -> Callable[[bytes, Sequence[bytes]], bytes]:
+    """Return what makes of a block and keys what ``announce`` makes of them, if that is one message; else b"".
+
+    next_hop: as for ``announce``, but a block for routes in the message's own fields has NEXT_HOP already.
+    """
+    pack, join = _START.pack, b"".join
+    room = max_message - _START.size
+    if not next_hop:
+
+        def classic(attributes: bytes, keys: Sequence[bytes]) -> bytes:
+            routes = join(keys)
+            length = len(attributes)
+            size = length + len(routes)
+            if size > room or not routes:
+                return b""
+            return join((pack(MARKER, _START_SIZE + size, _UPDATE, 0, length), attributes, routes))
+
+        return classic
+    start = _reach(family, next_hop)
+    room -= _MP_HEADER
+
+    def multiprotocol(attributes: bytes, keys: Sequence[bytes]) -> bytes:
+        routes = join((start, *keys))
+        if len(routes) + len(attributes) > room or not keys:
+            return b""
+        reach = tlv(MP_REACH_NLRI, OPTIONAL, routes)
+        length = len(reach) + len(attributes)
+        return join((pack(MARKER, _START_SIZE + length, _UPDATE, 0, length), reach, attributes))
+
+    return multiprotocol
+
+
+def _reach(family: Family, next_hop: bytes) -> bytes:
+    """Return MP_REACH_NLRI up to its routes, without its header."""
+    return _AFI_SAFI.pack(family.afi, family.safi) + bytes((len(next_hop),)) + next_hop + b"\0"
 
 
 def withdraw(family: Family, keys: Sequence[bytes], max_message: int) -> list[bytes]:
@@ -370,23 +408,23 @@ def withdraw(family: Family, keys: Sequence[bytes], max_message: int) -> list[by
     if family.is_classic:
         size = _WITHDRAWAL.size + len(_NO_ATTRIBUTES)
         return [
-            _WITHDRAWAL.pack(MARKER, size + len(part), MessageType.UPDATE, len(part)) + part + _NO_ATTRIBUTES
+            _WITHDRAWAL.pack(MARKER, size + len(part), _UPDATE, len(part)) + part + _NO_ATTRIBUTES
             for part in _parts(routes, keys, max_message - size)
         ]
     start = _AFI_SAFI.pack(family.afi, family.safi)
     messages = []
     for part in _mp_parts(routes, keys, max_message - _START.size - len(start)):
         whole = tlv(MP_UNREACH_NLRI, OPTIONAL, start + part)
-        messages.append(_START.pack(MARKER, _START.size + len(whole), MessageType.UPDATE, 0, len(whole)) + whole)
+        messages.append(_START.pack(MARKER, _START.size + len(whole), _UPDATE, 0, len(whole)) + whole)
     return messages
 
 
 def end_of_rib(family: Family) -> bytes:
     """Return the End-of-RIB marker of the family, framed (RFC 4724 section 2)."""
     if family.is_classic:
-        return _START.pack(MARKER, _START.size, MessageType.UPDATE, 0, 0)
+        return _START.pack(MARKER, _START.size, _UPDATE, 0, 0)
     whole = tlv(MP_UNREACH_NLRI, OPTIONAL, _AFI_SAFI.pack(family.afi, family.safi))
-    return _START.pack(MARKER, _START.size + len(whole), MessageType.UPDATE, 0, len(whole)) + whole
+    return _START.pack(MARKER, _START.size + len(whole), _UPDATE, 0, len(whole)) + whole
 
 
 def _after_as_path(attributes: bytes) -> int:
@@ -402,8 +440,8 @@ def _after_as_path(attributes: bytes) -> int:
 
 def _mp_parts(routes: bytes, keys: Sequence[bytes], room: int) -> Iterator[bytes]:
     """Split for an MP attribute; room: octets for its header and routes."""
-    # The header has 3 octets up to a value of 255 octets, else 4. Assuming 4 costs at most one octet of a full message.
-    return _parts(routes, keys, room - 4)
+    # Assuming the longer header costs at most one octet of a full message
+    return _parts(routes, keys, room - _MP_HEADER)
 
 
 def _parts(routes: bytes, keys: Sequence[bytes], room: int) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ that is best now. Only the counts are kept. ``rib.add_path`` has the variant tha
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, Protocol
 
@@ -16,6 +16,7 @@ from bgpd.rib.export import Exported, ExportRule
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.packing import Packed, announced, together, withdrawn
 from bgpd.rib.path import Candidates, Path
+from bgpd.rib.splice import Splice
 
 SLICE: Final = 2500  # prefixes counted in one go
 
@@ -26,6 +27,10 @@ class Exporter(Protocol):
     @property
     def judges_prefixes(self) -> bool:
         """Does the verdict depend on the prefix?"""
+
+    @property
+    def message(self) -> Splice:
+        """What makes, of a path and prefixes, the message that announces them; its b"" = ask ``export``."""
 
     def permits(self, path: Path) -> bool:
         """Does ``export`` return something? Always the same answer for the same path."""
@@ -82,32 +87,34 @@ class AdjRibOut:
         owed: prefix → the candidates when the members were last told of it, None = they hold nothing for it. told_by:
         whose members they were then.
         """
-        judge, by_prefix, verdicts = self.exporter.export, self.exporter.judges_prefixes, dict[Path, Exported | None]()
+        by_prefix, judge, goes_out = self.exporter.judges_prefixes, self.exporter.judge, asked_once(self.exporter)
         was_told = asked_once(told_by.exporter)
-        told: dict[tuple[Exported, object], list[bytes]] = {}
+        gained: dict[Path, list[bytes]] = {}  # only without ``by_prefix``
+        told: dict[tuple[Exported, object], list[bytes]] = {}  # only with it
         untold: dict[object, list[bytes]] = {}
         withheld: dict[object, list[bytes]] = {}
         for (prefix, old), candidates in zip(owed.items(), self.loc_rib.at_last_take(owed), strict=True):
-            exported = peer = None
+            peer, is_told = None, False
             if candidates is not None:
                 path = candidates[0]
+                peer = path.source.peer
                 if by_prefix:
-                    exported = self.exporter.judge(path, prefix)
-                elif path in verdicts:
-                    exported = verdicts[path]
-                else:
-                    exported = verdicts[path] = judge(path)
-                if exported is not None:
-                    peer = path.source.peer
-                    told.setdefault((exported, peer), []).append(prefix)
+                    exported = judge(path, prefix)
+                    is_told = exported is not None
+                    if exported is not None:
+                        told.setdefault((exported, peer), []).append(prefix)
+                elif goes_out(path, prefix):
+                    is_told = True
+                    gained.setdefault(path, []).append(prefix)
             if old is not None and was_told(old[0], prefix):
                 former = old[0].source.peer
-                if exported is None:
+                if not is_told:
                     untold.setdefault(former, []).append(prefix)
                 elif peer is not None and former is not peer:
                     withheld.setdefault(peer, []).append(prefix)
         family, limit = self.rule.family, self.rule.max_message
-        packed = [announced(family, exported, keys, peer, limit) for (exported, peer), keys in told.items()]
+        packed = self._announced(gained)[0]
+        packed += [announced(family, exported, keys, peer, limit) for (exported, peer), keys in told.items()]
         packed += [withdrawn(family, keys, limit, only=peer) for peer, keys in withheld.items()]
         packed += [withdrawn(family, keys, limit, skip=peer) for peer, keys in untold.items()]
         return packed
@@ -137,51 +144,68 @@ class AdjRibOut:
         return self.exporter.refusal(path, prefix)
 
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
-        family, limit = self.rule.family, self.rule.max_message
+        family, limit, permits = self.rule.family, self.rule.max_message, self.exporter.permits
         verdicts: dict[Path, bool] = {}
-        packed: list[Packed] = []
-        untold: dict[object, list[bytes]] = {}
-        permits, export = self.exporter.permits, self.exporter.export
-        messages: list[bytes] = []  # that announce paths of one peer
-        announcer: object = None
-        routes = 0
+        packed, counts, refused = self._announced(batch.gained)
         for was, count in batch.lost.items():
             verdict = verdicts[was] = permits(was)
             if verdict:
-                self._add(was.source.peer, -count)
-        for path, prefixes in batch.gained.items():
-            exported = export(path)
-            if exported is not None:
-                peer = path.source.peer
-                if peer is not announcer and messages:
-                    packed.append(together(messages, announcer))
-                    self._add(announcer, routes)
-                    messages, routes = [], 0
-                announcer = peer
-                messages += announce(family, exported.octets, exported.next_hop, prefixes, limit)
-                routes += len(prefixes)
-                continue
-            if not batch.lost:
-                continue
-            before, peer = batch.changes.before, path.source.peer
-            for prefix in prefixes:
-                old = before[prefix]
-                if old is not None and verdicts[old[0]]:
-                    former = old[0].source.peer
-                    if peer is not None and peer is not former:  # it hears by ``moved``
-                        former = peer if former is None else frozenset((former, peer))
-                    untold.setdefault(former, []).append(prefix)
-        if messages:
-            packed.append(together(messages, announcer))
-            self._add(announcer, routes)
+                peer = was.source.peer
+                counts[peer] = counts.get(peer, 0) - count
+        for peer, count in counts.items():
+            self._add(peer, count)
+        untold: dict[object, list[bytes]] = {}
+        withheld: dict[object, list[bytes]] = {}
+        if batch.lost:
+            for path in refused:
+                _forget(untold, path.source.peer, batch.gained[path], batch.changes.before, verdicts)
         for was, prefixes in batch.gone.items():
             if verdicts[was]:
                 untold.setdefault(was.source.peer, []).extend(prefixes)
+        members = self.members
         for (was, peer), prefixes in batch.moved.items():
-            if peer is not None and verdicts[was]:
-                packed.append(withdrawn(family, prefixes, limit, only=peer))
+            if peer in members and verdicts[was]:
+                withheld.setdefault(peer, []).extend(prefixes)
+        packed += [withdrawn(family, prefixes, limit, only=peer) for peer, prefixes in withheld.items()]
         packed += [withdrawn(family, prefixes, limit, skip=peer) for peer, prefixes in untold.items()]
         return packed
+
+    def _announced(self, gained: Mapping[Path, Sequence[bytes]]) -> tuple[list[Packed], dict[object, int], list[Path]]:
+        """Return the messages for these paths and their prefixes, and two things about them.
+
+        These are: how many routes of each peer are in the messages, and the paths that do not go out.
+        """
+        family, limit = self.rule.family, self.rule.max_message
+        splice, export = self.exporter.message, self.exporter.export
+        packed: list[Packed] = []
+        counts: dict[object, int] = {}
+        refused: list[Path] = []
+        messages: list[bytes] = []  # that announce paths of one peer
+        announcer: object = None
+        routes = 0
+        for path, prefixes in gained.items():
+            peer = path.source.peer
+            message = splice(path, prefixes)
+            if not message:
+                exported = export(path)
+                if exported is None:
+                    refused.append(path)
+                    continue
+            if peer is not announcer:
+                if messages:
+                    packed.append(together(messages, announcer))
+                    counts[announcer] = counts.get(announcer, 0) + routes
+                    messages, routes = [], 0
+                announcer = peer
+            if message:
+                messages.append(message)
+            elif exported is not None:
+                messages += announce(family, exported.octets, exported.next_hop, prefixes, limit)
+            routes += len(prefixes)
+        if messages:
+            packed.append(together(messages, announcer))
+            counts[announcer] = counts.get(announcer, 0) + routes
+        return packed, counts, refused
 
     def _changes_by_prefix(self, batch: Batch) -> list[Packed]:
         family, limit, judge = self.rule.family, self.rule.max_message, self.exporter.judge
@@ -247,3 +271,20 @@ def asked_once(exporter: Exporter) -> Callable[[Path, bytes], bool]:
         return verdict
 
     return permits
+
+
+def _forget(
+    untold: dict[object, list[bytes]],
+    peer: object,
+    prefixes: Sequence[bytes],
+    before: Mapping[bytes, Candidates | None],
+    verdicts: Mapping[Path, bool],
+) -> None:
+    """Note which prefixes have to be withdrawn, as their new path, which is from this peer, does not go out."""
+    for prefix in prefixes:
+        old = before[prefix]
+        if old is not None and verdicts[old[0]]:
+            former = old[0].source.peer
+            if peer is not None and peer is not former:  # it hears by ``moved``
+                former = peer if former is None else frozenset((former, peer))
+            untold.setdefault(former, []).append(prefix)

@@ -68,9 +68,9 @@ class Batch:
     """
 
     changes: Changes
-    gained: Mapping[Path, list[bytes]]
-    gone: Mapping[Path, list[bytes]]
-    moved: Mapping[tuple[Path, object], list[bytes]]
+    gained: Mapping[Path, Sequence[bytes]]
+    gone: Mapping[Path, Sequence[bytes]]
+    moved: Mapping[tuple[Path, object], Sequence[bytes]]
     lost: Mapping[Path, int]
 
 
@@ -115,34 +115,45 @@ def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
     return Batch(changes, gained, gone, moved, left)
 
 
+class _Gathered(list[bytes]):
+    """The prefixes of several runs; those of one alone are the run's own."""
+
+    __slots__ = ()
+
+
 def _sort_runs(changes: Changes) -> Batch:
-    gained: dict[Path, list[bytes]] = {}
-    gone: dict[Path, list[bytes]] = {}
-    moved: dict[tuple[Path, object], list[bytes]] = {}
-    left: Counter[Path] = Counter()
+    gained: dict[Path, Sequence[bytes]] = {}
+    gone: dict[Path, Sequence[bytes]] = {}
+    moved: dict[tuple[Path, object], Sequence[bytes]] = {}
+    left: dict[Path, int] = {}
     for old, new, prefixes in changes.runs:
-        if old is None:
-            if new is not None:
-                _gather(gained, new[0], prefixes)
-            continue
-        was = old[0]
-        if new is None:
-            _gather(gone, was, prefixes)
-        elif new[0] is was:
-            continue
-        else:
+        if new is not None:
             best = new[0]
+            if old is None:
+                if gained.setdefault(best, prefixes) is not prefixes:
+                    _gather(gained, best, prefixes)
+                continue
+            was = old[0]
+            if best is was:
+                continue
             _gather(gained, best, prefixes)
             peer = best.source.peer
             if was.source.peer is not peer:
                 _gather(moved, (was, peer), prefixes)
-        left[was] += len(prefixes)
+        elif old is None:
+            continue
+        else:
+            was = old[0]
+            _gather(gone, was, prefixes)
+        left[was] = left.get(was, 0) + len(prefixes)
     return Batch(changes, gained, gone, moved, left)
 
 
-def _gather(found: dict[Key, list[bytes]], key: Key, prefixes: Sequence[bytes]) -> None:
-    members = found.get(key)
-    if members is None:
-        found[key] = list(prefixes)
-    else:
-        members += prefixes
+def _gather(found: dict[Key, Sequence[bytes]], key: Key, prefixes: Sequence[bytes]) -> None:
+    """Add the prefixes of a run; no two runs have a prefix in common."""
+    members = found.setdefault(key, prefixes)
+    if members is prefixes:
+        return
+    if type(members) is not _Gathered:
+        members = found[key] = _Gathered(members)
+    members += prefixes

@@ -29,12 +29,15 @@ NO_EXPORT: Final = 0xFFFFFF01
 NO_ADVERTISE: Final = 0xFFFFFF02
 NO_EXPORT_SUBCONFED: Final = 0xFFFFFF03
 
+OVERHEAD: Final = 19 + 4 + 4 + 5 + 32 + 21  # header, lengths, MP_REACH_NLRI with the longest next hop and prefix
+_ROOM: Final = 300  # octets: what ``rewrite`` adds is less, but for AS4_PATH
+
 _ORIGIN, _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST = 1, 2, 3, 4, 5, 9, 10
 _EXTENDED_COMMUNITIES, _IPV6_EXTENDED_COMMUNITIES, _AIGP, _OTC = 16, 25, 26, 35
 _NEXT_HOP_ONLY: Final = frozenset({_NEXT_HOP})
 _WITHIN_MEMBER: Final = frozenset({_NEXT_HOP, _ORIGINATOR_ID, _CLUSTER_LIST})
 _INTERNAL_ONLY: Final = frozenset({_NEXT_HOP, _MED, _LOCAL_PREF, _ORIGINATOR_ID, _CLUSTER_LIST, _AIGP})
-_DEFAULT_LOCAL_PREF: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
+DEFAULT_LOCAL_PREF_ATTRIBUTE: Final = tlv(_LOCAL_PREF, TRANSITIVE, DEFAULT_LOCAL_PREF.to_bytes(4))
 _WITHOUT_LINK_LOCAL: Final = 16  # octets of a next hop
 _NOT_GLOBAL: Final = (b"\xfe\x80", bytes(16))  # link-local, or nothing beside the link-local address
 _CLASSIC_NEXT_HOP: Final = bytes((TRANSITIVE, _NEXT_HOP, 4))
@@ -155,7 +158,7 @@ def refusal(path: Path, rule: ExportRule) -> str:
             return "learned from a non-client, goes to clients only (RFC 4456)"
         if rule.cluster_id in path.attributes.cluster_list:
             return "our cluster identifier is already in CLUSTER_LIST"
-    return "" if _next_hop(path, rule) else f"we have no {rule.family.name} address to give as next hop"
+    return "" if told_next_hop(path, rule) else f"we have no {rule.family.name} address to give as next hop"
 
 
 def rewrite(
@@ -170,10 +173,8 @@ def rewrite(
     if rule.is_last_resort:
         attributes = _as_last_resort(attributes)
     is_policys = settled is not _NOTHING and bool(settled & Settled.NEXT_HOP)
-    next_hop = attributes.next_hop if is_policys else _next_hop(path, rule)
-    hop = b""
-    if rule.family.is_classic and len(next_hop) == rule.family.octets:
-        hop, next_hop = _CLASSIC_NEXT_HOP + next_hop, b""
+    next_hop = attributes.next_hop if is_policys else told_next_hop(path, rule)
+    hop, next_hop = next_hop_fields(rule, next_hop)
     if rule.peer_type is _EXTERNAL:
         octets = _to_external(path, attributes, rule, hop, settled)
         if attributes.otc is None and only_to_customer.marks_sent(rule.role):
@@ -189,6 +190,32 @@ def rewrite(
             changed.update(reflect(attributes, path.source.identifier, rule.cluster_id))
         octets = _changed(attributes, changed, _NEXT_HOP_ONLY, hop)
     return Exported(octets if rule.four_octet_as else two_octet(octets), next_hop)
+
+
+def surely_fits(rule: ExportRule) -> int:
+    """Return how many octets a path's attributes may have and surely fit into a message, whatever is put in."""
+    octets = rule.max_message - OVERHEAD - _ROOM
+    return octets if rule.four_octet_as else octets // 2  # AS4_PATH may repeat the whole path
+
+
+def told_next_hop(path: Path, rule: ExportRule) -> bytes:
+    """Return the next hop that a peer of this kind is told; empty = there is none that it could use."""
+    mode = rule.next_hop_mode
+    if mode is _KEEP or (mode is _AUTO and rule.peer_type is not _EXTERNAL):
+        # RFC 2545 section 3: a link-local address is only told where peer and next hop are on one link with us
+        received = path.attributes.next_hop[:_WITHOUT_LINK_LOCAL]
+        # RFC 4271 5.1.3: of a route that we originate the peer is never told itself
+        is_peer = received == rule.gateway and path.source.kind is not _PEER
+        if received and _fits(received, rule) and not received.startswith(_NOT_GLOBAL) and not is_peer:
+            return received
+    return rule.next_hop_self
+
+
+def next_hop_fields(rule: ExportRule, next_hop: bytes) -> tuple[bytes, bytes]:
+    """Return NEXT_HOP for the block and the next hop for MP_REACH_NLRI: one of them, the other is empty."""
+    if rule.family.is_classic and len(next_hop) == rule.family.octets:
+        return _CLASSIC_NEXT_HOP + next_hop, b""
+    return b"", next_hop
 
 
 def _as_stale(attributes: Attributes, rule: ExportRule) -> Attributes:
@@ -257,20 +284,7 @@ def _changed(attributes: Attributes, changed: dict[int, bytes], drop: frozenset[
 
 def _local_pref(attributes: Attributes) -> dict[int, bytes]:
     """Return the LOCAL_PREF that a route within the AS must have (RFC 4271 5.1.5), if it has none."""
-    return {_LOCAL_PREF: _DEFAULT_LOCAL_PREF} if attributes.local_pref is None else {}
-
-
-def _next_hop(path: Path, rule: ExportRule) -> bytes:
-    """Return the next hop that a peer of this kind is told; empty = there is none that it could use."""
-    mode = rule.next_hop_mode
-    if mode is _KEEP or (mode is _AUTO and rule.peer_type is not _EXTERNAL):
-        # RFC 2545 section 3: a link-local address is only told where peer and next hop are on one link with us
-        received = path.attributes.next_hop[:_WITHOUT_LINK_LOCAL]
-        # RFC 4271 5.1.3: of a route that we originate the peer is never told itself
-        is_peer = received == rule.gateway and path.source.kind is not _PEER
-        if received and _fits(received, rule) and not received.startswith(_NOT_GLOBAL) and not is_peer:
-            return received
-    return rule.next_hop_self
+    return {_LOCAL_PREF: DEFAULT_LOCAL_PREF_ATTRIBUTE} if attributes.local_pref is None else {}
 
 
 def _fits(next_hop: bytes, rule: ExportRule) -> bool:

@@ -3,17 +3,17 @@
 RFC 4271 9.1.3, RFC 8212; pools: ``[[pool]] export = false``. Verdicts are functions of path and prefix alone.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from bgpd.addresses import covers, format_prefix
 from bgpd.policy.chain import Chain, Verdict
 from bgpd.policy.subject import PeerContext
 from bgpd.reflector.attributes import reflected
-from bgpd.rib.export import Exported, ExportRule, Settled, refusal, rewrite
+from bgpd.rib.export import OVERHEAD, Exported, ExportRule, Settled, refusal, rewrite, surely_fits
 from bgpd.rib.path import Path
+from bgpd.rib.splice import Splice, never, splice, surely_passes
 
-_OVERHEAD: Final = 19 + 4 + 4 + 5 + 32 + 21  # header, lengths, MP_REACH_NLRI with the longest next hop and prefix
-_ROOM: Final = 300  # octets: what ``rewrite`` adds is less, but for AS4_PATH
 _MEMO: Final = 4096
 
 
@@ -32,14 +32,19 @@ class GroupExporter:
         self._chain = chain
         self._withheld = withheld
         self.judges_prefixes = (chain.looks_at_prefix or bool(withheld)) and not rule.denies_all
-        self._surely_fits = rule.max_message - _OVERHEAD - _ROOM  # octets of a path's attributes
-        if not rule.four_octet_as:
-            self._surely_fits //= 2  # AS4_PATH may repeat the whole path
+        self._surely_fits = surely_fits(rule)
         self._rewritten: dict[tuple[Path, bytes, bytes, Settled], Exported] = {}
+        self._surely_passes = surely_passes(rule)
+        self._splice = splice(rule)
+        self.message: Splice = self._splice
+        if self.judges_prefixes:
+            self.message = never
+        elif chain.has_policies:
+            self.message = self._message_as_judged
 
     def permits(self, path: Path) -> bool:
         """Does ``export`` return something?"""
-        if refusal(path, self.rule):
+        if not self._surely_passes(path) and refusal(path, self.rule):
             return False
         if not self._chain.has_policies and len(path.attributes.octets) <= self._surely_fits:
             return True
@@ -57,7 +62,13 @@ class GroupExporter:
                 return None
             attributes, settled = verdict.attributes, verdict.settled
         exported = rewrite(path, attributes, self.rule, reflected, settled)
-        return exported if len(exported.octets) + _OVERHEAD <= self.rule.max_message else None
+        return exported if len(exported.octets) + OVERHEAD <= self.rule.max_message else None
+
+    def _message_as_judged(self, path: Path, prefixes: Sequence[bytes]) -> bytes:
+        """Return what ``message`` does where policy is asked: b"" also for what it rejects or changes."""
+        verdict = self._verdict(path, b"")
+        is_same = verdict.attributes is path.attributes and verdict.settled is Settled.NOTHING
+        return self._splice(path, prefixes) if verdict.accepted and is_same else b""
 
     def judge(self, path: Path, prefix: bytes) -> Exported | None:
         """Return the path as the group is told it for this prefix, None = not at all."""
@@ -110,4 +121,4 @@ class GroupExporter:
         if len(attributes.octets) <= self._surely_fits:
             return True
         octets = rewrite(path, attributes, self.rule, reflected, verdict.settled).octets
-        return len(octets) + _OVERHEAD <= self.rule.max_message
+        return len(octets) + OVERHEAD <= self.rule.max_message

@@ -17,6 +17,7 @@ from bgpd.rib.changes import sort_by_path
 from bgpd.rib.export import Exported, ExportRule, NextHopMode, refusal, rewrite
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.path import Path
+from bgpd.rib.splice import Splice, never
 from bgpd.rib.update_group import Member, UpdateGroup
 from tests.support.paths import LOCAL_ASN, LOCAL_IDENTIFIER, negotiated
 
@@ -60,6 +61,7 @@ class PlainExporter:
         self.rule = rule
         self.withheld = withheld
         self.judges_prefixes = withheld is not None
+        self.message: Splice = never
         self._memo: dict[Path, Exported] = {}
 
     def permits(self, path: Path) -> bool:
