@@ -2,33 +2,75 @@
 
 To tell 1,000 peers of one change takes longer than a session needs to come up. If 1,000 sessions come up or end
 together and each had a round of its own, all of them would take a time that grows with the square of their number. So a
-long round is followed by a rest in proportion to what it took; the first after a quiet time starts at once. Seconds.
+round waits while the loop has other things to do, at most in proportion to what rounds take, and begins at once when
+there is nothing else. Changes that come one by one without end find a loop that has nothing else to do: they may have
+rounds one after the other for a while, then a round waits in any case. Seconds.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
-LONG: Final = 0.005  # a shorter round is not worth a rest
-SHARE: Final = 3.0  # of a round's own time, that the next one waits
+SHARE: Final = 3.0  # of a round's own time, that the next one waits at most
+SHORTEST: Final = 0.005  # a shorter wait is not worth it
 LONGEST: Final = 0.1
+CREDIT: Final = 1.0  # of the time that rounds and their waits should take, that may be used in advance
+
+
+class Round:
+    """Work that was asked for and has not begun. latest: loop time until which it may wait."""
+
+    __slots__ = ("handle", "latest", "work")
+
+    def __init__(self, work: Callable[[], None], latest: float) -> None:
+        self.work = work
+        self.latest = latest
+        self.handle: asyncio.Handle | None = None
+
+    def cancel(self) -> None:
+        """Do not begin it."""
+        if self.handle is not None:
+            self.handle.cancel()
 
 
 class Pacer:
-    """The rounds of one kind of work on a loop."""
+    """The rounds of one kind of work on a loop. activity: returns a number that grows with all that the loop does."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    __slots__ = ("_activity", "_loop", "_took", "_used_until")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, activity: Callable[[], int]) -> None:
         self._loop = loop
-        self._rest_until = 0.0  # loop time
+        self._activity = activity
+        self._took = 0.0  # the last round
+        self._used_until = 0.0  # loop time that rounds and the waits they should have had would have filled by now
 
-    def soon(self, work: Callable[[], None]) -> asyncio.Handle:
-        """Do the work once the rest is over; the handle can cancel it."""
-        rest = self._rest_until - self._loop.time()
-        return self._loop.call_later(rest, self._do, work) if rest > 0 else self._loop.call_soon(self._do, work)
+    def soon(self, work: Callable[[], None], least: float = 0.0) -> Round:
+        """Do the work once the loop has nothing else to do; what is returned can cancel it.
 
-    def _do(self, work: Callable[[], None]) -> None:
+        least: what it will take at least.
+        """
+        wait = SHARE * max(self._took, least)
+        waiting = Round(work, self._loop.time() + (min(wait, LONGEST) if wait >= SHORTEST else 0.0))
+        self._wait(waiting)
+        return waiting
+
+    def _wait(self, waiting: Round) -> None:
+        waiting.handle = self._loop.call_soon(self._look, waiting, self._activity())
+
+    def _look(self, waiting: Round, activity: int) -> None:
+        """Begin the round if nothing else was done for a turn of the loop, or if it waited long enough."""
+        now = self._loop.time()
+        if now < waiting.latest:
+            if self._activity() != activity:
+                self._wait(waiting)
+                return
+            if now < self._used_until - CREDIT:
+                waiting.handle = self._loop.call_at(waiting.latest, self._begin, waiting)
+                return
+        self._begin(waiting)
+
+    def _begin(self, waiting: Round) -> None:
         began = self._loop.time()
-        work()
-        ended = self._loop.time()
-        took = ended - began
-        self._rest_until = ended + min(SHARE * took, LONGEST) if took > LONG else ended
+        waiting.work()
+        self._took = self._loop.time() - began
+        self._used_until = max(self._used_until, began) + (1 + SHARE) * self._took

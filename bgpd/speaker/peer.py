@@ -61,6 +61,7 @@ class Hub(Protocol):
     source_numbers: Iterator[int]
     is_draining: bool
     origins: OriginCheck
+    activity: int
 
     @property
     def is_recovering(self) -> bool: ...
@@ -236,7 +237,8 @@ class Peer:
             self._end_of_rib(update.is_end_of_rib)
 
     def batch_received(self) -> None:
-        """Nothing is put off until the end of a read."""
+        """Take note that there was something to read."""
+        self._hub.activity += 1
 
     def route_refresh_received(self, message: RouteRefresh) -> None:
         """Send everything again, or take note that the peer does."""

@@ -5,7 +5,7 @@ kernel. Everything runs on one event loop; nothing here waits but ``start`` and 
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from random import Random
@@ -45,13 +45,14 @@ from bgpd.speaker.named_policies import NamedPolicies
 from bgpd.speaker.offer import offer
 from bgpd.speaker.origin_check import OriginCheck
 from bgpd.speaker.origination import Origination
-from bgpd.speaker.pacing import Pacer
+from bgpd.speaker.pacing import Pacer, Round
 from bgpd.speaker.peer import Peer
 from bgpd.speaker.peer_table import PeerTable
 from bgpd.speaker.recovery import Recovery, longest_kept, longest_wait
 from bgpd.speaker.slices import Slicer
 
 _FLUSH: Final = 20.0  # seconds that a stop waits for the kernel to take our routes out
+A_MEMBER: Final = 10e-6  # seconds to tell a member of a change, at least
 _LAST_PATH_ID: Final = 0xFFFF_FFFF
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.speaker")
@@ -62,7 +63,7 @@ class Speaker:
 
     peers: by name. loc_ribs: by family. groups: by rule. kernel: None = next hops are not looked up and nothing is
     written. source_numbers: each source of paths takes the next. recovery: from the run before. sent: seconds from a
-    change's arrival to its UPDATEs.
+    change's arrival to its UPDATEs. activity: reads with UPDATEs and changes of sessions and of kernel routes, so far.
     """
 
     def __init__(self, config: Resolved, loop: asyncio.AbstractEventLoop, network: Network, random: Random) -> None:
@@ -85,12 +86,14 @@ class Speaker:
             loc_rib.prefers_oldest = config.node.prefer_oldest_external
         self.recovery = Recovery(self.peers, loop, self.kernel, self._flush_now)
         self.is_draining = False
+        self.activity = 0
         self.sent = Histogram()
         self.started_at = loop.time()
         self.reloaded_at: float | None = None
         self._arrived: float | None = None  # loop time of the first change since the last flush
-        self._next_flush: asyncio.Handle | None = None
-        self._flushes, self._dumps = Pacer(loop), Pacer(loop)
+        self._next_flush: Round | None = None
+        self._flushes, self._dumps = Pacer(loop, self._changes_made), Pacer(loop, self._work_done)
+        self._dump_slices = 0
         self._policies = NamedPolicies(config.policies)
         self._listening: asyncio.Task[None] | None = None  # under way after a reload
 
@@ -272,7 +275,7 @@ class Speaker:
             kind = AdjRibOut if rule.path_limit is None else AddPathRibOut
             rib = kind(rule, exporter, self.loc_ribs[rule.family])
             self.slicer.add(rib.counting())
-            group = self.groups[rule] = UpdateGroup(rib, self.loop.call_soon, self._dumps.soon)
+            group = self.groups[rule] = UpdateGroup(rib, self._go_on, self._dumps.soon)
         return group
 
     def left(self, group: UpdateGroup) -> None:
@@ -282,6 +285,7 @@ class Speaker:
 
     def peer_progressed(self, peer: Peer) -> None:
         """A peer's session changed, or it told us all of a family."""
+        self.activity += 1
         if self.is_recovering:
             self.loop.call_soon(self.recovery.check)
         self.peer_table.progressed(peer)
@@ -294,6 +298,7 @@ class Speaker:
 
     def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
         """Announce what the kernel gained, withdraw what it lost."""
+        self.activity += 1
         known = len(self.origination.gateways)
         self.origination.kernel_changed(changes)
         if len(self.origination.gateways) > known:
@@ -313,10 +318,23 @@ class Speaker:
 
     # private
 
+    def _changes_made(self) -> int:
+        """Return a number that grows with each piece of work that may change a Loc-RIB."""
+        return self.activity + self.slicer.turns
+
+    def _work_done(self) -> int:
+        """Return a number that grows with each piece of that and of the dumps under way."""
+        return self._changes_made() + self._dump_slices
+
+    def _go_on(self, dump: Callable[[], None]) -> None:
+        self._dump_slices += 1
+        self.loop.call_soon(dump)
+
     def _changed(self) -> None:
         if self._arrived is None:
             self._arrived = self.loop.time()
-            self._next_flush = self._flushes.soon(self._flush)
+            members = sum([len(group.members) for group in self.groups.values()])
+            self._next_flush = self._flushes.soon(self._flush, members * A_MEMBER)
 
     def _flush(self) -> None:
         """Tell everybody what changed."""
