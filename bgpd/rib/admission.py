@@ -12,6 +12,10 @@ from bgpd.messages.attributes.model import ANY_SEGMENT, CONFEDERATION_SEGMENT, P
 from bgpd.rib.path import NextHop, Path
 
 _MEMO: Final = 4096  # next hops
+_FIRST_AT: Final = 9  # octets: where AS_PATH has its first number in an everyday block
+_FIRST_END: Final = 13
+_EXTERNAL: Final = PeerType.EXTERNAL
+_INTERNAL: Final = PeerType.INTERNAL
 _CONFED_SEQUENCE: Final = bytes((SegmentType.AS_CONFED_SEQUENCE,))
 
 
@@ -24,7 +28,9 @@ class Admission:
     of them; None = we are in none.
     """
 
-    __slots__ = ("_allow_own_as", "_loops", "_next_hops", "_own_addresses", "_remote_asn")
+    __slots__ = (
+        "_allow_own_as", "_first", "_loops", "_marks", "_next_hops", "_own_addresses", "_remote_asn", "_usable",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,9 +49,28 @@ class Admission:
         self._remote_asn = remote_asn
         self._own_addresses = own_addresses
         self._next_hops: dict[NextHop, str] = {}
+        # What is looked for first: one octet of our numbers, which is found in a third of the time of all four
+        self._marks = tuple((max(octets), octets) for _, octets, _ in loops)
+        self._first = None if remote_asn is None else remote_asn.to_bytes(4)
+        self._usable: NextHop | None = None  # the last next hop that was of use
+
+    def surely_passes(self, path: Path) -> bool:
+        """Does ``refusal`` return nothing, as is seen at a glance? False says nothing. The path has to be everyday."""
+        octets = path.attributes.octets
+        for mark, number in self._marks:
+            if mark in octets and octets.find(number) >= 0:
+                return False
+        if path.next_hop is not self._usable:
+            return False
+        peer_type = path.source.peer_type
+        if peer_type is _EXTERNAL:
+            return self._first is None or octets[_FIRST_AT:_FIRST_END] == self._first
+        return peer_type is _INTERNAL
 
     def refusal(self, path: Path) -> str:
         """Return why the path may not be used, for people; empty = it may."""
+        if path.attributes.is_everyday and self.surely_passes(path):
+            return ""
         as_path = path.attributes.as_path
         for asn, octets, kinds in self._loops:
             if octets in as_path.octets:
@@ -55,8 +80,8 @@ class Admission:
                     return f"AS loop: our AS {asn} is {times} times in AS_PATH {as_path}, {allowed} allowed"
         remote_asn = self._remote_asn
         peer_type = path.source.peer_type
-        if remote_asn is not None and peer_type is not PeerType.INTERNAL:
-            first = as_path.neighbour if peer_type is PeerType.EXTERNAL else _first_member(as_path)
+        if remote_asn is not None and peer_type is not _INTERNAL:
+            first = as_path.neighbour if peer_type is _EXTERNAL else _first_member(as_path)
             if first != remote_asn:
                 return f"AS_PATH begins with {first or 'no AS'}, not with the peer's AS {remote_asn}"
         return self.next_hop_refusal(path)
@@ -69,6 +94,8 @@ class Admission:
             if len(self._next_hops) >= _MEMO:
                 self._next_hops.clear()
             why = self._next_hops[hop] = self._next_hop_fault(hop, path.source.address)
+        if not why:
+            self._usable = hop
         return why
 
     def _next_hop_fault(self, hop: NextHop, peer: bytes) -> str:

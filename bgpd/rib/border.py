@@ -28,19 +28,17 @@ class Border:
 
     def passed(self, attributes: Attributes) -> Attributes:
         """Return the attributes as we take them in: the same object if nothing has to change."""
-        if (
-            self.prepended is None
-            and self.otc is None
-            and not attributes.extended_communities
-            and not attributes.ipv6_extended_communities
-        ):
+        is_filtered = not attributes.is_everyday and (
+            attributes.extended_communities or attributes.ipv6_extended_communities
+        )
+        if self.prepended is None and self.otc is None and not is_filtered:
             return attributes
         changes: dict[str, object] = {}
         if self.prepended is not None:
             changes["as_path"] = prepend(attributes.as_path, self.prepended)
         if self.otc is not None and attributes.otc is None:
             changes["otc"] = self.otc
-        if self.is_crossed and (attributes.extended_communities or attributes.ipv6_extended_communities):
+        if self.is_crossed and is_filtered:
             for name, given in (
                 ("extended_communities", attributes.extended_communities),
                 ("ipv6_extended_communities", attributes.ipv6_extended_communities),

@@ -9,11 +9,14 @@ Ranks are tuples in which lower is better; they are filled once for a path, not 
 
 from collections.abc import Iterable
 from enum import Enum
+from functools import lru_cache
 from operator import attrgetter
+from struct import Struct
 from typing import Final
 
 from bgpd.communities import LLGR_STALE
 from bgpd.identity import PeerType
+from bgpd.messages.attributes.model import Origin
 from bgpd.rib.path import Candidates, Path, Source, SourceKind
 
 DEFAULT_LOCAL_PREF: Final = 100
@@ -47,6 +50,13 @@ _EQUAL_COST: Final = 2  # how many elements of the tail two paths of an ECMP set
 _BEFORE_IDENTIFIER: Final = _TAIL_STEPS.index(Step.IDENTIFIER)
 _WITHOUT_MED: Final = attrgetter("rank", "tail")
 
+# In an everyday block (see ``Attributes``): ORIGIN, how many numbers AS_PATH has, and the first of them
+_ORIGIN_AT: Final = 3
+_COUNT_AT: Final = 8
+_FIRST_AT: Final = 9
+_LONGEST: Final = (255 - 2) // 4  # AS numbers
+_number: Final = Struct("!I").unpack_from
+
 
 def rank(path: Path) -> None:
     """Fill what the path is compared by. Its attributes, source, next hop and weight must be in place.
@@ -54,26 +64,51 @@ def rank(path: Path) -> None:
     Whoever attached LLGR_STALE, we ourselves or a speaker before us, such a path is long-lived stale.
     """
     attributes, source = path.attributes, path.source
-    if attributes.communities and LLGR_STALE in attributes.communities:
-        path.is_stale = True
-    local_pref = attributes.local_pref
-    path.rank = (
-        -source.preference,
-        path.is_stale,
-        -path.weight,
-        -(DEFAULT_LOCAL_PREF if local_pref is None else local_pref),
-        attributes.as_path.length,
-        attributes.origin,
-    )
-    path.group = attributes.as_path.neighbour
+    if attributes.is_everyday and not path.is_stale:
+        octets, local_pref = attributes.octets, attributes.local_pref
+        if (local_pref is None or local_pref == DEFAULT_LOCAL_PREF) and not path.weight:
+            path.rank = _ranks(source.preference)[octets[_ORIGIN_AT]][octets[_COUNT_AT]]
+        else:
+            path.rank = _rank(path, octets[_COUNT_AT], octets[_ORIGIN_AT])
+        (path.group,) = _number(octets, _FIRST_AT)
+        is_plain = True
+    else:
+        if LLGR_STALE in attributes.communities:
+            path.is_stale = True
+        as_path = attributes.as_path
+        path.rank = _rank(path, as_path.length, attributes.origin)
+        path.group = as_path.neighbour
+        is_plain = attributes.originator_id is None and not attributes.cluster_list
     path.med = attributes.med or 0  # 9.1.2.2 c: absent is the lowest value
-    if attributes.originator_id is None and not attributes.cluster_list:
-        tail = source.tails.get(path.next_hop.metric)
+    if is_plain:
+        tails, metric = source.tails, path.next_hop.metric
+        tail = tails.get(metric)
         if tail is None:
-            tail = source.tails[path.next_hop.metric] = _tail(path)
+            tail = tails[metric] = _tail(path)
         path.tail = tail
     else:
         path.tail = _tail(path)
+
+
+def _rank(path: Path, length: int, origin: int) -> tuple[int, ...]:
+    local_pref = path.attributes.local_pref
+    return (
+        -path.source.preference,
+        path.is_stale,
+        -path.weight,
+        -(DEFAULT_LOCAL_PREF if local_pref is None else local_pref),
+        length,
+        origin,
+    )
+
+
+@lru_cache(maxsize=16)
+def _ranks(preference: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Return the ranks that most paths of such sources share: by ORIGIN, by the length of AS_PATH."""
+    return tuple(
+        tuple((-preference, False, 0, -DEFAULT_LOCAL_PREF, length, int(origin)) for length in range(_LONGEST + 1))
+        for origin in Origin
+    )
 
 
 def _tail(path: Path) -> tuple[int | bytes, ...]:

@@ -29,7 +29,7 @@ Splice = Callable[[Path, Sequence[bytes]], bytes]
 """(path, prefixes) → the framed UPDATE that announces them; b"" = ask the rules one by one."""
 
 _ORIGIN, _AS_PATH, _NEXT_HOP, _MED, _LOCAL_PREF = 1, 2, 3, 4, 5
-_COMMUNITIES, _ORIGINATOR_ID, _CLUSTER_LIST = 8, 9, 10
+_ORIGINATOR_ID, _CLUSTER_LIST = 9, 10
 _AS_PATH_AT: Final = 4
 _AS_PATH_SIZE: Final = 6  # where its length is, if that has one octet
 _AS_PATH_VALUE: Final = 7
@@ -72,8 +72,9 @@ def surely_passes(rule: ExportRule) -> Callable[[Path], bool]:
     is_internal, is_client = rule.peer_type is _INTERNAL, rule.is_client
 
     def passes(path: Path) -> bool:
-        octets = path.attributes.octets
-        if path.is_stale or (_RARE in octets and octets.find(_WELL_KNOWN) >= 0):
+        attributes = path.attributes
+        octets = attributes.octets
+        if path.is_stale or not (attributes.is_everyday or _is_harmless(octets)):
             return False
         if not is_internal or path.source.peer_type is not _INTERNAL:
             return True
@@ -103,18 +104,15 @@ def _to_external(rule: ExportRule) -> Splice:
     longest = surely_fits(rule)
 
     def message(path: Path, prefixes: Sequence[bytes]) -> bytes:
-        octets = path.attributes.octets
-        start = starts.get(octets[:_NUMBERS])
-        size = len(octets)
-        if start is None or path.is_stale or size > longest or (_RARE in octets and octets.find(_WELL_KNOWN) >= 0):
+        attributes = path.attributes
+        octets = attributes.octets
+        start, size = starts.get(octets[:_NUMBERS]), len(octets)
+        if start is None or path.is_stale or size > longest:
             return b""
         behind = at = _AS_PATH_VALUE + octets[_AS_PATH_SIZE]
         while at < size and octets[at + 1] <= _LOCAL_PREF:
             at += _FIXED
-        is_communities = (
-            at < size and octets[at + 1] == _COMMUNITIES and at + 3 + octets[at + 2] == size
-        )  # nothing else
-        if at < size and not is_communities and not _is_passed_on(octets, at):
+        if not attributes.is_everyday and not (_is_harmless(octets) and _is_passed_on(octets, at)):
             return b""
         return frame(join((start, octets[_NUMBERS:behind], hop, octets[at:])), prefixes)
 
@@ -135,6 +133,11 @@ def _starts(rule: ExportRule) -> dict[bytes, bytes]:
 def _start(origin: Origin, count: int) -> bytes:
     as_path = bytes((TRANSITIVE, _AS_PATH, 2 + 4 * count, SegmentType.AS_SEQUENCE, count))
     return tlv(_ORIGIN, TRANSITIVE, bytes((origin,))) + as_path
+
+
+def _is_harmless(octets: bytes) -> bool:
+    """Is there surely no community that holds a route back?"""
+    return _RARE not in octets or octets.find(_WELL_KNOWN) < 0
 
 
 def _is_passed_on(octets: bytes, position: int) -> bool:

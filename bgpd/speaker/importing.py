@@ -68,6 +68,14 @@ class PeerImporter:
         # RFC 7999: policy may ask in the peer's place
         self._adds_black_holes = takes_black_holes and BLACKHOLE in chain.adds
         self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes or origins is not None) and not denies_all
+        # An everyday path has nothing that signals, roles, the border's filter or a reflector would ask for
+        self._takes_as_it_is = (
+            not denies_all
+            and not chain.has_policies
+            and not signals.is_leaving
+            and border.prepended is None
+            and border.otc is None
+        )
         self.treated_as_withdraw = 0
         self.discards = 0
         self.rejected = 0
@@ -75,11 +83,14 @@ class PeerImporter:
     def admit(self, path: Path) -> None:
         """Settle what does not depend on the prefix."""
         attributes = path.attributes
-        leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn) if attributes.otc is not None else ""
-        path.rejected = leak
-        if not leak:
-            path.rejected = self._admission.refusal(path)
-        is_asking = self._adds_black_holes or self._signals.asks_black_hole(attributes)
+        is_everyday = attributes.is_everyday
+        if is_everyday and self._takes_as_it_is and self._admission.surely_passes(path):
+            return  # a new path is let in
+        leak = ""
+        if not is_everyday and attributes.otc is not None:
+            leak = only_to_customer.leak(self._role, attributes.otc, path.source.asn)
+        path.rejected = leak or self._admission.refusal(path)
+        is_asking = self._is_asking(attributes)
         if (
             path.rejected
             and not leak
@@ -87,7 +98,7 @@ class PeerImporter:
             and path.rejected == self._admission.next_hop_refusal(path)
         ):
             path.rejected = ""  # ``_unusable`` says it of what becomes neither a black hole nor gets another next hop
-        if not path.rejected and (attributes.originator_id is not None or attributes.cluster_list):
+        if not path.rejected and not is_everyday and (attributes.originator_id is not None or attributes.cluster_list):
             path.rejected = loop(attributes, self._identifier, self._cluster_id)
         if not path.rejected and self._denies_all:
             path.rejected = "eBGP session without an import policy (RFC 8212)"
@@ -107,12 +118,16 @@ class PeerImporter:
             self.rejected += 1
             self._report("route leak" if leak else "path rejected", path.rejected)
 
+    def _is_asking(self, attributes: Attributes) -> bool:
+        """May some prefix with these attributes become a black hole?"""
+        return self._adds_black_holes or (not attributes.is_everyday and self._signals.asks_black_hole(attributes))
+
     def judge(self, path: Path, prefix: bytes) -> Path | None:
         """Return what import policy makes of the path for this prefix, None = rejected."""
         if self._origins is not None and (reason := self._origins.refusal(path, prefix)):
             self._report("block refused", reason)
             return None
-        is_asking = self._adds_black_holes or self._signals.asks_black_hole(path.attributes)
+        is_asking = self._is_asking(path.attributes)
         if not is_asking and not self._chain.looks_at_prefix:
             return path.imported
         verdict = self._verdict(path, prefix)
@@ -172,7 +187,7 @@ class PeerImporter:
 
     def _as_judged(self, path: Path, attributes: Attributes, weight: int = 0, *, is_black_hole: bool = False) -> Path:
         """Return the path as border, policy and signals left it: itself, or a copy that prefixes judged alike share."""
-        if self._signals.is_last_resort(attributes):
+        if self._signals.is_leaving or (not attributes.is_everyday and self._signals.is_last_resort(attributes)):
             weight = 0
         elif attributes is path.attributes and not weight and not is_black_hole:
             return path

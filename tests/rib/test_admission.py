@@ -1,13 +1,17 @@
+from random import Random
+
 import pytest
 
 from bgpd.addresses import parse_address
+from bgpd.families import IPV4_UNICAST
 from bgpd.identity import Asn, PeerType
 from bgpd.messages.attributes.as_path import from_segments
 from bgpd.messages.attributes.block import replace
 from bgpd.messages.attributes.model import AsPath, SegmentType
 from bgpd.rib.admission import Admission
 from bgpd.rib.path import NextHop, Path, Source
-from tests.support.paths import LOCAL_ASN, path, peer_source
+from tests.support.attributes import read_twice
+from tests.support.paths import LOCAL_ASN, negotiated, path, peer_source
 
 OWN = parse_address("10.0.0.1")
 
@@ -93,3 +97,25 @@ def test_a_path_of_another_member_begins_with_its_member_as() -> None:
         own = segments((SegmentType.AS_CONFED_SEQUENCE, numbers), (SegmentType.AS_SEQUENCE, (7,)))
         found.attributes = replace(found.attributes, as_path=own)
         assert (rules().refusal(found) == "") is is_fine
+
+
+@pytest.mark.parametrize("kind", list(PeerType))
+def test_what_surely_passes_is_not_refused_by_the_rules_in_turn(kind: PeerType) -> None:
+    random, passed = Random(2), 0
+    session = negotiated(remote_asn=int(LOCAL_ASN) if kind is PeerType.INTERNAL else 65001)
+    hops = [NextHop(bytes((10, 1, 0, n)), is_reachable=n > 1) for n in range(4)]
+    for _ in range(1000):
+        first = random.choice([None, Asn(65001), Asn(7)])
+        member = random.choice([None, None, Asn(64999)])
+        held = Admission((LOCAL_ASN,), random.choice([0, 1]), first, frozenset({OWN}), member)
+        for _ in range(3):
+            usual, plainly = read_twice(random, session)
+            hop = random.choice(hops)
+            found = [
+                held.refusal(Path(peer_source(1, kind), IPV4_UNICAST, attributes, hop))
+                for attributes in (plainly, usual)
+            ]
+            assert found[0] == found[1], usual.octets.hex(" ")
+            received = Path(peer_source(1, kind), IPV4_UNICAST, usual, hop)
+            passed += usual.is_everyday and held.surely_passes(received)
+    assert (passed > 50) is (kind is not PeerType.CONFEDERATION)

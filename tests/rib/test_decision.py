@@ -1,12 +1,16 @@
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bgpd.families import IPV4_UNICAST
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Origin
-from bgpd.rib.decision import Step, _order_with_med, against_best, equal_cost, keep_oldest, order, why
-from bgpd.rib.path import Path, SourceKind
-from tests.support.paths import own_source, path, peer_source
+from bgpd.rib.decision import Step, _order_with_med, against_best, equal_cost, keep_oldest, order, rank, why
+from bgpd.rib.path import NextHop, Path, SourceKind
+from tests.support.attributes import read_twice
+from tests.support.paths import LOCAL_ASN, negotiated, own_source, path, peer_source
 
 EBGP = PeerType.EXTERNAL
 
@@ -189,3 +193,21 @@ def test_each_candidate_is_set_apart_from_the_best_by_its_own_step() -> None:
     assert kept == (present, other, farther)
     assert against_best(kept) == (Step.OLDEST_EXTERNAL, Step.OLDEST_EXTERNAL, Step.IGP_METRIC)
     assert against_best((present,)) == (Step.ONLY,)
+
+
+@pytest.mark.parametrize("kind", [EBGP, PeerType.INTERNAL])
+def test_an_everyday_path_is_ranked_like_any_other(kind: PeerType) -> None:
+    random, everyday = Random(1), 0
+    session = negotiated(remote_asn=65001 if kind is EBGP else int(LOCAL_ASN))
+    source, hop = peer_source(1, kind), NextHop(bytes((10, 1, 0, 1)), metric=3)
+    for _ in range(500):
+        weight, is_stale = random.choice([0, 0, 9]), random.random() < 0.1
+        compared = []
+        for attributes in read_twice(random, session):
+            everyday += attributes.is_everyday
+            ranked = Path(source, IPV4_UNICAST, attributes, hop)
+            ranked.weight, ranked.is_stale = weight, is_stale
+            rank(ranked)
+            compared.append((ranked.rank, ranked.group, ranked.med, ranked.tail, ranked.is_stale))
+        assert compared[0] == compared[1], attributes.octets.hex(" ")
+    assert everyday > 100

@@ -8,9 +8,7 @@ import pytest
 from bgpd.communities import LLGR_STALE
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.identity import Asn, BgpIdentifier, PeerType, Role
-from bgpd.messages.attributes import block
-from bgpd.messages.attributes.as_path import from_segments
-from bgpd.messages.attributes.model import Aggregator, AsPath, Attributes, Origin, SegmentType, Unknown
+from bgpd.messages.attributes.model import Origin, Unknown
 from bgpd.messages.update import announce
 from bgpd.policy.chain import Chain
 from bgpd.policy.rules import Action, Changes, Conditions, Policy, Rule
@@ -18,8 +16,6 @@ from bgpd.reflector.attributes import reflected
 from bgpd.rib.decision import rank
 from bgpd.rib.export import (
     NO_ADVERTISE,
-    NO_EXPORT,
-    NO_EXPORT_SUBCONFED,
     ExportRule,
     NextHopMode,
     StaleRoutes,
@@ -29,59 +25,23 @@ from bgpd.rib.export import (
 from bgpd.rib.path import NextHop, Path, SourceKind
 from bgpd.rib.splice import splice, surely_passes
 from bgpd.speaker.exporting import GroupExporter
-from tests.support.paths import LOCAL_ASN, own_source, path, peer_source, prefix
+from tests.support.attributes import CLUSTER, GLOBAL, HOPS, LINK_LOCAL, made_attributes, read_twice
+from tests.support.paths import LOCAL_ASN, negotiated, own_source, path, peer_source, prefix
 from tests.support.rib import SELF, export_rule
 
 EBGP, IBGP = PeerType.EXTERNAL, PeerType.INTERNAL
-CLUSTER = 0xF4000001
-GLOBAL = bytes.fromhex("20010db8000000000000000000000001")
-LINK_LOCAL = bytes.fromhex("fe800000000000000000000000000001")
-HOPS = (bytes((10, 1, 0, 1)), SELF, GLOBAL, GLOBAL + LINK_LOCAL, bytes(16) + LINK_LOCAL)
-COMMUNITIES = (NO_EXPORT, NO_ADVERTISE, NO_EXPORT_SUBCONFED, LLGR_STALE, 0xFFFFFF04, 0x00FFFFFF, 65001 << 16 | 7, 1)
-
-
-def numbers(random: Random, count: int) -> tuple[Asn, ...]:
-    return tuple(map(Asn, random.choices([1, 7, 65001, int(LOCAL_ASN), 0x00FFFFFF, 4_200_000_000], k=count)))
-
-
-def as_path(random: Random) -> AsPath:
-    if random.random() < 0.8:
-        length = random.choice([0, 1, 1, 2, 3, 5, 59, 60, 61, 62, 63, 64, 70])
-        return from_segments([(SegmentType.AS_SEQUENCE, numbers(random, length))] if length else [])
-    kinds = random.choices(list(SegmentType), k=random.randrange(1, 4))
-    return from_segments([(kind, numbers(random, random.randrange(1, 5))) for kind in kinds])
-
-
-def attributes(random: Random) -> Attributes:
-    optional: dict[str, object] = {
-        "med": random.randrange(4),
-        "local_pref": random.choice([0, 100, 0xFFFFFFFF]),
-        "atomic_aggregate": True,
-        "aggregator": Aggregator(Asn(7), bytes((1, 2, 3, 4))),
-        "communities": tuple(random.choices(COMMUNITIES, k=random.choice([1, 2, 70]))),
-        "originator_id": BgpIdentifier(5),
-        "cluster_list": tuple(random.choices([9, CLUSTER], k=random.choice([1, 2, 62, 63, 64]))),
-        "extended_communities": (random.choice([bytes(8), b"\x40" + bytes(7)]),),
-        "ipv6_extended_communities": (bytes(20),),
-        "large_communities": ((1, 2, 3),) * random.choice([1, 30]),
-        "aigp": 7,
-        "otc": Asn(65001),
-        "unknown": (Unknown(0xE0, random.choice([0, 12, 99]), bytes(random.choice([0, 4, 300]))),),
-    }
-    there = random.sample(sorted(optional), k=random.choice([0, 0, 0, 1, 1, 2, 3, 5]))
-    return block.make(
-        origin=random.choice(list(Origin)),
-        as_path=as_path(random),
-        next_hop=random.choice(HOPS),
-        **{name: optional[name] for name in there},
-    )
 
 
 def sent_path(random: Random) -> Path:
     kind = random.choice([EBGP, EBGP, IBGP, IBGP, PeerType.CONFEDERATION, None])
     own = random.choice([SourceKind.NETWORK, SourceKind.KERNEL])
     source = own_source(own) if kind is None else peer_source(1, kind)
-    made = Path(source, IPV4_UNICAST, attributes(random), NextHop(bytes(4)))
+    if random.random() < 0.4:
+        attributes = made_attributes(random)
+    else:
+        session = negotiated(remote_asn=int(LOCAL_ASN) if kind is IBGP else 65001)
+        attributes, _ = read_twice(random, session)
+    made = Path(source, IPV4_UNICAST, attributes, NextHop(bytes(4)))
     made.is_from_client = random.random() < 0.5
     rank(made)
     return made

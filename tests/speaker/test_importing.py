@@ -1,12 +1,25 @@
 """Import policy and the choice of the best route: what policy made of a route is what counts and what is told."""
 
 from dataclasses import dataclass
+from random import Random
 
 import pytest
 
 from bgpd.families import IPV4_UNICAST
-from bgpd.rib.path import Path
+from bgpd.identity import Asn, BgpIdentifier, PeerType, Role
+from bgpd.policy.chain import Chain
+from bgpd.policy.rules import Action, Changes, Conditions, Policy, Rule
+from bgpd.policy.signals import Signals
+from bgpd.policy.subject import PeerContext
+from bgpd.rib.admission import Admission
+from bgpd.rib.border import NO_BORDER, Border
+from bgpd.rib.decision import rank
+from bgpd.rib.next_hops import NextHopTable
+from bgpd.rib.path import NextHop, Path
+from bgpd.speaker.importing import PeerImporter
+from tests.support.attributes import CLUSTER, read_twice
 from tests.support.cluster import Cluster, cluster, network, peer
+from tests.support.paths import LOCAL_ASN, negotiated, peer_source
 
 PREFIX = "10.65.9.0/24"
 POLICY = '[[policy]]\nname = "{}"\nrules = [ {{ action = "accept", {} }} ]\n'
@@ -178,3 +191,50 @@ def test_the_next_hop_that_policy_sets_is_the_one_that_has_to_be_reachable(more:
             ways.reachable = reachable
             speaker.topology_changed()
             made.until(1, PREFIX, present=77 in reachable, within=1)
+
+
+DENIED = Policy("denied", (Rule("rule 1", Action.REJECT, Conditions(med=(2, 3))),), Action.ACCEPT)
+CHANGED = Policy("changed", (Rule("rule 1", Action.ACCEPT, changes=Changes(local_pref=7)),))
+
+
+@pytest.mark.parametrize("kind", [PeerType.EXTERNAL, PeerType.INTERNAL])
+@pytest.mark.parametrize("policies", [(), (DENIED,), (CHANGED,)])
+def test_an_everyday_path_is_admitted_like_any_other(kind: PeerType, policies: tuple[Policy, ...]) -> None:
+    random, everyday = Random(3), 0
+    session = negotiated(remote_asn=int(LOCAL_ASN) if kind is PeerType.INTERNAL else 65001)
+    hop, source = NextHop(bytes((10, 1, 0, 1))), peer_source(1, kind)
+    for _ in range(300):
+        signals = Signals(
+            shuts_down=random.random() < 0.5,
+            is_leaving=random.random() < 0.2,
+            black_hole_length=random.choice([None, None, 32]),
+        )
+        border = random.choice([NO_BORDER, Border(is_crossed=True), Border(Asn(64999)), Border(otc=Asn(65001))])
+        role, denies_all = random.choice([None, None, *Role]), random.random() < 0.1
+        for _ in range(3):
+            outcomes = []
+            for attributes in read_twice(random, session):
+                importer = PeerImporter(
+                    Admission((LOCAL_ASN,), 0, Asn(65001), frozenset()),
+                    BgpIdentifier(5),
+                    BgpIdentifier(CLUSTER),
+                    Chain(policies),
+                    PeerContext("peer1", kind, LOCAL_ASN, source.asn),
+                    NextHopTable(None),
+                    lambda _kind, _reason: None,
+                    signals,
+                    denies_all=denies_all,
+                    border=border,
+                    role=role,
+                )
+                for _ in range(2):  # the second finds what is kept of the first
+                    received = Path(source, IPV4_UNICAST, attributes, hop)
+                    rank(received)
+                    importer.admit(received)
+                everyday += attributes.is_everyday
+                taken, imported = received.taken, received.imported
+                made = None if imported is None else (imported.attributes.octets, imported.rank, imported.weight)
+                is_same = imported is received
+                outcomes.append((received.rejected, importer.rejected, taken.octets, is_same, made))
+            assert outcomes[0] == outcomes[1], attributes.octets.hex(" ")
+    assert everyday > 100
