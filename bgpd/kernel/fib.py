@@ -13,19 +13,22 @@
 from asyncio import AbstractEventLoop, Future, Handle, sleep
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from errno import EEXIST, ENETDOWN, ENODEV, ENOENT, ESRCH
+from itertools import groupby
+from operator import itemgetter
 from typing import Final, Protocol
 
 import structlog
 
 from bgpd.addresses import format_prefix
 from bgpd.families import FAMILIES, Family
+from bgpd.kernel.batch import NEW, Batch
 from bgpd.kernel.fib_table import FibTable
 from bgpd.kernel.netlink import NetlinkSocket, Overrun, Refusal
-from bgpd.kernel.packing import Shape, barrier
+from bgpd.kernel.packing import Shape
 from bgpd.kernel.reading import RouteMessage
 from bgpd.kernel.retries import FibFailure, Key, Retries
 from bgpd.kernel.routes import FibRoute, RouteBody, fib_route, is_written, metric_of
-from bgpd.kernel.rtnetlink import NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_NEWROUTE
+from bgpd.kernel.rtnetlink import NLM_F_CREATE, NLM_F_REPLACE, RTM_NEWROUTE
 from bgpd.kernel.settings import KernelSettings
 from bgpd.records import dataclass
 
@@ -36,6 +39,8 @@ _SLICE_ROUTES: Final = 5000  # dumped routes a tick
 _LOGGED_FAILURES: Final = 5  # of a batch
 _RESYNC_PAUSE: Final = 10.0  # seconds between reading everything because of a route that should not be there
 _ALREADY_GONE: Final = frozenset({ESRCH, ENOENT, ENODEV})
+
+_route_of = itemgetter(1)  # of a change
 
 _log = structlog.get_logger(__name__)
 
@@ -68,46 +73,6 @@ class Surroundings(Protocol):
 
     def resynchronise(self, why: str) -> None:
         """Read everything again."""
-
-
-class _Batch:
-    """A datagram in the making, and what each of its messages is for.
-
-    operations: prefix, route to write (None: delete), and the route of ours that was there (the one to delete).
-    deletes: is one of them a deletion?
-    """
-
-    __slots__ = ("_has_foreign", "_messages", "_table", "deletes", "first", "octets", "operations", "sequence")
-
-    def __init__(self, table: FibTable, first: int, surroundings: Surroundings) -> None:
-        self.operations: list[tuple[bytes, FibRoute | None, FibRoute | None]] = []
-        self.first = first
-        self.sequence = first
-        self.octets = 0
-        self.deletes = False
-        self._table = table
-        self._has_foreign = surroundings.has_foreign
-        self._messages: list[bytes] = []
-
-    def write(self, prefix: bytes, shape: Shape, flags: int, old: FibRoute | None) -> None:
-        """Add the writing of a route."""
-        self._messages.append(self._table.packer.write(prefix, shape, flags, self.sequence))
-        self.operations.append((prefix, shape.route, old))
-        self.sequence += 1
-        self.octets += shape.size
-
-    def delete(self, prefix: bytes, old: FibRoute) -> None:
-        """Add the deletion of a route of ours."""
-        is_shared = self._has_foreign(self._table.family, prefix, metric_of(self._table.family, old))
-        legs = old.legs if is_shared else ()
-        self._messages.append(self._table.packer.delete(prefix, old, self.sequence, legs))
-        self.operations.append((prefix, None, old))
-        self.deletes = True
-        self.sequence += 1
-
-    def datagram(self) -> bytes:
-        """Return the octets to send; the last message, of number ``sequence``, is the barrier."""
-        return b"".join((*self._messages, barrier(self.sequence)))
 
 
 class Fib:
@@ -239,27 +204,42 @@ class Fib:
         self._waiters.clear()
 
     def _write_batch(self, table: FibTable) -> None:
-        batch = _Batch(table, self._sequence + 1, self._surroundings)
+        batch = Batch(table, self._sequence + 1, self._surroundings.has_foreign)
         changes = table.take(self._most)
-        shapes: dict[int, tuple[Shape, str]] = {}  # by identity of the route, which ``changes`` keeps alive
-        for count, (prefix, route) in enumerate(changes, 1):
-            if table.strays and prefix in table.strays:
-                for stray in table.strays.pop(prefix):
-                    batch.delete(prefix, stray)
-            if route is None:
-                self._plan_deletion(table, batch, prefix)
-            else:
-                found = shapes.get(id(route))
-                if found is None:
-                    shape = table.packer.shape(route)
-                    found = shapes[id(route)] = (shape, self._why_down(shape.devices))
-                self._plan_writing(table, batch, prefix, *found)
+        planned = 0
+        for route, alike in groupby(changes, _route_of):
+            prefixes = [prefix for prefix, _ in alike]
+            planned += self._plan(table, batch, prefixes, route)
             if batch.octets > _MOST_OCTETS:
-                table.give_back(changes[count:])
+                table.give_back(changes[planned:])
                 break
         self._send(table, batch)
 
-    def _plan_deletion(self, table: FibTable, batch: _Batch, prefix: bytes) -> None:
+    def _plan(self, table: FibTable, batch: Batch, prefixes: list[bytes], route: FibRoute | None) -> int:
+        """Add what has to be done for these prefixes, until the datagram is full; return for how many."""
+        if route is None:
+            for prefix in prefixes:
+                self._plan_strays(table, batch, prefix)
+                self._plan_deletion(table, batch, prefix)
+            return len(prefixes)
+        shape = table.packer.shape(route)
+        why_down = self._why_down(shape.devices)
+        if not why_down and table.is_new(prefixes):
+            room = 1 + max(0, _MOST_OCTETS - batch.octets) // shape.size
+            batch.write_new(prefixes[:room], shape)
+            return min(room, len(prefixes))
+        for count, prefix in enumerate(prefixes, 1):
+            self._plan_strays(table, batch, prefix)
+            self._plan_writing(table, batch, prefix, shape, why_down)
+            if batch.octets > _MOST_OCTETS:
+                return count
+        return len(prefixes)
+
+    def _plan_strays(self, table: FibTable, batch: Batch, prefix: bytes) -> None:
+        for stray in table.strays.pop(prefix, ()):
+            batch.delete(prefix, stray)
+
+    def _plan_deletion(self, table: FibTable, batch: Batch, prefix: bytes) -> None:
         old = table.current(prefix)
         table.wanted.pop(prefix, None)
         if not self._retries.is_empty():
@@ -270,14 +250,14 @@ class Fib:
         else:
             table.actual.pop(prefix, None)
 
-    def _plan_writing(self, table: FibTable, batch: _Batch, prefix: bytes, shape: Shape, why_down: str) -> None:
+    def _plan_writing(self, table: FibTable, batch: Batch, prefix: bytes, shape: Shape, why_down: str) -> None:
         old = table.current(prefix)
         route = shape.route
         if old is None:
             if why_down:
                 self._give_up(table, prefix, route, Refusal(ENETDOWN, why_down))
             else:
-                batch.write(prefix, shape, NLM_F_CREATE | NLM_F_EXCL, None)
+                batch.write(prefix, shape, NEW, None)
         elif old is route or is_written(table.family, old, route):
             table.wanted[prefix] = route
             table.actual.pop(prefix, None)
@@ -286,15 +266,15 @@ class Fib:
             self._give_up(table, prefix, route, Refusal(ENETDOWN, why_down))
             batch.delete(prefix, old)
         elif metric_of(table.family, old) != metric_of(table.family, route):
-            batch.write(prefix, shape, NLM_F_CREATE | NLM_F_EXCL, old)
+            batch.write(prefix, shape, NEW, old)
             batch.delete(prefix, old)
         elif self._has_foreign(table.family, prefix, route):
             batch.delete(prefix, old)
-            batch.write(prefix, shape, NLM_F_CREATE | NLM_F_EXCL, old)
+            batch.write(prefix, shape, NEW, old)
         else:
             batch.write(prefix, shape, NLM_F_CREATE | NLM_F_REPLACE, old)
 
-    def _send(self, table: FibTable, batch: _Batch) -> None:
+    def _send(self, table: FibTable, batch: Batch) -> None:
         self._sequence = batch.sequence
         if not batch.operations:
             return
@@ -312,7 +292,7 @@ class Fib:
             refusals = dict.fromkeys(range(batch.first, batch.sequence), refusal)
         self._conclude(table, batch, refusals)
 
-    def _conclude(self, table: FibTable, batch: _Batch, refusals: Mapping[int, Refusal]) -> None:
+    def _conclude(self, table: FibTable, batch: Batch, refusals: Mapping[int, Refusal]) -> None:
         """Note what the kernel has done."""
         wanted, actual = table.wanted, table.actual
         if not refusals and not actual and not batch.deletes:
@@ -357,7 +337,7 @@ class Fib:
 
     def _conclude_refused(self, table: FibTable, refused: list[tuple[bytes, FibRoute, Refusal]]) -> None:
         self.stats.errors += len(refused)
-        stale = _Batch(table, self._sequence + 1, self._surroundings)
+        stale = Batch(table, self._sequence + 1, self._surroundings.has_foreign)
         news = 0
         for prefix, route, refusal in refused:
             old = table.current(prefix)

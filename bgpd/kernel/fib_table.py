@@ -52,6 +52,10 @@ class FibTable:
         """Is there a route of ours for the prefix, in the kernel or only wanted?"""
         return prefix in self.wanted or prefix in self.queue or prefix in self.actual or prefix in self.strays
 
+    def is_new(self, prefixes: list[bytes]) -> bool:
+        """Is nothing of ours known for any of the prefixes?"""
+        return all(known.keys().isdisjoint(prefixes) for known in (self.wanted, self.actual, self.strays))
+
     def current(self, prefix: bytes) -> FibRoute | None:
         """Return what the kernel has of ours for the prefix."""
         return self.actual[prefix] if prefix in self.actual else self.wanted.get(prefix)

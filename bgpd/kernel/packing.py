@@ -1,9 +1,10 @@
-"""Packs the netlink messages that write and delete our routes. Hot: a route is packed for each prefix.
+"""Packs the netlink messages that write and delete our routes. Hot: a message is packed for each prefix.
 
 rtnetlink(7), uapi/linux/rtnetlink.h. What does not depend on the prefix is packed once for each distinct route. Next
 hops of the other family (RFC 8950) are written as RTA_VIA.
 """
 
+from collections.abc import Sequence
 from struct import Struct
 from typing import Final
 
@@ -149,6 +150,17 @@ class RoutePacker:
             prefix[1:],
         )
         return head + shape.tail
+
+    def write_all(self, prefixes: Sequence[bytes], shape: Shape, flags: int, first: int) -> list[bytes]:
+        """Return ``write`` for each of the prefixes, with sequence numbers from ``first`` on."""
+        template = self.write(b"\0", shape, flags, 0)
+        # What is the same in all of them: before the sequence number, up to the length, and up to the address
+        head, middle, rest, tail = template[:8], template[12:17], template[18:32], shape.tail
+        pack = Struct(f"=8sI5sB14s{self.family.octets}s{len(tail)}s").pack
+        return [
+            pack(head, sequence, middle, prefix[0], rest, prefix[1:], tail)
+            for sequence, prefix in enumerate(prefixes, first)
+        ]
 
     def delete(self, prefix: bytes, route: FibRoute, sequence: int, legs: tuple[Leg, ...] = ()) -> bytes:
         """Return an RTM_DELROUTE that can only hit a route of our protocol and the route's metric.

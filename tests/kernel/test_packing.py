@@ -52,6 +52,16 @@ def test_a_packed_route_is_read_back_as_it_was(family: Family, text: str, route:
 
 
 @pytest.mark.parametrize(("family", "text", "route"), ROUTES)
+@pytest.mark.parametrize("table", [254, 100_000])
+def test_many_are_packed_as_one_by_one(family: Family, text: str, route: FibRoute, table: int) -> None:
+    packer = RoutePacker(family, table, 186)
+    shape, flags = packer.shape(route), NLM_F_CREATE | NLM_F_EXCL
+    prefixes = [parse_prefix(text)[1], b"\0", b"\x07\x0a", bytes((8 * family.octets,)) + bytes(range(family.octets))]
+    one_by_one = [packer.write(prefix, shape, flags, sequence) for sequence, prefix in enumerate(prefixes, 90)]
+    assert packer.write_all(prefixes, shape, flags, 90) == one_by_one
+
+
+@pytest.mark.parametrize(("family", "text", "route"), ROUTES)
 def test_pyroute2_reads_the_same(family: Family, text: str, route: FibRoute) -> None:
     data = packed(family, text, route)
     message = rtmsg(data)
