@@ -25,7 +25,7 @@ from bgpd.kernel.batch import NEW, Batch
 from bgpd.kernel.fib_table import FibTable
 from bgpd.kernel.netlink import NetlinkSocket, Overrun, Refusal
 from bgpd.kernel.packing import Shape
-from bgpd.kernel.reading import RouteMessage
+from bgpd.kernel.reading import RouteMessage, Run
 from bgpd.kernel.retries import FibFailure, Key, Retries
 from bgpd.kernel.routes import FibRoute, RouteBody, fib_route, is_written, metric_of
 from bgpd.kernel.rtnetlink import NLM_F_CREATE, NLM_F_REPLACE, RTM_NEWROUTE
@@ -386,17 +386,23 @@ class Fib:
         """Do not write until ``resynchronised``."""
         self._is_paused = True
 
-    async def resynchronised(self, found: Sequence[RouteMessage]) -> None:
+    async def resynchronised(self, found: Sequence[Run]) -> None:
         """Take in all our routes that the kernel has, and go on writing where it has not what is wanted."""
-        bodies: dict[RouteBody, FibRoute] = {}
         routes: dict[Family, dict[bytes, tuple[FibRoute, ...]]] = {family: {} for family in self._tables}
-        for count, (_, _, prefix, body) in enumerate(found, 1):
-            route = bodies.get(body)
+        alone: dict[RouteBody, tuple[FibRoute, ...]] = {}
+        count = 0
+        for body, prefixes in found:
+            route = alone.get(body)
             if route is None:
-                route = bodies[body] = fib_route(body)
+                route = alone[body] = (fib_route(body),)
             of_family = routes[body.family]
-            of_family[prefix] = (*of_family[prefix], route) if prefix in of_family else (route,)
-            if not count % _SLICE_ROUTES:
+            if of_family.keys().isdisjoint(prefixes):
+                of_family.update(dict.fromkeys(prefixes, route))
+            else:
+                of_family.update({prefix: of_family.get(prefix, ()) + route for prefix in prefixes})
+            count += len(prefixes)
+            if count >= _SLICE_ROUTES:
+                count = 0
                 await sleep(0)
         for family, table in self._tables.items():
             for _ in table.compare(routes[family], _SLICE_ROUTES):

@@ -6,7 +6,7 @@ destinations. Among several routes of a prefix the lowest metric wins; at the sa
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
 from types import MappingProxyType
 from typing import Final
@@ -81,17 +81,33 @@ class Learner:
         self._routes.clear()
 
     def select(
-        self, family: Family, prefix: bytes, candidates: Iterable[Bodies], links: Mapping[int, Link]
-    ) -> LocalRoute | None:
-        """Return what is learned for a prefix from the kernel's routes for it, in any of the tables."""
-        best: LocalRoute | None = None
-        verdicts = self._verdicts
-        for bodies in candidates:
-            for body in bodies:
-                route = verdicts[body] if body in verdicts else self._judge(body, links)
-                if route is not None and (best is None or (route.metric, route.rule) < (best.metric, best.rule)):
-                    best = route
-        return None if best is None or is_special(family, prefix) else best
+        self,
+        family: Family,
+        prefixes: Sequence[bytes],
+        tables: Sequence[Mapping[bytes, Bodies]],
+        links: Mapping[int, Link],
+    ) -> list[LocalRoute | None]:
+        """Return what is learned for each of the prefixes. tables: routes by prefix, of each table that has a rule."""
+        columns = [self._select_from(list(map(routes.get, prefixes)), links) for routes in tables]
+        if len(columns) == 1:
+            routes = columns[0]
+        else:
+            routes = [_best(of_prefix) for of_prefix in zip(*columns, strict=True)] or [None] * len(prefixes)
+        octets = _FIRST_OCTETS[family]
+        if not octets.isdisjoint([prefix[1:2] for prefix in prefixes]):
+            for position, prefix in enumerate(prefixes):
+                if is_special(family, prefix):
+                    routes[position] = None
+        return routes
+
+    def _select_from(self, found: list[Bodies | None], links: Mapping[int, Link]) -> list[LocalRoute | None]:
+        """Return what is learned from the routes of one table, for each prefix."""
+        # Prefixes with one and the same route share the tuple of it
+        best = {bodies: _best(self._verdict(body, links) for body in bodies or ()) for bodies in set(found)}
+        return [best[bodies] for bodies in found]
+
+    def _verdict(self, body: RouteBody, links: Mapping[int, Link]) -> LocalRoute | None:
+        return self._verdicts[body] if body in self._verdicts else self._judge(body, links)
 
     def _judge(self, body: RouteBody, links: Mapping[int, Link]) -> LocalRoute | None:
         if len(self._verdicts) > 1 << 17:
@@ -126,6 +142,14 @@ class Learner:
                 position,
             )
         return None
+
+
+def _best(routes: Iterable[LocalRoute | None]) -> LocalRoute | None:
+    best: LocalRoute | None = None
+    for route in routes:
+        if route is not None and (best is None or (route.metric, route.rule) < (best.metric, best.rule)):
+            best = route
+    return best
 
 
 def _pattern(globs: tuple[str, ...]) -> re.Pattern[str] | None:

@@ -7,7 +7,8 @@ without an event.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import itemgetter
 from typing import Final
 
 from bgpd.families import IPV4_UNICAST, Family
@@ -19,6 +20,8 @@ RouteKey = tuple[int, Family, bytes]
 """Table, family, prefix."""
 
 Bodies = tuple[RouteBody, ...]
+
+_length = itemgetter(0)  # of a prefix, bits
 
 
 def insert(existing: Bodies, body: RouteBody, flags: int) -> Bodies:
@@ -98,6 +101,18 @@ class RouteTable:
         self._put(prefix, before, after)
         return True
 
+    def load(self, body: RouteBody, prefixes: Sequence[bytes]) -> None:
+        """Take dumped routes in that differ in their prefix only."""
+        if self.routes.keys().isdisjoint(prefixes):
+            new = dict.fromkeys(prefixes, body.alone)
+            self.routes.update(new)
+            self.lengths.update(map(_length, new))
+            for leg in body.legs:
+                self._by_device[leg.device].update(new)
+        else:
+            for prefix in prefixes:
+                self.apply(RTM_NEWROUTE, 0, prefix, body)
+
     def _put(self, prefix: bytes, before: Bodies, after: Bodies) -> None:
         if after:
             self.routes[prefix] = after
@@ -138,11 +153,11 @@ class RouteTable:
             self._put(prefix, before, tuple(body for body in before if body.source != address))
         return found
 
-    def differences(self, other: "RouteTable") -> set[bytes]:
+    def differences(self, other: "RouteTable") -> list[bytes]:
         """Return the prefixes whose routes are not the same in the other table."""
-        theirs = other.routes
-        missing = theirs.keys() - self.routes.keys()
-        return missing | {prefix for prefix, bodies in self.routes.items() if theirs.get(prefix) != bodies}
+        ours, theirs = self.routes, other.routes
+        different = [prefix for prefix, bodies in theirs.items() if ours.get(prefix) != bodies]
+        return different + [prefix for prefix in ours if prefix not in theirs]
 
 
 _EMPTY: Final = RouteTable()
@@ -170,11 +185,18 @@ class Mirror:
     def apply(self, message: RouteMessage) -> bool:
         """Take an event or a dumped route in; has it changed anything?"""
         kind, flags, prefix, body = message
+        return self._table_of(body).apply(kind, flags, prefix, body)
+
+    def load(self, body: RouteBody, prefixes: Sequence[bytes]) -> None:
+        """Take dumped routes in that differ in their prefix only."""
+        self._table_of(body).load(body, prefixes)
+
+    def _table_of(self, body: RouteBody) -> RouteTable:
         key = (body.table, body.family)
         table = self._tables.get(key)
         if table is None:
             table = self._tables[key] = RouteTable()
-        return table.apply(kind, flags, prefix, body)
+        return table
 
     def drop_dead(self, family: Family, device: int, is_dead: Callable[[int], bool]) -> list[RouteKey]:
         """Remove the routes of a family over a device that have no living leg left; return their keys."""
@@ -194,16 +216,14 @@ class Mirror:
             for prefix in table.drop_source(address)
         ]
 
-    def differences(self, other: "Mirror") -> list[RouteKey]:
-        """Return the keys of what is not the same in the other mirror."""
+    def differences(self, other: "Mirror") -> list[tuple[int, Family, list[bytes]]]:
+        """Return the prefixes whose routes are not the same in the other mirror, by table number and family."""
         return [
-            (number, family, prefix)
+            (number, family, self.table(number, family).differences(other.table(number, family)))
             for number, family in self._tables.keys() | other._tables.keys()
-            for prefix in self.table(number, family).differences(other.table(number, family))
         ]
 
-    def all_keys(self) -> Iterator[RouteKey]:
-        """Return the keys of all routes."""
+    def prefixes(self) -> Iterator[tuple[int, Family, Collection[bytes]]]:
+        """Return the prefixes of all routes, by table number and family."""
         for (number, family), table in self._tables.items():
-            for prefix in table.routes:
-                yield number, family, prefix
+            yield number, family, table.routes.keys()

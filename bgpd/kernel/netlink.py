@@ -254,7 +254,12 @@ class NetlinkSocket:
 
 
 def _ends_with_done(buffer: bytes) -> bool:
-    """Is the last message of a dump's datagram NLMSG_DONE? It has 4 octets of payload, and perhaps attributes."""
+    """Is the last message of a dump's datagram NLMSG_DONE? It has 4 octets of payload, and perhaps attributes.
+
+    The first message is another one.
+    """
+    if _are_alike(buffer):
+        return False
     position = 0
     while position + 16 <= len(buffer):
         length, kind, _, _, _ = _HEADER.unpack_from(buffer, position)
@@ -264,6 +269,15 @@ def _ends_with_done(buffer: bytes) -> bool:
             break
         position += (length + 3) & ~3
     return False
+
+
+def _are_alike(buffer: bytes) -> bool:
+    """Are all messages of the length and type of the first?"""
+    length = _HEADER.unpack_from(buffer)[0]
+    if length < _HEADER.size or len(buffer) % length or length % 4:
+        return False
+    count = len(buffer) // length
+    return all(buffer[octet::length] == buffer[octet : octet + 1] * count for octet in range(6))
 
 
 def _finish(done: "Future[bool]", buffer: bytes, is_consistent: bool) -> None:

@@ -95,6 +95,10 @@ class Programmer:
                     return pool
         return None
 
+    def has_pools(self, family: Family) -> bool:
+        """Is there a pool of that family?"""
+        return family in self._lengths
+
     def route(
         self, family: Family, prefix: bytes, hops: tuple[Hop, ...], local_pref: int | None = None
     ) -> FibRoute | None:

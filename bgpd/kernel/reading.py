@@ -45,10 +45,17 @@ _DST_HEADER: Final = {
 }
 _ADDRESS_SIZE: Final = {number: family.octets for number, family in FAMILY_BY_KERNEL.items()}
 _OCTETS: Final = tuple((bits + 7) // 8 for bits in range(256))  # of a prefix, by its length
+_OCTETS_AFTER: Final = {  # the same, by its first octet, of the lengths that the family has
+    number: {bytes((bits,)): _OCTETS[bits] for bits in range(8 * family.octets + 1)}
+    for number, family in FAMILY_BY_KERNEL.items()
+}
 _WITHOUT_LEGS: Final = frozenset({RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT})
 
 RouteMessage = tuple[int, int, bytes, RouteBody]
 """Type (RTM_NEWROUTE or RTM_DELROUTE), flags of the message, prefix, body."""
+
+Run = tuple[RouteBody, list[bytes]]
+"""A body, and prefixes that followed each other in a dump and have it."""
 
 
 class RouteReader:
@@ -86,6 +93,48 @@ class RouteReader:
                     append((kind, flags, prefix, body))
             position += (length + 3) & ~3
         return messages
+
+    def read_dump(self, buffer: bytes) -> list[Run]:
+        """Return ``read`` for a datagram of a dump, in runs."""
+        runs = self._read_alike(buffer)
+        if runs is None:
+            runs = []
+            for _, _, prefix, body in self.read(buffer):
+                if not runs or runs[-1][0] is not body:
+                    runs.append((body, []))
+                runs[-1][1].append(prefix)
+        return runs
+
+    def _read_alike(self, buffer: bytes) -> list[Run] | None:
+        """Return the runs of a datagram whose messages are equally long and in the usual order; None: they are not."""
+        if len(buffer) < _NLMSG.size + 1:
+            return None
+        length, kind, _, family = _HEADER.unpack_from(buffer)[:4]
+        octets = _ADDRESS_SIZE.get(family)
+        if kind != RTM_NEWROUTE or octets is None or length < 40 + octets or length % 4 or len(buffer) % length:
+            return None
+        # Up to the family; prefix length; the rest of rtmsg, RTA_TABLE, the header of RTA_DST; address; the rest
+        layout = Struct(f"=17s1s22s{octets}s{length - 40 - octets}s")
+        first, expected, octets_after = buffer[:17], _DST_HEADER[family], _OCTETS_AFTER[family]
+        runs: list[Run] = []
+        prefixes: list[bytes] = []
+        before = after = b""
+        for head, bits, middle, address, tail in layout.iter_unpack(buffer):
+            if middle != before or tail != after or head != first:
+                if head != first or middle[18:] != expected:
+                    return None
+                before, after, prefixes = middle, tail, []
+                key = head[16:] + middle[:18] + tail
+                body = self._bodies.get(key)
+                if body is None and key not in self._bodies:
+                    body = self._intern(key, head + bits + middle + address + tail, 16, length)
+                if body is not None:
+                    runs.append((body, prefixes))
+            size = octets_after.get(bits)
+            if size is None:
+                return None
+            prefixes.append(bits + address[:size])
+        return runs
 
     def _intern(self, key: bytes, buffer: bytes, position: int, end: int) -> RouteBody | None:
         body = _parse(buffer, position, end)

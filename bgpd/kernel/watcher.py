@@ -22,7 +22,7 @@ from bgpd.kernel.links import read as read_links
 from bgpd.kernel.lookup import Resolution, resolve
 from bgpd.kernel.mirror import Mirror, RouteKey
 from bgpd.kernel.netlink import NetlinkSocket, Overrun
-from bgpd.kernel.reading import RouteMessage, RouteReader, dump_request
+from bgpd.kernel.reading import RouteMessage, RouteReader, Run, dump_request
 from bgpd.kernel.rtnetlink import (
     NLM_F_REPLACE,
     RT_TABLE_MAIN,
@@ -67,7 +67,7 @@ class OwnRoutes(Protocol):
     def pause(self) -> None:
         """Do not write: the kernel's routes are being read."""
 
-    async def resynchronised(self, found: Sequence[RouteMessage]) -> None:
+    async def resynchronised(self, found: Sequence[Run]) -> None:
         """These are all of our routes that the kernel has; writing may go on."""
 
     def seen(self, message: RouteMessage) -> None:
@@ -110,8 +110,8 @@ class Watcher:
         self._local_addresses: frozenset[bytes] = frozenset()
         self._asked: set[bytes] = set()
         self._asked_prefixes: dict[tuple[Family, int], set[bytes]] = {}
-        self._changed: dict[tuple[Family, bytes], None] = {}
-        self._to_judge: deque[tuple[Family, bytes]] = deque()
+        self._changed: dict[Family, dict[bytes, None]] = {family: {} for family in FAMILIES.values()}
+        self._to_judge: deque[tuple[Family, list[bytes]]] = deque()
         self._is_topology_changed = False
         self._notification: TimerHandle | None = None
         self._resync: Task[None] | None = None
@@ -129,7 +129,7 @@ class Watcher:
         self._events.ignore_routes_of(own_port)
         self._queries = NetlinkSocket()
         await self._synchronise()
-        while self._changed or self._to_judge:
+        while self._to_judge or any(self._changed.values()):
             self._tell_learned()
             await asyncio.sleep(0)
         self._is_topology_changed = False
@@ -238,7 +238,7 @@ class Watcher:
     def _route_changed(self, key: RouteKey) -> None:
         table, family, prefix = key
         if table in self._learner.tables:
-            self._changed[family, prefix] = None
+            self._changed[family][prefix] = None
             self._schedule()
         if table in self._lookup_tables and prefix in self._asked_of_length(family, prefix[0]):
             self._topology_changed()
@@ -336,34 +336,42 @@ class Watcher:
 
     def _tell_learned(self) -> None:
         """Judge changed routes, a bounded number of them, and tell of those that are learned differently now."""
-        self._to_judge.extend(self._changed)
-        self._changed.clear()
+        for family, changed in self._changed.items():
+            prefixes = list(changed)
+            changed.clear()
+            self._to_judge.extend((family, prefixes[n : n + _CHANGES]) for n in range(0, len(prefixes), _CHANGES))
         changes: dict[tuple[Family, bytes], LocalRoute | None] = {}
-        learned, take, select, links = self.learned, self._to_judge.popleft, self._learner.select, self.links
-        routes = {
-            family: [self.mirror.table(table, family).routes for table in self._learner.tables]
-            for family in FAMILIES.values()
-        }
-        for _ in range(min(_CHANGES, len(self._to_judge))):
-            key = take()
-            family, prefix = key
-            route = select(family, prefix, [of_table.get(prefix, ()) for of_table in routes[family]], links)
-            before = learned.get(key)
-            if route is before or route == before:
-                continue
-            if route is None:
-                del learned[key]
-            else:
-                learned[key] = route
-            changes[key] = route
+        count = 0
+        while self._to_judge and count < _CHANGES:
+            family, prefixes = self._to_judge.popleft()
+            changes.update(self._judge(family, prefixes))
+            count += len(prefixes)
         if changes:
             self._user.learned_changed(changes)
 
+    def _judge(self, family: Family, prefixes: list[bytes]) -> dict[tuple[Family, bytes], LocalRoute | None]:
+        """Note what is learned for these prefixes now; return what is not as before."""
+        learned = self.learned
+        tables = [self.mirror.table(table, family).routes for table in self._learner.tables]
+        routes = self._learner.select(family, prefixes, tables, self.links)
+        keys = [(family, prefix) for prefix in prefixes]
+        changes = {
+            key: route
+            for key, route, before in zip(keys, routes, map(learned.get, keys), strict=True)
+            if route is not before and (before is None or route != before)
+        }
+        learned.update({key: route for key, route in changes.items() if route is not None})
+        for key in [key for key, route in changes.items() if route is None]:
+            del learned[key]
+        return changes
+
     def _judge_everything(self) -> None:
         tables = self._learner.tables
-        routes = ((family, prefix) for table, family, prefix in self.mirror.all_keys() if table in tables)
-        self._changed.update(dict.fromkeys(routes))
-        self._changed.update(dict.fromkeys(self.learned))
+        for table, family, prefixes in self.mirror.prefixes():
+            if table in tables:
+                self._changed[family].update(dict.fromkeys(prefixes))
+        for family, prefix in self.learned:
+            self._changed[family][prefix] = None
         self._schedule()
 
     # ------------------------------------------------------------ reading everything
@@ -400,15 +408,15 @@ class Watcher:
         links, addresses = await self._dump_links()
         routes = await self._dump_routes()
         protocol, table = self._settings.protocol, self._settings.table
-        own = [message for message in routes if message[3].protocol == protocol and message[3].table == table]
-        mirror = await self._build_mirror(message for message in routes if message[3].protocol != protocol)
+        own = [(body, prefixes) for body, prefixes in routes if body.protocol == protocol and body.table == table]
+        mirror = await self._build_mirror(run for run in routes if run[0].protocol != protocol)
         self._learner.forget()
         self.links = links
         self.addresses = addresses
         self._addresses_changed()
-        for key in self.mirror.differences(mirror):
-            if key[0] in self._learner.tables:
-                self._changed[key[1], key[2]] = None
+        for number, family, prefixes in self.mirror.differences(mirror):
+            if number in self._learner.tables:
+                self._changed[family].update(dict.fromkeys(prefixes))
         self.mirror = mirror
         await self._own.resynchronised(own)
         self._own.links_changed()
@@ -440,19 +448,21 @@ class Watcher:
         await self._queries.dump(self._loop, addresses_request(self._next_sequence()), take)
         return links, addresses
 
-    async def _dump_routes(self) -> list[RouteMessage]:
-        routes: list[RouteMessage] = []
+    async def _dump_routes(self) -> list[Run]:
+        routes: list[Run] = []
         for family in FAMILIES.values():
             for table in sorted(self._tables):
                 routes += await self._dump_table(family, table)
         return routes
 
-    async def _dump_table(self, family: Family, table: int) -> list[RouteMessage]:
+    async def _dump_table(self, family: Family, table: int) -> list[Run]:
         assert self._queries is not None
-        found: list[RouteMessage] = []
+        found: list[Run] = []
 
         def take(buffer: bytes) -> None:
-            found.extend(m for m in self._reader.read(buffer) if m[3].table == table and m[3].family is family)
+            found.extend(
+                run for run in self._reader.read_dump(buffer) if run[0].table == table and run[0].family is family
+            )
 
         for _ in range(_DUMP_ATTEMPTS):
             found.clear()
@@ -465,11 +475,14 @@ class Watcher:
                 break
         return found
 
-    async def _build_mirror(self, messages: Iterable[RouteMessage]) -> Mirror:
+    async def _build_mirror(self, runs: Iterable[Run]) -> Mirror:
         mirror = Mirror()
-        for count, message in enumerate(messages, 1):
-            mirror.apply(message)
-            if not count % _SLICE:
+        count = 0
+        for body, prefixes in runs:
+            mirror.load(body, prefixes)
+            count += len(prefixes)
+            if count >= _SLICE:
+                count = 0
                 await asyncio.sleep(0)
         return mirror
 

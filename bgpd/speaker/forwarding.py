@@ -12,7 +12,7 @@ from typing import Final
 
 from bgpd.families import FAMILIES, Family
 from bgpd.kernel import FibRoute, Hop, Kernel, Programmer
-from bgpd.rib.changes import Changes
+from bgpd.rib.changes import Changes, Run
 from bgpd.rib.decision import equal_cost
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.path import Candidates, SourceKind
@@ -58,20 +58,30 @@ class Forwarding:
         route_of = self._asked_once(family)
         routes: dict[bytes, FibRoute | None] = {}
         unsure = self._unsure[family]
-        if changes.runs and not unsure:
-            differing = ((prefix, old, new) for old, new, prefixes in changes.runs for prefix in prefixes)
-        else:
-            differing = ((prefix, old, table.get(prefix)) for prefix, old in changes.before.items())
-        for prefix, old, new in differing:
-            if new is old and prefix not in unsure:
+        for old, new, prefixes in self._alike(family, changes, table):
+            if new is old and unsure.isdisjoint(prefixes):
                 continue
-            route = route_of(prefix, new)
-            if route is not route_of(prefix, old) or prefix in unsure:
-                routes[prefix] = route
+            route = route_of(prefixes[0], new)
+            if route is not route_of(prefixes[0], old) or not unsure.isdisjoint(prefixes):
+                routes.update(dict.fromkeys(prefixes, route))
         unsure.clear()
         if routes:
             self._watch(family, routes, arrived)
             self._kernel.program(family, routes)
+
+    def _alike(self, family: Family, changes: Changes, table: Mapping[bytes, Candidates]) -> Iterator[Run]:
+        """Return the changes in runs of prefixes that need the same route; where there are pools, one by one."""
+        if changes.runs and not self._unsure[family]:
+            has_pools = self._programmer.has_pools(family)
+            for old, new, prefixes in changes.runs:
+                if has_pools or _DEFAULT_ROUTE in prefixes:
+                    for prefix in prefixes:
+                        yield old, new, (prefix,)
+                elif prefixes:
+                    yield old, new, prefixes
+        else:
+            for prefix, old in changes.before.items():
+                yield old, table.get(prefix), (prefix,)
 
     def _asked_once(self, family: Family) -> Callable[[bytes, Candidates | None], FibRoute | None]:
         """Return ``route`` of the family with a memory: prefixes of one pool that have the same paths share a route."""

@@ -72,8 +72,8 @@ class Origination:
 
     def kernel_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
         """Take what the kernel's routing table gained (a route) and lost (None)."""
-        for (family, route), keys in groupby(changes, lambda key: (key[0], changes[key])):
-            alike = list(keys)
+        for (family, route), items in groupby(changes.items(), lambda item: (item[0][0], item[1])):
+            alike = [key for key, _ in items]
             prefixes = [prefix for _, prefix in alike]
             if route is None:
                 for key in alike:

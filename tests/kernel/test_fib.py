@@ -108,7 +108,8 @@ class KernelInMemory:
 
     async def _read_again(self) -> None:
         await asyncio.sleep(0.05)
-        await self.fib.resynchronised([self._message(RTM_NEWROUTE, *entry) for entry in self.ours.items()])
+        messages = [self._message(RTM_NEWROUTE, *entry) for entry in self.ours.items()]
+        await self.fib.resynchronised([(body, [prefix]) for _, _, prefix, body in messages])
         self._reading = None
 
     @staticmethod

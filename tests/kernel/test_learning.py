@@ -12,12 +12,14 @@ from bgpd.kernel.settings import KernelSettings, LearnRule, parse_protocol
 
 LINKS = {5: Link(5, "cali1a2b3c", is_up=True), 6: Link(6, "eth0", is_up=True)}
 PREFIX = parse_prefix("10.65.0.7/32")[1]
+OTHER_PREFIX = parse_prefix("10.65.0.8/32")[1]
 FELIX = LearnRule(frozenset({3, 4}), ("cali*",))
 CONTAINER = (Leg(b"", 5),)
 
 
 def learned(*bodies: RouteBody, rules: tuple[LearnRule, ...] = (FELIX,), prefix: bytes = PREFIX) -> LocalRoute | None:
-    return Learner(rules, 254, 186).select(IPV4_UNICAST, prefix, [bodies], LINKS)
+    (route,) = Learner(rules, 254, 186).select(IPV4_UNICAST, [prefix], [{prefix: bodies}], LINKS)
+    return route
 
 
 def body(
@@ -108,15 +110,40 @@ def test_ordinary_destinations_are_not_special(text: str) -> None:
 
 def test_like_routes_give_the_same_object() -> None:
     learner = Learner((FELIX,), 254, 186)
-    first = learner.select(IPV4_UNICAST, PREFIX, [(body(),)], LINKS)
-    assert first is learner.select(IPV4_UNICAST, parse_prefix("10.65.0.8/32")[1], [(body(),)], LINKS)
+    table = {PREFIX: (body(),), OTHER_PREFIX: (body(),)}
+    first, second = learner.select(IPV4_UNICAST, [PREFIX, OTHER_PREFIX], [table], LINKS)
+    assert first is not None
+    assert first is second
+
+
+def test_each_prefix_gets_what_is_learned_for_it() -> None:
+    container, host = body(), body(legs=(Leg(b"", 6),))
+    special = parse_prefix("169.254.1.1/32")[1]
+    table = {PREFIX: (host,), OTHER_PREFIX: (container,), special: (container,)}
+    prefixes = [special, PREFIX, parse_prefix("10.65.0.9/32")[1], OTHER_PREFIX]
+    routes = Learner((FELIX,), 254, 186).select(IPV4_UNICAST, prefixes, [table], LINKS)
+    assert routes == [None, None, None, LocalRoute(5, "cali1a2b3c", b"", 0, 3, 0)]
+
+
+def test_the_better_route_of_two_tables_is_learned_whichever_has_it() -> None:
+    rules = (LearnRule(frozenset({3}), (), table=254), LearnRule(frozenset({3}), (), table=100))
+    near, far = body(metric=5), body(metric=9, table=100)
+    learner = Learner(rules, 254, 186)
+    both = [{PREFIX: (near,)}, {PREFIX: (far,), OTHER_PREFIX: (far,)}]
+    for tables in (both, both[::-1]):
+        routes = learner.select(IPV4_UNICAST, [PREFIX, OTHER_PREFIX], tables, LINKS)
+        assert [route.metric for route in routes if route is not None] == [5, 9]
+
+
+def test_without_rules_nothing_is_learned() -> None:
+    assert Learner((), 254, 186).select(IPV4_UNICAST, [PREFIX], [], LINKS) == [None]
 
 
 def test_a_renamed_device_is_judged_anew_after_forgetting() -> None:
-    learner, route = Learner((FELIX,), 254, 186), body()
-    learner.select(IPV4_UNICAST, PREFIX, [(route,)], LINKS)
+    learner, table = Learner((FELIX,), 254, 186), {PREFIX: (body(),)}
+    assert learner.select(IPV4_UNICAST, [PREFIX], [table], LINKS) != [None]
     learner.forget()
-    assert learner.select(IPV4_UNICAST, PREFIX, [(route,)], {5: Link(5, "veth9", is_up=True)}) is None
+    assert learner.select(IPV4_UNICAST, [PREFIX], [table], {5: Link(5, "veth9", is_up=True)}) == [None]
 
 
 def test_protocols_have_names_and_numbers() -> None:

@@ -1,13 +1,16 @@
 """Route messages as the kernel sends them, and octets that it never would."""
 
+from itertools import groupby
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bgpd.addresses import parse_address, parse_prefix
-from bgpd.families import IPV4_UNICAST, IPV6_UNICAST
+from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
 from bgpd.kernel.packing import RoutePacker
-from bgpd.kernel.reading import RouteReader, dump_request
-from bgpd.kernel.routes import FibRoute, Leg
+from bgpd.kernel.reading import RouteMessage, RouteReader, dump_request
+from bgpd.kernel.routes import FibRoute, Leg, RouteBody
 from bgpd.kernel.rtnetlink import RTM_NEWROUTE
 
 # What Linux 6.18 answered to a dump, after ``ip route add`` of each; without the sender's port.
@@ -105,6 +108,52 @@ def test_a_dump_request_names_its_table() -> None:
     assert request[32:36] == (100_000).to_bytes(4, "little")
 
 
+def _dumped(message: bytes, table: int) -> bytes:
+    """Return a message of ours as the kernel would dump it: the table's number comes first."""
+    attribute = bytes.fromhex("08000f00") + table.to_bytes(4, "little")
+    return (len(message) + len(attribute)).to_bytes(4, "little") + message[4:28] + attribute + message[28:]
+
+
+def _in_runs(messages: list[RouteMessage]) -> list[tuple[RouteBody, list[bytes]]]:
+    """Return what a dump has, by the plain way."""
+    runs = groupby(messages, lambda message: message[3])
+    return [(body, [message[2] for message in of_body]) for body, of_body in runs]
+
+
+def test_a_dump_of_like_routes_is_one_run() -> None:
+    packer = RoutePacker(IPV6_UNICAST, 254, 4)
+    shape = packer.shape(FibRoute((Leg(b"", 3),)))
+    prefixes = [parse_prefix(text)[1] for text in ("fd00::/64", "fd00:0:0:1::1/128", "fd00:0:0:200::/56")]
+    ((body, found),) = RouteReader(TABLES).read_dump(
+        b"".join(_dumped(packer.write(prefix, shape, 0, 7), 254) for prefix in prefixes)
+    )
+    assert found == prefixes
+    assert body.legs == (Leg(b"", 3),)
+
+
+@pytest.mark.parametrize("family", [IPV4_UNICAST, IPV6_UNICAST])
+@given(data=st.data())
+def test_a_dump_is_read_in_runs_as_message_by_message(family: Family, data: st.DataObject) -> None:
+    gateways = [Leg(bytes(family.octets - 1) + bytes((number,)), 3) for number in (1, 2)]
+    routes = [FibRoute((gateways[0],)), FibRoute((gateways[1],)), FibRoute((gateways[0],), metric=5)]
+    packers = [(RoutePacker(family, table, protocol), table) for table, protocol in ((254, 4), (254, 186), (100, 4))]
+    datagram = b""
+    for _ in range(data.draw(st.integers(1, 6))):
+        (packer, table), route = data.draw(st.sampled_from(packers)), data.draw(st.sampled_from(routes))
+        bits = data.draw(st.integers(0, 8 * family.octets))
+        prefix = bytes((bits,)) + data.draw(st.binary(min_size=(bits + 7) // 8, max_size=(bits + 7) // 8))
+        datagram += _dumped(packer.write(prefix, packer.shape(route), 0, 1), table)
+    if data.draw(st.booleans()):
+        datagram += DEFAULT_ROUTE
+    if data.draw(st.booleans()):
+        changed = bytearray(datagram)
+        changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+        datagram = bytes(changed)
+    reader = RouteReader(TABLES)
+    plain = _in_runs(reader.read(datagram))
+    assert [run for run in reader.read_dump(datagram) if run[1]] == plain
+
+
 @given(st.data())
 def test_no_octets_raise_anything(data: st.DataObject) -> None:
     packer = RoutePacker(IPV4_UNICAST, 254, 186)
@@ -113,5 +162,8 @@ def test_no_octets_raise_anything(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(0, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(whole)))
-    for _, _, prefix, _ in RouteReader(TABLES).read(bytes(whole[:cut])):
+    reader = RouteReader(TABLES)
+    for _, _, prefix, _ in reader.read(bytes(whole[:cut])):
         assert len(prefix) <= 1 + (prefix[0] + 7) // 8
+    for _, prefixes in reader.read_dump(bytes(whole[:cut])):
+        assert all(len(prefix) <= 1 + (prefix[0] + 7) // 8 for prefix in prefixes)
