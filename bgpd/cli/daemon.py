@@ -1,8 +1,8 @@
 """The daemon's process: reads the configuration, starts the speaker and the API, follows signals, ends in order.
 
-SIGTERM and SIGINT stop it, SIGHUP reloads. BGP comes first: the API's library takes as long to import as the rest of
-the start, so that is done in a thread while sessions come up, and requests wait on the control socket meanwhile. That
-socket is taken before anything else: two daemons with one configuration never meet on the port or in the kernel.
+SIGTERM and SIGINT stop it, SIGHUP reloads. BGP comes first: the API's library is imported when somebody asks (see
+``answering``). The control socket is taken before anything else: two daemons with one configuration never meet on the
+port or in the kernel.
 
 With a cluster in etcd there may be nothing to start from yet: then the API answers first and says what is waited for,
 and the kernel's routes stay as a former run left them.
@@ -14,7 +14,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -27,10 +26,11 @@ import structlog
 
 import bgpd
 from bgpd.api.loop_lag import LoopLag
-from bgpd.api.operations import Glance, Refused
+from bgpd.api.operations import Refused
 from bgpd.api.sockets import FULL_MODE, READ_ONLY_MODE, READ_ONLY_SUFFIX, ApiError, bind_tcp, bind_unix
 from bgpd.api.views import Moment
 from bgpd.cli import logs
+from bgpd.cli.answering import Answering, Bound, answer, make_server
 from bgpd.cli.check import CONFIG_IS_WRONG, quiet_grpc, report
 from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
 from bgpd.cli.drain_mark import DrainMark
@@ -127,7 +127,7 @@ class _Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         control = Path(self._process.control.socket)
-        bound: list[tuple[socket.socket, bool]] = []
+        bound: Bound = []
         files: list[Path] = []
         try:
             for path, mode, is_full in (
@@ -150,9 +150,7 @@ class _Daemon:
             for path in files:
                 path.unlink(missing_ok=True)
 
-    async def _serve_cluster(
-        self, loop: asyncio.AbstractEventLoop, bound: list[tuple[socket.socket, bool]], stop: asyncio.Event
-    ) -> None:
+    async def _serve_cluster(self, loop: asyncio.AbstractEventLoop, bound: Bound, stop: asyncio.Event) -> None:
         """Serve with what file and etcd say together, as soon as there is something to start from."""
         stopping = loop.create_task(stop.wait())
         server = None
@@ -181,7 +179,7 @@ class _Daemon:
         self,
         clustering: "Clustering",
         server: "Server | None",
-        bound: list[tuple[socket.socket, bool]],
+        bound: Bound,
         *ends: "asyncio.Task[Resolved] | asyncio.Task[None] | asyncio.Task[bool]",
     ) -> "Server | None":
         """Return when one of the tasks has ended or the file has changed, and who answers on the sockets by then."""
@@ -193,7 +191,8 @@ class _Daemon:
             if done:
                 return server
             if server is None:
-                server = await _answer(self._waiting(clustering), bound)
+                server = await make_server(self._waiting(clustering))
+                await answer(server, bound)
                 gc.enable()  # this may last, and each try leaves something
             server.look(self._waiting(clustering))
             self._ready("waiting for a first configuration")
@@ -251,7 +250,7 @@ class _Daemon:
         clustering: "Clustering | None",
         config: Resolved,
         server: "Server | None",
-        bound: list[tuple[socket.socket, bool]],
+        bound: Bound,
         stop: asyncio.Event,
     ) -> None:
         """Run a speaker. server: that answers already, None = there is none yet."""
@@ -275,9 +274,8 @@ class _Daemon:
         following = loop.create_task(_follow(source, operations))
         if clustering is not None:
             clustering.report(speaker, self._started)
-        if server is None:
-            server = await _answer(operations, bound)
-        server.begin(operations)
+        answering = Answering(bound, server)
+        answering.begin(operations, garbage.leave_out)
         garbage.start()
         lag.start()
         self._ready(operations.summary())
@@ -290,7 +288,7 @@ class _Daemon:
         garbage.stop()
         beat.cancel()
         following.cancel()
-        await server.close()
+        await answering.close()
         if self._flush or speaker.is_draining:
             mark.remove()
         else:
@@ -344,17 +342,3 @@ async def _reload_and_log(operations: SpeakerOperations) -> None:
         await operations.reload()
     except Refused:
         _log.error("the former configuration stays in force")
-
-
-async def _answer(glance: Glance, bound: list[tuple[socket.socket, bool]]) -> "Server":
-    """Return a server that answers on the sockets what it can."""
-    server = (await asyncio.get_running_loop().run_in_executor(None, _import_server))(glance)
-    for listener, is_full in bound:
-        await server.serve(listener, is_full=is_full)
-    return server
-
-
-def _import_server() -> "type[Server]":
-    from bgpd.api.server import Server
-
-    return Server

@@ -42,10 +42,14 @@ class Garbage:
 
     def start(self) -> None:
         """Take what exists by now out of the collector's sight, and keep the timetable."""
-        gc.freeze()
+        self.leave_out()
         gc.set_threshold(YOUNG, NEVER, NEVER)
         gc.enable()
         self._timer = self._loop.call_later(INTERVAL, self._look)
+
+    def leave_out(self) -> None:
+        """Take what exists by now out of the collector's sight."""
+        gc.freeze()
 
     def stop(self) -> None:
         """Keep it no longer."""

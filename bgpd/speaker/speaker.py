@@ -108,7 +108,7 @@ class Speaker:
         if self.kernel is not None:
             await self.kernel.start()
             self.recovery.is_under_way = any(self.kernel.installed(family) for family in self.loc_ribs)
-            self._program_again()
+            self._use_programmer()  # to all that was learned it is applied by the first flush
         elif former is not None:
             self.recovery.is_under_way = former.age < longest_kept(self.config)
             self.recovery.awaited = former.peers
@@ -384,11 +384,14 @@ class Speaker:
 
     def _program_again(self) -> None:
         """Work out all kernel routes anew: pools, limits or the tunnel device have changed."""
-        forwarding = self.forwarding
-        if forwarding is not None:
-            forwarding.use(programmer(self.config, self._tunnel()), self._tunnel())
+        if self.forwarding is not None:
+            self._use_programmer()
             for rib in self.loc_ribs.values():
-                self.slicer.add(forwarding.program_all(rib))
+                self.slicer.add(self.forwarding.program_all(rib))
+
+    def _use_programmer(self) -> None:
+        if self.forwarding is not None:
+            self.forwarding.use(programmer(self.config, self._tunnel()), self._tunnel())
 
     def _tunnel(self) -> int:
         return self.interface_index(self.config.kernel.tunnel_device)

@@ -1,0 +1,92 @@
+"""When the API begins to answer on the sockets that are bound: its library is imported when somebody asks.
+
+The import takes as long as all of the start before it, and even in a thread it would take half of the interpreter from
+the first sessions. So it waits for the first request, which waits in its socket's queue meanwhile, and for ``UNASKED``
+at most.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from bgpd.api.operations import Glance, Operations
+
+if TYPE_CHECKING:
+    from bgpd.api.server import Server
+
+Bound = list[tuple[socket.socket, bool]]
+"""Listening sockets, each with whether it may do everything (or only read)."""
+
+UNASKED: Final = 3.0  # seconds from the start
+
+_log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
+
+
+class Answering:
+    """The API of a daemon that is up. server: that answers on the sockets already, None = there is none yet."""
+
+    def __init__(self, bound: Bound, server: "Server | None") -> None:
+        self._bound = bound
+        self._server = server
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self, operations: Operations, imported: Callable[[], None]) -> None:
+        """Answer everything as soon as somebody asks. imported: called when the library has been."""
+        if self._server is not None:
+            self._server.begin(operations)
+        else:
+            self._task = asyncio.get_running_loop().create_task(self._begin_when_asked(operations, imported))
+
+    async def close(self) -> None:
+        """Stop answering."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._server is not None:
+            await self._server.close()
+
+    async def _begin_when_asked(self, operations: Operations, imported: Callable[[], None]) -> None:
+        """The root of its task."""
+        try:
+            await _asked([listener for listener, _ in self._bound])
+            self._server = await make_server(operations)
+            imported()
+            self._server.begin(operations)  # before the request that waits is looked at
+            await answer(self._server, self._bound)
+        except Exception:
+            _log.exception("a fault in bgpd: the API does not answer")
+
+
+async def make_server(glance: Glance) -> "Server":
+    """Return a server that answers what it can, on no socket yet; its library is imported in a thread."""
+    return (await asyncio.get_running_loop().run_in_executor(None, _import_server))(glance)
+
+
+async def answer(server: "Server", bound: Bound) -> None:
+    """Have the server answer on the sockets from now on."""
+    for listener, is_full in bound:
+        await server.serve(listener, is_full=is_full)
+
+
+async def _asked(listeners: list[socket.socket]) -> None:
+    """Return when a connection waits on one of the sockets, or after ``UNASKED``."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
+    for listener in listeners:
+        loop.add_reader(listener, asked.set)
+    try:
+        async with asyncio.timeout(UNASKED):
+            await asked.wait()
+    except TimeoutError:
+        pass  # so that the first answer need not wait for long
+    finally:
+        for listener in listeners:
+            loop.remove_reader(listener)
+
+
+def _import_server() -> "type[Server]":
+    from bgpd.api.server import Server
+
+    return Server

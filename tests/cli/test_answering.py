@@ -1,0 +1,71 @@
+"""When the API's library is imported, and what a plain daemon never imports."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bgpd.api.sockets import bind_unix
+from bgpd.cli import answering
+from bgpd.cli.answering import Answering
+from tests.support.operations import Answers
+
+# What costs time at the start, and whose door it is: the API, bgpctl, etcd
+NOT_AT_START = {"aetcd", "aiohttp", "grpc", "prometheus_client", "rich", "typer", "yaml"}
+NEVER = {"aetcd", "grpc", "rich", "typer", "yaml"}
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[socket.socket]:
+    bound = bind_unix(tmp_path / "s", 0o600)
+    yield bound
+    bound.close()
+
+
+async def _get(path: Path, page: str) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    writer.write(f"GET {page} HTTP/1.0\r\nHost: bgpd\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_the_first_request_is_answered_though_nothing_was_imported_before_it(listener: socket.socket) -> None:
+    path, imported = Path(listener.getsockname()), asyncio.Event()
+    answers = Answering([(listener, True)], None)
+    answers.begin(Answers(), imported.set)
+    await asyncio.sleep(0)
+    assert not imported.is_set()
+    assert b'"state"' in await _get(path, "/api/v1/status")
+    assert imported.is_set()
+    await answers.close()
+
+
+async def test_it_answers_soon_if_nobody_asks(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(answering, "UNASKED", 0.0)
+    imported = asyncio.Event()
+    answers = Answering([(listener, True)], None)
+    answers.begin(Answers(), imported.set)
+    async with asyncio.timeout(30):
+        await imported.wait()
+    await answers.close()
+
+
+async def test_it_can_end_before_anybody_has_asked(listener: socket.socket) -> None:
+    answers = Answering([(listener, True)], None)
+    answers.begin(Answers(), lambda: pytest.fail("nobody has asked"))
+    await asyncio.sleep(0)
+    await answers.close()
+
+
+@pytest.mark.parametrize(
+    ("module", "unwanted"), [("bgpd.cli.daemon", NOT_AT_START), ("bgpd.api.server", NEVER)], ids=["start", "API"]
+)
+def test_a_plain_daemon_imports_nothing_that_it_does_not_need(module: str, unwanted: set[str]) -> None:
+    code = f"import sys; sys.modules['rich'] = None; import {module}; print(*(n for n, m in sys.modules.items() if m))"
+    names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not unwanted & {name.partition(".")[0] for name in names}
