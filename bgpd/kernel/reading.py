@@ -107,7 +107,7 @@ class RouteReader:
 
     def _read_alike(self, buffer: bytes) -> list[Run] | None:
         """Return the runs of a datagram whose messages are equally long and in the usual order; None: they are not."""
-        if len(buffer) < _NLMSG.size + 1:
+        if len(buffer) < _HEADER.size:
             return None
         length, kind, _, family = _HEADER.unpack_from(buffer)[:4]
         octets = _ADDRESS_SIZE.get(family)
