@@ -6,6 +6,7 @@ do not have.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -174,6 +175,7 @@ _RESTART_FLAGS: Final = BitStruct(
     "is_restarting" / Flag, "has_notification" / Flag, Padding(2), "time" / BitsInteger(12)
 )
 _FAMILY_FLAGS: Final = BitStruct("is_preserved" / Flag, Padding(7))
+_KEPT: Final = 256  # a cluster's speakers offer much the same; a thousand of them may come at once
 _RECEIVE: Final = 1  # RFC 7911 section 4: Send/Receive
 _SEND: Final = 2
 
@@ -352,6 +354,7 @@ def decode_capabilities(octets: bytes) -> tuple[Capability, ...]:
     return tuple(found)
 
 
+@lru_cache(_KEPT)
 def _decode(code: int, value: bytes) -> Capability:
     row = CAPABILITIES.get(code)
     if row is None:
@@ -364,6 +367,7 @@ def _decode(code: int, value: bytes) -> Capability:
     return row.decode(parsed.it) or UnknownCapability(code, value)
 
 
+@lru_cache(_KEPT)
 def encode_capability(capability: Capability) -> bytes:
     """Return the capability with its code and length. Raises ValueError for a value that the layout cannot hold."""
     if isinstance(capability, UnknownCapability):

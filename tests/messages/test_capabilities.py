@@ -82,6 +82,21 @@ def test_a_malformed_capability_is_an_open_error(octets: str) -> None:
     assert caught.value.subcode == OpenSubcode.UNSPECIFIC
 
 
+def test_a_thousand_speakers_that_offer_the_same_share_its_records_and_octets() -> None:
+    offers = decode_capabilities(bytes.fromhex("40 06 0078 0001 01 80 41 04 0000fdea"))
+    again = decode_capabilities(bytes.fromhex("40 06 0078 0001 01 80 41 04 0000fdea"))
+    assert all(one is other for one, other in zip(offers, again, strict=True))
+    assert encode_capability(offers[0]) is encode_capability(again[0])
+
+
+def test_a_malformed_capability_is_refused_each_time() -> None:
+    for _ in range(2):
+        with pytest.raises(OpenError):
+            decode_capabilities(bytes.fromhex("41 02 fdea"))
+        with pytest.raises(ValueError, match="cannot encode"):
+            encode_capability(FourOctetAs(Asn(1 << 32)))
+
+
 @pytest.mark.rfc("7911", "4")
 @pytest.mark.parametrize("mode", [0, 4, 255])
 def test_an_add_path_mode_that_is_none_makes_the_capability_unknown(mode: int) -> None:
