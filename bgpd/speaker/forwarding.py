@@ -84,13 +84,17 @@ class Forwarding:
                 yield old, table.get(prefix), (prefix,)
 
     def _asked_once(self, family: Family) -> Callable[[bytes, Candidates | None], FibRoute | None]:
-        """Return ``route`` of the family with a memory: prefixes of one pool that have the same paths share a route."""
-        pool_of, memory = self._programmer.pool, dict[tuple[Candidates, int], FibRoute | None]()
+        """Return ``route`` of the family with a memory: what paths need is the same for all prefixes of one pool."""
+        pool_of, memory = self._programmer.pool, dict[object, FibRoute | None]()
 
         def route_of(prefix: bytes, candidates: Candidates | None) -> FibRoute | None:
             if candidates is None or prefix == _DEFAULT_ROUTE:
                 return self.route(family, prefix, candidates)
-            key = (candidates, id(pool_of(family, prefix)))
+            pool = id(pool_of(family, prefix))
+            key: object = (candidates, pool)
+            if len(candidates) == 1:  # all that ``route`` looks at: paths of their own mostly have a next hop in common
+                path = candidates[0]
+                key = (path.next_hop, path.source, path.is_black_hole, path.attributes.local_pref, pool)
             if key in memory:
                 return memory[key]
             route = memory[key] = self.route(family, prefix, candidates)

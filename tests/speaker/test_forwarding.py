@@ -53,6 +53,8 @@ def _paths() -> list[Path]:
             made = path(source, next_hop=f"172.18.0.{number + 1}", local_pref=preference)
             made.is_black_hole = is_black_hole
             found.append(made)
+    for made in found:  # paths of one peer point to one object
+        made.next_hop = next(one.next_hop for one in found if one.source is made.source)
     return found
 
 
@@ -73,6 +75,10 @@ ALL_RULES = [
         (True, True, 16, (1, 2)),
     )
 ]
+ALL_RULES += [
+    Programmer([], (), tunnel=0, ecmp=16, metric=0),
+    Programmer([], (), tunnel=0, ecmp=16, metric=0, priorities={IPV4_UNICAST: 1024}),
+]
 several = st.lists(st.sampled_from(NETWORKS), min_size=1)
 happenings = st.one_of(
     st.tuples(st.just("announce"), several, st.sampled_from(PATHS)),
@@ -85,12 +91,13 @@ happenings = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(happenings, max_size=40))
+@given(st.sampled_from(ALL_RULES), st.lists(happenings, max_size=40))
 def test_whatever_happens_the_kernel_is_asked_for_what_the_paths_say(
+    first: Programmer,
     script: list[tuple[str, list[bytes], object]],
 ) -> None:
     kernel, rib = RecordingKernel(), LocRib(IPV4_UNICAST, lambda: None)
-    forwarding = Forwarding(kernel, ALL_RULES[0], lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
+    forwarding = Forwarding(kernel, first, lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
     jobs: deque[Iterator[None]] = deque()
 
     def run_slice() -> None:
@@ -120,6 +127,18 @@ def test_whatever_happens_the_kernel_is_asked_for_what_the_paths_say(
             forwarding.changed(IPV4_UNICAST, rib.take_changes(), rib.table, 0.0)
     asked = {prefix: forwarding.route(IPV4_UNICAST, prefix, candidates) for prefix, candidates in rib.table.items()}
     assert kernel.routes == {prefix: route for prefix, route in asked.items() if route is not None}
+
+
+def test_paths_that_differ_in_local_pref_only_are_told_apart_where_it_is_the_metric() -> None:
+    kernel, rib = RecordingKernel(), LocRib(IPV4_UNICAST, lambda: None)
+    forwarding = Forwarding(kernel, ALL_RULES[-1], lambda: 0.0, import_default_route=False)  # type: ignore[arg-type]
+    low, _, high = PATHS[:3]
+    metrics = []
+    for one in (low, high):
+        rib.announce(NETWORKS[:2], one)
+        forwarding.changed(IPV4_UNICAST, rib.take_changes(), rib.table, 0.0)
+        metrics.append([kernel.routes[prefix].metric for prefix in NETWORKS[:2]])
+    assert metrics == [[2147483547] * 2, [2147483447] * 2]
 
 
 class Bench:
