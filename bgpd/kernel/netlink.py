@@ -4,9 +4,9 @@ netlink(7), uapi/linux/netlink.h. The kernel works a request off inside ``send``
 when it returns: ``exchange`` needs no waiting. Dumps and events arrive piece by piece and are read from the event loop.
 """
 
-import ctypes
 import os
 import socket
+from array import array
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Iterable
 from errno import EACCES, EAGAIN, EINTR, ENOBUFS, EPERM
@@ -149,9 +149,9 @@ class NetlinkSocket:
             (give, 0, 0, 0xFFFFFFFF),
             (give, 0, 0, 0),
         )
-        octets = b"".join(_FILTER.pack(*step) for step in program)
-        program_octets = ctypes.create_string_buffer(octets, len(octets))
-        option = Struct("@HP").pack(len(program), ctypes.addressof(program_octets))
+        octets = array("B", b"".join(_FILTER.pack(*step) for step in program))
+        address, _ = octets.buffer_info()
+        option = Struct("@HP").pack(len(program), address)
         self._socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, option)
 
     def fileno(self) -> int:
