@@ -48,6 +48,7 @@ _TAIL_STEPS: Final = (
 )  # fmt: skip
 _EQUAL_COST: Final = 2  # how many elements of the tail two paths of an ECMP set share
 _BEFORE_IDENTIFIER: Final = _TAIL_STEPS.index(Step.IDENTIFIER)
+_RANK: Final = attrgetter("rank")
 _WITHOUT_MED: Final = attrgetter("rank", "tail")
 
 # In an everyday block (see ``Attributes``): ORIGIN, how many numbers AS_PATH has, and the first of them
@@ -126,7 +127,14 @@ def _tail(path: Path) -> tuple[int | bytes, ...]:
 
 def order(paths: Iterable[Path]) -> Candidates:
     """Return the paths best first; the result depends on the paths alone, not on their order."""
-    found = list(paths)
+    found = sorted(paths, key=_RANK)
+    last = None
+    for path in found:
+        if path.rank == last:
+            break
+        last = path.rank
+    else:
+        return tuple(found)  # what is compared before MED decides
     if len({path.med for path in found}) == 1 or len({path.group for path in found}) == len(found):
         return tuple(sorted(found, key=_WITHOUT_MED))  # MED sets none of them apart
     return _order_with_med(found)
