@@ -54,7 +54,7 @@ class AdjRibOut:
     members: their tokens. total: routes exported, whoever they came from; right once the job of ``counting`` has run.
     """
 
-    __slots__ = ("_by_peer", "exporter", "loc_rib", "members", "rule", "total")
+    __slots__ = ("_by_peer", "_is_counted", "_tells_all", "exporter", "loc_rib", "members", "rule", "total")
 
     def __init__(self, rule: ExportRule, exporter: Exporter, loc_rib: LocRib) -> None:
         self.rule = rule
@@ -63,6 +63,8 @@ class AdjRibOut:
         self.members: Container[object] = ()
         self.total = 0
         self._by_peer: dict[object, int] = {}
+        self._is_counted = False
+        self._tells_all = True  # no path was refused yet; only asked for where the prefix does not matter
 
     @property
     def routes_per_prefix(self) -> int:
@@ -145,13 +147,17 @@ class AdjRibOut:
 
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
         family, limit, permits = self.rule.family, self.rule.max_message, self.exporter.permits
-        verdicts: dict[Path, bool] = {}
         packed, counts, refused = self._announced(batch.gained)
+        if self._is_counted and self._tells_all:  # then all that was best went out, and paths are not judged again
+            verdicts = dict.fromkeys(batch.lost, True)
+        else:
+            verdicts = {was: permits(was) for was in batch.lost}
         for was, count in batch.lost.items():
-            verdict = verdicts[was] = permits(was)
-            if verdict:
+            if verdicts[was]:
                 peer = was.source.peer
                 counts[peer] = counts.get(peer, 0) - count
+        if refused:
+            self._tells_all = False
         for peer, count in counts.items():
             self._add(peer, count)
         untold: dict[object, list[bytes]] = {}
@@ -240,9 +246,13 @@ class AdjRibOut:
         is_told, routes = asked_once(self.exporter), iter(before.items())
         while chunk := list(islice(routes, SLICE)):
             best = [(candidates[0], prefix) for prefix, candidates in chunk]
-            for path, count in Counter([path for path, prefix in best if is_told(path, prefix)]).items():
+            told = Counter([path for path, prefix in best if is_told(path, prefix)])
+            for path, count in told.items():
                 self._add(path.source.peer, count)
+            if told.total() < len(best):
+                self._tells_all = False
             yield
+        self._is_counted = True
 
     def _add(self, peer: object, routes: int) -> None:
         """Count so many routes more, or less, that came from a peer."""

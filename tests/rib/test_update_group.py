@@ -11,7 +11,7 @@ from bgpd.messages.update import end_of_rib
 from bgpd.rib import update_group
 from bgpd.rib.adj_rib_out import AdjRibOut
 from bgpd.rib.changes import sort_by_path
-from bgpd.rib.export import ExportRule
+from bgpd.rib.export import NO_ADVERTISE, ExportRule
 from bgpd.rib.path import Path, Source
 from tests.support.paths import own_source, path, peer_source, prefix
 from tests.support.rib import GroupBench, PlainExporter, export_rule
@@ -376,3 +376,21 @@ def test_a_group_made_while_changes_wait_counts_what_was_told_before_them(
 
     assert (before, late.total) == (2, 3)
     assert [late.advertised(token) for token in TOKENS] == [3, 0, 3]
+
+
+@pytest.mark.parametrize("is_counted", [False, True])
+def test_what_a_group_never_told_is_not_withdrawn_from_its_members(is_counted: bool) -> None:
+    bench = clients()
+    hidden = path(peer_source(1, is_client=True), communities=(NO_ADVERTISE,))
+    bench.rib.announce(keys(3), path(peer_source(2, is_client=True)))
+    bench.rib.announce(keys(5)[3:], hidden)
+    bench.settle()
+    rule = export_rule(is_client=True, cluster_id=CLUSTER)
+    late = AdjRibOut(rule, PlainExporter(rule), bench.rib)
+    job = late.counting()
+    if is_counted:
+        list(job)
+    bench.rib.withdraw(keys(5)[3:], hidden.source)
+    messages = late.changes(sort_by_path(bench.rib.take_changes(), bench.rib.table))
+    list(job)
+    assert (messages, late.total) == ([], 3)
