@@ -10,7 +10,7 @@ LOCAL_PREF that there are with 7 octets each, then the others by their codes.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from bgpd.identity import BgpIdentifier, PeerType
+from bgpd.identity import PeerType
 from bgpd.messages.attributes.model import Origin, SegmentType
 from bgpd.messages.attributes.spec import EXTENDED_LENGTH, OPTIONAL, TRANSITIVE, tlv
 from bgpd.messages.update import announcer
@@ -159,16 +159,19 @@ def _next(octets: bytes, position: int) -> int:
 
 def _to_internal(rule: ExportRule) -> Splice:
     """Return the splice for our own AS: LOCAL_PREF is there, and what a reflector puts in where it reflects."""
-    passes, way, longest, join = surely_passes(rule), _ways(rule), surely_fits(rule), b"".join
+    passes, longest, join = surely_passes(rule), surely_fits(rule), b"".join
+    known: dict[bytes, tuple[bytes, Frame]] = {}
     cluster = b"" if rule.cluster_id is None else rule.cluster_id.to_bytes(_IDENTIFIER)
+    cluster_list = tlv(_CLUSTER_LIST, OPTIONAL, cluster)
 
     def message(path: Path, prefixes: Sequence[bytes]) -> bytes:
-        octets, source = path.attributes.octets, path.source
+        attributes, source = path.attributes, path.source
+        octets = attributes.octets
         size = len(octets)
         is_known = octets[_AS_PATH_AT:_AS_PATH_SIZE] == _SHORT_AS_PATH  # behind an unknown attribute 0 it is not there
         if not is_known or size > longest or source.peer_type is None or not passes(path):
             return b""
-        hop, frame = way(path)
+        hop, frame = known.get(attributes.next_hop) or _way(path, rule, known)
         behind = at = _AS_PATH_VALUE + octets[_AS_PATH_SIZE]
         if at < size and octets[at + 1] == _NEXT_HOP:
             at += _FIXED
@@ -181,25 +184,28 @@ def _to_internal(rule: ExportRule) -> Splice:
             local_pref = b""
         rest = octets[stop:]
         if source.peer_type is _INTERNAL:
-            rest = _reflected(rest, source.identifier, cluster)
+            originator = _ORIGINATOR + source.identifier.to_bytes(_IDENTIFIER)
+            # No more than one attribute, with a length of one octet, which stands before them
+            if not rest or (rest[1] < _ORIGINATOR_ID and 3 + rest[2] == size - stop and not rest[0] & EXTENDED_LENGTH):
+                rest = join((rest, originator, cluster_list))
+            else:
+                rest = _reflected(rest, originator, cluster)
         return frame(join((octets[:behind], hop, octets[at:stop], local_pref, rest)), prefixes)
 
     return message
 
 
-def _reflected(rest: bytes, identifier: BgpIdentifier, cluster: bytes) -> bytes:
+def _reflected(rest: bytes, originator: bytes, cluster: bytes) -> bytes:
     """Return the attributes behind LOCAL_PREF as they are reflected (see ``reflector.attributes``).
 
-    identifier: of who sent them to us. cluster: our identifier, goes in front of CLUSTER_LIST.
+    originator: the attribute, if there is none. cluster: our identifier, goes in front of CLUSTER_LIST.
     """
     at, size = 0, len(rest)
     while at < size and rest[at + 1] < _ORIGINATOR_ID:
         at = _next(rest, at)
-    originator = b""
     if at < size and rest[at + 1] == _ORIGINATOR_ID:
         at += _FIXED
-    else:
-        originator = _ORIGINATOR + identifier.to_bytes(_IDENTIFIER)
+        originator = b""
     behind = at
     if at < size and rest[at + 1] == _CLUSTER_LIST:
         behind = _next(rest, at)
@@ -207,18 +213,10 @@ def _reflected(rest: bytes, identifier: BgpIdentifier, cluster: bytes) -> bytes:
     return b"".join((rest[:at], originator, tlv(_CLUSTER_LIST, OPTIONAL, cluster), rest[behind:]))
 
 
-def _ways(rule: ExportRule) -> Callable[[Path], tuple[bytes, Frame]]:
-    """Return what gives a peer's path its NEXT_HOP, if it has one, and what makes the message."""
-    known: dict[bytes, tuple[bytes, Frame]] = {}
-
-    def way(path: Path) -> tuple[bytes, Frame]:
-        received = path.attributes.next_hop
-        found = known.get(received)
-        if found is None:
-            if len(known) >= _MEMO:
-                known.clear()
-            hop, next_hop = next_hop_fields(rule, told_next_hop(path, rule))
-            found = known[received] = (hop, announcer(rule.family, next_hop, rule.max_message))
-        return found
-
-    return way
+def _way(path: Path, rule: ExportRule, known: dict[bytes, tuple[bytes, Frame]]) -> tuple[bytes, Frame]:
+    """Return a peer's path's NEXT_HOP, if it has one, and what makes the message; known: by the next hop received."""
+    if len(known) >= _MEMO:
+        known.clear()
+    hop, next_hop = next_hop_fields(rule, told_next_hop(path, rule))
+    found = known[path.attributes.next_hop] = (hop, announcer(rule.family, next_hop, rule.max_message))
+    return found

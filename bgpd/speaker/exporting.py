@@ -53,7 +53,7 @@ class GroupExporter:
 
     def export(self, path: Path) -> Exported | None:
         """Return the path as the group is told it, whatever the prefix; None = not at all."""
-        if refusal(path, self.rule):
+        if not self._surely_passes(path) and refusal(path, self.rule):
             return None
         attributes, settled = path.attributes, Settled.NOTHING
         if self._chain.has_policies:
@@ -72,7 +72,7 @@ class GroupExporter:
 
     def judge(self, path: Path, prefix: bytes) -> Exported | None:
         """Return the path as the group is told it for this prefix, None = not at all."""
-        if refusal(path, self.rule) or self._is_withheld(prefix):
+        if self._is_withheld(prefix) or (not self._surely_passes(path) and refusal(path, self.rule)):
             return None
         verdict = self._verdict(path, prefix)
         if not verdict.accepted or not self._fits(path, verdict):
