@@ -8,7 +8,7 @@ Keys are canonical wire octets, with the four octets of the path identifier befo
 identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
@@ -22,10 +22,9 @@ from bgpd.rib.decision import rank
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import NextHop, Path, Source
+from bgpd.rib.received_routes import ReceivedRoutes
 
-SLICE: Final = 10_000  # prefixes a slice
 _RENEWED: Final = 2000  # prefixes a slice when each may need a new path
-_PATH_ID: Final = 4  # octets
 _FEW: Final = 1000  # interned paths, or sources, that are not worth a sweep
 
 
@@ -55,13 +54,13 @@ class Importer(Protocol):
 class AdjRibIn:
     """The routes of one family from one peer.
 
-    table: prefix (with its path identifier, if any) → path as received. stale: keys that the peer's new session has not
-    confirmed yet; they go at ``end_of_stale``.
+    routes: key → path as received. stale: keys that the peer's new session has not confirmed yet; they go at
+    ``end_of_stale``.
     """
 
     __slots__ = (
-        "_churn", "_importer", "_interface", "_loc_rib", "_make_source", "_negotiated", "_next_hops", "_paths",
-        "_sources_swept", "family", "has_path_ids", "sources", "stale", "table",
+        "_importer", "_interface", "_make_source", "_negotiated", "_next_hops", "_paths", "_sources_swept", "family",
+        "routes", "stale",
     )  # fmt: skip
 
     def __init__(
@@ -75,27 +74,33 @@ class AdjRibIn:
         interface: int = 0,
     ) -> None:
         self.family = family
-        self.table: dict[bytes, Path] = {}
+        self.routes = ReceivedRoutes(loc_rib, has_path_ids=family in negotiated.add_path_receive)
         self.stale: set[bytes] = set()
-        self.sources: dict[int, Source] = {}
         self._sources_swept = _FEW  # how many there were after the last sweep
-        self._loc_rib = loc_rib
         self._next_hops = next_hops
         self._importer = importer
         self._make_source = make_source
         self._interface = interface
         self._paths: dict[Hashable, Path] = {}  # by attribute block, with next hop and path identifier if any
-        self._churn = 0  # prefixes that left a path since the paths were last swept
         self._negotiated = negotiated
-        self.has_path_ids = family in negotiated.add_path_receive
 
     def __len__(self) -> int:
-        return len(self.table)
+        return len(self.routes)
+
+    @property
+    def has_path_ids(self) -> bool:
+        """Are there path identifiers before the prefixes?"""
+        return self.routes.has_path_ids
+
+    @property
+    def sources(self) -> Mapping[int, Source]:
+        """By path identifier, 0 where the session has none."""
+        return self.routes.sources
 
     @property
     def accepted(self) -> int:
         """How many routes the Loc-RIB took."""
-        return sum(source.accepted for source in self.sources.values())
+        return self.routes.used
 
     @property
     def paths_held(self) -> int:
@@ -110,14 +115,15 @@ class AdjRibIn:
         self._negotiated = negotiated
         self._interface = interface
         # The same octets may mean something else now
-        self._paths = {object(): path for path in set(self.table.values())}
+        refused = self.routes.refused_paths()
+        self._paths = {object(): path for path in self._paths.values() if path.held or path in refused}
 
     def announce(self, attributes: bytes, next_hop: bytes | None, keys: list[bytes]) -> None:
         """Take the routes of one UPDATE; next_hop: octets from MP_REACH_NLRI, None = the block has NEXT_HOP.
 
         Raises UpdateError for what RFC 7606 still answers with a session reset.
         """
-        if self.has_path_ids:
+        if self.routes.has_path_ids:
             self._announce_with_ids(attributes, next_hop, keys)
             return
         interned = attributes if next_hop is None else (next_hop, attributes)
@@ -129,31 +135,23 @@ class AdjRibIn:
                 self._importer.refused(fault)
                 self.withdraw(keys)
                 return
-        self._store(path, keys, keys)
+        if self.stale:
+            self.stale.difference_update(keys)
+        self._store(path, keys)
 
     def withdraw(self, keys: list[bytes]) -> None:
         """Forget these routes; unknown ones are no fault (RFC 4271 3.1)."""
-        table, pop = self.table, self.table.pop
-        before = len(table)
-        for key in keys:
-            pop(key, None)
-        self._churn += before - len(table)
         if self.stale:
             self.stale.difference_update(keys)
-        if self.has_path_ids:
-            for path_id, prefixes in _by_path_id(keys).items():
-                if path_id in self.sources:
-                    self._loc_rib.withdraw(prefixes, self.sources[path_id])
-        elif self.sources:
-            self._loc_rib.withdraw(keys, self.sources[0])
+        self.routes.withdraw(keys)
 
     def mark_stale(self) -> None:
         """Keep all routes, but as stale (RFC 4724 4.2)."""
-        self.stale = set(self.table)
+        self.stale = set(self.routes.keys())
 
     def end_of_stale(self) -> int:
         """Withdraw what is still stale; return how many routes that were."""
-        gone = [key for key in self.stale if key in self.table]
+        gone = list(self.stale)
         self.stale = set()
         self.withdraw(gone)
         return len(gone)
@@ -163,44 +161,32 @@ class AdjRibIn:
 
         A route that the peer's new session confirms meanwhile is left alone.
         """
-        renewed: dict[Path, Path] = {}
-        keys, skip = iter(list(self.stale)), _PATH_ID if self.has_path_ids else 0
+        renewed: dict[Path, Hashable] = {}
+        keys = iter(list(self.stale))
         while chunk := list(islice(keys, _RENEWED)):
             gone: list[bytes] = []
             moved: dict[Path, list[bytes]] = {}
-            for key in chunk:
-                old = self.table.get(key) if key in self.stale else None
-                if old is None:
-                    continue
+            for key, old in self.routes.find([key for key in chunk if key in self.stale]):
                 communities = old.attributes.communities
                 if NO_LLGR in communities:
                     gone.append(key)
                 elif LLGR_STALE not in communities:
-                    new = renewed.get(old)
+                    interned = renewed.setdefault(old, object())
+                    new = self._paths.get(interned)
                     if new is None:
                         attributes = replace(old.attributes, communities=(*communities, LLGR_STALE))
-                        new = renewed[old] = self._derived(old, attributes)
-                        self._paths[object()] = new
-                    self.table[key] = new
+                        new = self._paths[interned] = self._derived(old, attributes)
                     moved.setdefault(new, []).append(key)
             self.withdraw(gone)
-            for path, members in moved.items():
-                self._hand_over(path, [key[skip:] for key in members] if skip else members)
+            self._move(moved)
             yield
 
     def clear(self) -> Iterator[None]:
-        """Withdraw everything, slice by slice; the table itself is empty from the first one."""
-        keys, paths = iter(list(self.table)), list(self._paths.values())
-        self.table = {}
+        """Withdraw everything, slice by slice; there are no routes here from the first one."""
+        paths = list(self._paths.values())
         self._paths = {}
         self.stale = set()
-        while chunk := list(islice(keys, SLICE)):
-            if self.has_path_ids:
-                for path_id, prefixes in _by_path_id(chunk).items():
-                    self._loc_rib.withdraw(prefixes, self.sources[path_id])
-            elif self.sources:
-                self._loc_rib.withdraw(chunk, self.sources[0])
-            yield
+        yield from self.routes.clear()
         yield from _let_go(paths)
 
     def resolve_again(self, changed: Mapping[NextHop, NextHop]) -> Iterator[None]:
@@ -213,27 +199,20 @@ class AdjRibIn:
         self._importer = importer
         yield from self._renew({path: key for key, path in self._paths.items()})
 
-    def _store(self, path: Path, keys: list[bytes], prefixes: list[bytes]) -> None:
-        table = self.table
-        before = len(table)
-        for key in keys:
-            table[key] = path
-        self._churn += len(keys) - len(table) + before
-        if self.stale:
-            self.stale.difference_update(keys)
+    def _store(self, path: Path, prefixes: list[bytes]) -> None:
+        """Give the prefixes this path, which has just been received."""
         self._hand_over(path, prefixes)
-        # A path nobody holds cost a route its place, so the garbage is less than the churn; a sweep reads both tables.
-        if len(self._paths) > _FEW and 4 * self._churn > len(table) + len(self._paths):
+        # A path nobody holds cost a route its place, so the garbage is less than the churn
+        if 2 * self.routes.churn > len(self._paths) > _FEW:
             self._sweep()
 
     def _hand_over(self, path: Path, prefixes: list[bytes]) -> None:
-        """Tell the Loc-RIB which path these prefixes have from here now."""
-        loc_rib = self._loc_rib
+        """Let the prefixes use this path if they may."""
         imported = path.imported
         if path.rejected or imported is None:
-            loc_rib.withdraw(prefixes, path.source)
+            self.routes.refuse(path, prefixes)
         elif not self._importer.judges_prefixes:
-            loc_rib.announce(prefixes, imported)
+            self.routes.use(path, imported, prefixes)
         else:
             judge = self._importer.judge
             judged: dict[Path | None, list[bytes]] = {}
@@ -246,13 +225,18 @@ class AdjRibIn:
                     members.append(prefix)
             for verdict, members in judged.items():
                 if verdict is None:
-                    loc_rib.withdraw(members, path.source)
+                    self.routes.refuse(path, members)
                 else:
-                    loc_rib.announce(members, verdict)
+                    self.routes.use(path, verdict, members)
+
+    def _move(self, moved: Mapping[Path, list[bytes]]) -> None:
+        """Give routes that there are these paths; keys are given."""
+        for path, keys in moved.items():
+            ((_, prefixes),) = self.routes.by_path_id(keys)  # all of one source
+            self._hand_over(path, prefixes)
 
     def _announce_with_ids(self, attributes: bytes, next_hop: bytes | None, keys: list[bytes]) -> None:
-        for path_id, prefixes in _by_path_id(keys).items():
-            wire_keys = [path_id.to_bytes(_PATH_ID) + prefix for prefix in prefixes]
+        for path_id, prefixes in self.routes.by_path_id(keys):
             interned = (path_id, next_hop, attributes)
             path = self._paths.get(interned)
             if path is None:
@@ -262,17 +246,19 @@ class AdjRibIn:
                     self._importer.refused(fault)
                     self.withdraw(keys)
                     return
-            self._store(path, wire_keys, prefixes)
+            self._store(path, prefixes)
+        if self.stale:
+            self.stale.difference_update(keys)
 
     def _intern(self, interned: Hashable, attributes: bytes, next_hop: bytes | None, path_id: int) -> Path:
         parsed = parse(attributes, self._negotiated, next_hop)
         if parsed.faults:
             self._importer.discarded(parsed.faults)
-        source = self.sources.get(path_id)
+        source = self.routes.sources.get(path_id)
         if source is None:
-            if len(self.sources) > 2 * self._sources_swept:  # a peer may use new path identifiers for ever
+            if len(self.routes.sources) > 2 * self._sources_swept:  # a peer may use new path identifiers for ever
                 self._sweep()
-            source = self.sources[path_id] = self._make_source(path_id)
+            source = self.routes.sources[path_id] = self._make_source(path_id)
         path = Path(source, self.family, parsed, self._next_hops.get(parsed.next_hop, self._interface))
         rank(path)
         self._importer.admit(path)
@@ -286,22 +272,23 @@ class AdjRibIn:
         """
         for interned in affected.values():
             del self._paths[interned]
-        table, skip = self.table, _PATH_ID if self.has_path_ids else 0
-        keys = iter(list(table) if affected else ())
+        keys = iter(self.routes.keys() if affected else ())
         while chunk := list(islice(keys, _RENEWED)):
             moved: dict[Path, list[bytes]] = {}
-            for key in chunk:
-                old = table.get(key)
-                if old is None or old not in affected:
-                    continue
-                interned = affected[old]
-                new = self._paths.get(interned)
-                if new is None:
-                    new = self._paths[interned] = self._renewed(old)
-                table[key] = new
-                moved.setdefault(new, []).append(key)
-            for path, members in moved.items():
-                self._hand_over(path, [key[skip:] for key in members] if skip else members)
+            same: Path | None = None  # routes that came together share a path
+            members: list[bytes] | None = None
+            for key, old in self.routes.find(chunk):
+                if old is not same:
+                    same, members = old, None
+                    interned = affected.get(old)
+                    if interned is not None:
+                        new = self._paths.get(interned)
+                        if new is None:
+                            new = self._paths[interned] = self._renewed(old)
+                        members = moved.setdefault(new, [])
+                if members is not None:
+                    members.append(key)
+            self._move(moved)
             yield
         yield from _let_go(list(affected))
 
@@ -318,30 +305,20 @@ class AdjRibIn:
 
     def _sweep(self) -> None:
         """Forget the paths that no route holds any more, and the sources that are left without any."""
-        live = set(self.table.values())
-        _release(path for path in self._paths.values() if path not in live)
-        self._paths = {key: path for key, path in self._paths.items() if path in live}
-        self._churn = 0
-        used = {path.source for path in live}
-        self.sources = {path_id: source for path_id, source in self.sources.items() if source in used}
-        self._sources_swept = max(_FEW, len(self.sources))
+        refused = self.routes.refused_paths()
+        for interned in [key for key, path in self._paths.items() if not path.held and path not in refused]:
+            self._paths.pop(interned).release()
+        self.routes.churn = 0
+        used, sources = {path.source for path in refused}, self.routes.sources
+        for path_id in [key for key, one in sources.items() if not one.accepted and one not in used]:
+            del sources[path_id]
+        self._sources_swept = max(_FEW, len(sources))
 
 
 def _let_go(paths: list[Path]) -> Iterator[None]:
     """Release the paths and forget them, slice by slice: what nobody holds is freed here."""
     while paths:
-        _release(paths[-_RENEWED:])
+        for path in paths[-_RENEWED:]:
+            path.release()
         del paths[-_RENEWED:]
         yield
-
-
-def _release(paths: Iterable[Path]) -> None:
-    for path in paths:
-        path.release()
-
-
-def _by_path_id(keys: list[bytes]) -> dict[int, list[bytes]]:
-    found: dict[int, list[bytes]] = {}
-    for key in keys:
-        found.setdefault(int.from_bytes(key[:_PATH_ID]), []).append(key[_PATH_ID:])
-    return found

@@ -19,6 +19,8 @@ from bgpd.rib.path import Candidates, Path, Source
 
 SLICE: Final = 2500  # prefixes put in order again in one go
 _NEW: Final = object()  # the kind of change that gives a prefix its first path
+_Run = tuple[Candidates | None, Path | None, list[bytes] | None]
+"""What is left (None = nothing), which path went, and from which prefixes; None: the source has no path there."""
 
 
 class LocRib:
@@ -36,7 +38,7 @@ class LocRib:
         self.version = 0  # grows with each batch of changes
         self.prefers_oldest = False
         self._changes = Changes()
-        self._merged: dict[tuple[Candidates, Path], Candidates] = {}
+        self._merged: dict[tuple[Candidates, Path], tuple[Candidates, Path | None]] = {}
         self._on_change = on_change
 
     def __len__(self) -> int:
@@ -47,36 +49,50 @@ class LocRib:
         """Is there something that ``take_changes`` would return?"""
         return bool(self._changes)
 
-    def announce(self, prefixes: Sequence[bytes], path: Path) -> None:
-        """Give each prefix this path, in place of any it had from the same source. The sequence must not change."""
+    def announce(self, prefixes: Sequence[bytes], path: Path) -> Sequence[bytes]:
+        """Give each prefix this path, in place of any it had from the same source; return those that had none, once.
+
+        Neither sequence may be changed afterwards.
+        """
         table, changes = self.table, self._changes
-        place, alone = table.setdefault, path.alone
         was_quiet = not changes
+        place, alone = table.setdefault, path.alone
         before = len(table)
-        others = [prefix for prefix in prefixes if place(prefix, alone) is not alone]
+        others: list[bytes] = []
+        for prefix in prefixes:
+            if place(prefix, alone) is not alone:
+                others.append(prefix)
         more = len(table) - before
+        new: Sequence[bytes] = ()
         if more:  # a dict keeps its keys in the order they came in, so the new ones are its last
-            fresh = prefixes if more == len(prefixes) else list(islice(reversed(table), more))
-            changes.add(_NEW, None, alone, fresh)
+            new = prefixes if more == len(prefixes) else list(islice(reversed(table), more))
+            changes.add(_NEW, None, alone, new)
+            (path.received or path).held += more
         if others:
-            more += self._replace(others, path)
-        path.source.accepted += more
+            new = [*new, *self._replace(others, path)]
+        path.source.accepted += len(new)
         if was_quiet and changes:
             self._on_change()
+        return new
 
-    def withdraw(self, prefixes: Iterable[bytes], source: Source) -> None:
-        """Take the source's path, if there is one, from each prefix."""
+    def withdraw(self, prefixes: Iterable[bytes], source: Source) -> list[bytes]:
+        """Take the source's path, if there is one, from each prefix; return those that had one."""
         table, changes = self.table, self._changes
         get, was_quiet = table.get, not changes
-        runs: dict[Candidates, tuple[Candidates | None, list[bytes] | None]] = {}  # prefixes share candidates
+        runs: dict[Candidates, _Run] = {}
+        same: Candidates = ()  # prefixes that came together share candidates
+        rest: Candidates | None = None
+        members: list[bytes] | None = None
         for prefix in prefixes:
             old = get(prefix)
-            if old is None:
-                continue
-            run = runs.get(old)
-            if run is None:
-                run = runs[old] = self._without(old, source)
-            rest, members = run
+            if old is not same:
+                if old is None:
+                    continue
+                run = runs.get(old)
+                if run is None:
+                    run = runs[old] = self._without(old, source)
+                same = old
+                rest, _, members = run
             if members is None:
                 continue
             if rest is None:
@@ -86,12 +102,16 @@ class LocRib:
             members.append(prefix)
         if not table:
             table.clear()  # gives its room back: deletions alone leave it as large as it was, or twice after much churn
-        for old, (rest, members) in runs.items():
-            if members:
+        found: list[bytes] = []
+        for old, (rest, was, members) in runs.items():
+            if members and was is not None:
                 changes.add(source, old, rest, members)
-                source.accepted -= len(members)
+                (was.received or was).held -= len(members)
+                found += members
+        source.accepted -= len(found)
         if was_quiet and changes:
             self._on_change()
+        return found
 
     def take_changes(self) -> Changes:
         """Return what changed, and start afresh."""
@@ -132,46 +152,53 @@ class LocRib:
                 before[prefix] = old
         return before
 
-    def _replace(self, prefixes: list[bytes], path: Path) -> int:
-        """Give prefixes that have other paths this one, too; return how many had none from its source."""
+    def _replace(self, prefixes: list[bytes], path: Path) -> list[bytes]:
+        """Give prefixes that have other paths this one, too; return those that had none from its source."""
         table, changed = self.table, self._changes.before
         alone, source = path.alone, path.source
-        more = 0
+        new: list[bytes] = []
+        held = 0
         for prefix in prefixes:
             old = table[prefix]
+            was: Path | None = old[0]
             if len(old) == 1 and old[0].source is source:
                 table[prefix] = alone
             elif path in old:
                 continue
             else:
-                new = self._merge(old, path)
-                more += len(new) > len(old)
-                table[prefix] = new
+                table[prefix], was = self._merge(old, path)
+            held += 1
+            if was is None:
+                new.append(prefix)
+            else:
+                (was.received or was).held -= 1
             if prefix not in changed:
                 changed[prefix] = old
-        return more
-
-    def _merge(self, old: Candidates, path: Path) -> Candidates:
-        """Return the candidates with the path added; prefixes that had the same ones share the result."""
-        key = (old, path)
-        new = self._merged.get(key)
-        if new is None:
-            source = path.source
-            paths = [p for p in old if p.source is not source] + [path]
-            new = self._merged[key] = self._order(paths, old[0].source)
+        (path.received or path).held += held
         return new
 
-    def _without(self, old: Candidates, source: Source) -> tuple[Candidates | None, list[bytes] | None]:
-        """Return what is left of candidates without this source, and a list for their prefixes.
+    def _merge(self, old: Candidates, path: Path) -> tuple[Candidates, Path | None]:
+        """Return the candidates with the path added, and the one it replaces.
 
-        None in place of what is left: nothing; of the list: they have no path from it.
+        Prefixes that had the same ones share the result.
         """
-        rest = [path for path in old if path.source is not source]
-        if len(rest) == len(old):
-            return old, None
-        if len(rest) > 1:
-            return self._order(rest, old[0].source), []
-        return (rest[0].alone if rest else None), []
+        key = (old, path)
+        merged = self._merged.get(key)
+        if merged is None:
+            was = _of(path.source, old)
+            paths = [other for other in old if other is not was]
+            merged = self._merged[key] = self._order([*paths, path], old[0].source), was
+        return merged
+
+    def _without(self, old: Candidates, source: Source) -> _Run:
+        """Return what becomes of prefixes with these candidates when those of the source go."""
+        was = _of(source, old)
+        if was is None:
+            return old, None, None
+        if len(old) == 1:
+            return None, was, []
+        rest = [path for path in old if path is not was]
+        return (self._order(rest, old[0].source) if len(rest) > 1 else rest[0].alone), was, []
 
     def _order(self, paths: Iterable[Path], present: Source) -> Candidates:
         """Return the paths best first; present: where the best one came from until now."""
@@ -191,3 +218,10 @@ class LocRib:
                 changed.setdefault(prefix, old)
         if was_quiet and changed:
             self._on_change()
+
+
+def _of(source: Source, candidates: Candidates) -> Path | None:
+    for path in candidates:
+        if path.source is source:
+            return path
+    return None

@@ -93,7 +93,7 @@ OWN: Final = NextHop(b"")
 
 
 class Path:
-    """Attributes from one source. Nothing of it changes after ``decision.rank`` and admission have filled it.
+    """Attributes from one source. Nothing of it but ``held`` changes after ``decision.rank`` and admission filled it.
 
     family: of the prefixes it serves. interface: name of the device that traffic leaves by, empty = none or not known;
     it stays when the device goes, since it says what peers were told. is_black_hole: the kernel gets it as a black
@@ -105,12 +105,13 @@ class Path:
     border of our AS changes (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a copy
     that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271
     9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. alone: the
-    1-tuple of this path, shared by all prefixes that have no other.
+    1-tuple of this path, shared by all prefixes that have no other. received: of a copy, the path that came from the
+    peer; None = itself did, or it is ours. held: prefixes of the Loc-RIB that have it or a copy of it.
     """
 
     __slots__ = (
-        "alone", "attributes", "family", "group", "imported", "interface", "is_black_hole", "is_from_client",
-        "is_stale", "med", "next_hop", "rank", "rejected", "sender", "source", "tail", "taken", "weight",
+        "alone", "attributes", "family", "group", "held", "imported", "interface", "is_black_hole", "is_from_client",
+        "is_stale", "med", "next_hop", "rank", "received", "rejected", "sender", "source", "tail", "taken", "weight",
     )  # fmt: skip
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
@@ -125,6 +126,8 @@ class Path:
         self.rejected = ""
         self.taken = attributes
         self.imported: Path | None = self
+        self.received: Path | None = None
+        self.held = 0
         self.is_stale = False
         self.group = 0
         self.rank: tuple[int, ...] = ()

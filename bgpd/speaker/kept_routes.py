@@ -103,7 +103,7 @@ class KeptRoutes:
     def _flush_stale(self, families: frozenset[Family]) -> None:
         for family in families & self._peer.adj_ribs_in.keys():
             rib = self._peer.adj_ribs_in[family]
-            if self._peer.negotiated is None and len(rib.stale) == len(rib.table):
+            if self._peer.negotiated is None and len(rib.stale) == len(rib):
                 self._clear(frozenset({family}))
                 continue
             gone = rib.end_of_stale()  # without a session: of the one before, the last one's routes are marked yet

@@ -69,5 +69,5 @@ def _has_inside(
 
 
 def _prefixes(rib: AdjRibIn) -> Iterator[bytes]:
-    skip = _PATH_ID if rib.has_path_ids else 0
-    return (key[skip:] for key in rib.table)
+    skip, keys = _PATH_ID if rib.has_path_ids else 0, rib.routes.keys()
+    return (key[skip:] for key in keys)

@@ -221,13 +221,13 @@ class Peer:
         if update.announced:
             rib = self._classic()
             rib.announce(update.attributes, None, update.announced)
-            if len(rib.table) > self._calm:
+            if self._calm != NEVER and len(rib) > self._calm:
                 self._look_again(rib, buffer, start, end)
         if update.mp_announced is not None:
             family, next_hop, keys = update.mp_announced
             rib = ribs[family]
             rib.announce(update.attributes, next_hop, keys)
-            if len(rib.table) > self._calm:
+            if self._calm != NEVER and len(rib) > self._calm:
                 self._look_again(rib, buffer, start, end)
         if update.faults:
             for fault in update.faults:

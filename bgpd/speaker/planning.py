@@ -61,7 +61,7 @@ class _Comparison:
         counts: Counter[str] = Counter()
         for rib in peer.adj_ribs_in.values():
             skip = PATH_ID if rib.has_path_ids else 0
-            async for key, path in _sliced(list(rib.table.items())):
+            async for key, path in _sliced(list(rib.routes.items())):
                 if not path.rejected or path.rejected.startswith(_POLICY):  # else no policy is asked
                     counts[self._compare(old, new, peer, path, key[skip:])] += 1
         return list(_words(counts, f"peer {peer.settings.name}: import", "accepted"))

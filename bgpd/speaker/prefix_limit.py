@@ -45,7 +45,7 @@ class PrefixLimit:
 
     def check(self, rib: AdjRibIn, settings: ResolvedPeer) -> None:
         """Warn of a table that nears the limit or is above it; raise Cease if that is asked for."""
-        size, family = len(rib.table), rib.family
+        size, family = len(rib), rib.family
         limit = settings.max_prefix_limit
         threshold = limit * settings.max_prefix_threshold // 100
         if not limit or size <= min(limit, threshold):

@@ -120,7 +120,7 @@ def connection(octets: bytes) -> None:
         _check_hostile(cluster, hostile)
         cluster.run(200)  # longer than any restart time: nothing is kept
         assert cluster.peer(1, HOSTILE).negotiated is None
-        assert not any(rib.table for rib in cluster.peer(1, HOSTILE).adj_ribs_in.values())
+        assert not any(len(rib) for rib in cluster.peer(1, HOSTILE).adj_ribs_in.values())
     finally:
         cluster.close()
     assert not faults, faults
@@ -169,7 +169,7 @@ def _check_healthy(cluster: Cluster, wire: Wire, keys: list[bytes]) -> None:
     assert peer.negotiated is not None, "the healthy session is down"
     assert not wire.is_closed
     assert not wire.has_heard(MessageType.NOTIFICATION)
-    assert sorted(peer.adj_ribs_in[IPV4_UNICAST].table) == sorted(keys)
+    assert sorted(peer.adj_ribs_in[IPV4_UNICAST].routes.keys()) == sorted(keys)
     for key in keys:
         candidates = speaker.loc_ribs[IPV4_UNICAST].table[key]
         assert any(path.source.name == peer.settings.name for path in candidates)

@@ -152,7 +152,7 @@ class Play:
         """Write down what the peer announced, as our tables have it."""
         rows = []
         for family, rib in self.cluster.peer(US, PEER).adj_ribs_in.items():
-            for key, path in rib.table.items():
+            for key, path in rib.routes.items():
                 octets = path.attributes.octets.hex()
                 is_used = any(one.source is path.source for one in self._candidates(family.name, key))
                 notes = "".join(

@@ -79,6 +79,11 @@ class Bench:
         self.sources.append(source)
         return source
 
+    def received(self, key: bytes) -> Path:
+        found = self.rib.routes.get(key)
+        assert found is not None
+        return found
+
     def best(self, key: bytes) -> int | None:
         candidates = self.loc_rib.table.get(key)
         return candidates[0].attributes.local_pref if candidates else None
@@ -93,7 +98,7 @@ def test_prefixes_with_the_same_attributes_share_one_path() -> None:
     bench = Bench()
     bench.rib.announce(BLOCK, None, KEYS[:2])
     bench.rib.announce(BLOCK, None, KEYS[2:])
-    assert len(set(bench.rib.table.values())) == 1
+    assert len({held for _, held in bench.rib.routes.items()}) == 1
     assert bench.importer.admitted == 1
     assert bench.rib.accepted == len(bench.rib) == 5
 
@@ -130,7 +135,7 @@ def test_a_rejected_path_stays_to_be_seen_and_is_not_used() -> None:
     bench.rib.announce(BLOCK, None, KEYS)
     bench.rib.announce(OTHER, None, KEYS[:1])
     assert bench.best(KEYS[0]) is None
-    assert bench.rib.table[KEYS[0]].rejected == "not wanted"
+    assert bench.received(KEYS[0]).rejected == "not wanted"
     assert (len(bench.rib), bench.rib.accepted) == (5, 4)
 
 
@@ -160,12 +165,12 @@ def test_paths_follow_their_next_hop() -> None:
     bench.reach.is_reachable, bench.reach.why = False, "no route"
     run(bench.rib.resolve_again(bench.next_hops.refresh()))
     assert bench.loc_rib.table == {}
-    assert bench.rib.table[KEYS[0]].rejected == "no route"
+    assert bench.received(KEYS[0]).rejected == "no route"
     bench.reach.is_reachable, bench.reach.why, bench.reach.metric = True, "", 20
     run(bench.rib.resolve_again(bench.next_hops.refresh()))
     assert bench.loc_rib.table[KEYS[0]][0].next_hop.metric == 20
     bench.rib.announce(BLOCK, None, [prefix("192.0.2.0/24")])
-    assert len(set(bench.rib.table.values())) == 1
+    assert len({held for _, held in bench.rib.routes.items()}) == 1
 
 
 @pytest.mark.rfc("4724", "4.2")
@@ -245,6 +250,37 @@ def test_sources_of_path_identifiers_that_are_not_used_any_more_are_forgotten(mo
     assert bench.rib.accepted == 0
 
 
+def test_a_source_that_has_only_refused_routes_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
+    bench = Bench(session=replace(negotiated(), add_path_receive=frozenset({IPV4_UNICAST})))
+    bench.importer.rejects.add(100)
+    bench.rib.announce(BLOCK, None, [b"\0\0\0\1" + KEYS[0]])
+    for med in range(100):
+        attributes = block.replace(path(peer_source(1), local_pref=1).attributes, med=med)
+        bench.rib.announce(attributes.octets, None, [b"\0\0\0\2" + KEYS[1]])
+    assert bench.rib.paths_held <= 30
+    run(bench.rib.evaluate_again(Importer()))
+    assert bench.best(KEYS[0]) == 100
+    bench.rib.withdraw([b"\0\0\0\1" + KEYS[0]])
+    assert bench.best(KEYS[0]) is None
+
+
+def test_a_last_resort_path_that_was_swept_meanwhile_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 2)
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._RENEWED", 1)
+    bench = Bench()
+    bench.rib.announce(BLOCK, None, KEYS)
+    bench.rib.mark_stale()
+    job = bench.rib.begin_long_lived()
+    next(job)
+    (confirmed,) = (key for key in KEYS if bench.loc_rib.table[key][0].is_stale)
+    for med in range(10):
+        attributes = block.replace(path(peer_source(1), local_pref=1).attributes, med=med)
+        bench.rib.announce(attributes.octets, None, [confirmed])
+    run(job)
+    assert {key for key in KEYS if bench.loc_rib.table[key][0].is_stale} == set(KEYS) - {confirmed}
+
+
 def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
     bench = Bench()
@@ -278,7 +314,7 @@ def test_next_hops_that_change_again_before_the_first_job_ran_end_up_right(monke
         bench.rib.announce(BLOCK, None, [prefix("192.0.2.0/24")])
         run(job)
     assert {candidates[0].next_hop.metric for candidates in bench.loc_rib.table.values()} == {20}
-    assert len(set(bench.rib.table.values())) == 1
+    assert len({held for _, held in bench.rib.routes.items()}) == 1
 
 
 def test_a_kept_table_has_the_index_of_a_link_that_was_made_again() -> None:
@@ -287,4 +323,4 @@ def test_a_kept_table_has_the_index_of_a_link_that_was_made_again() -> None:
     bench.rib.mark_stale()
     bench.rib.renegotiate(negotiated(), 7)
     list(bench.rib.evaluate_again(bench.importer))
-    assert bench.rib.table[KEYS[0]].next_hop.interface == 7
+    assert bench.received(KEYS[0]).next_hop.interface == 7

@@ -52,9 +52,11 @@ def test_new_known_and_repeated_prefixes_may_come_in_one_message(
     rib.announce(known, it)
     rib.take_changes()
     had = dict(rib.table)
-    rib.announce(announced, it)
+    new = rib.announce(announced, it)
     changes = rib.take_changes()
     now = dict(rib.table)
+    assert sorted(new) == sorted({*announced} - {*known})
+    assert it.held == len({*announced, *known})
     assert now == had | {key: order([it, another]) if key in from_another else (it,) for key in announced}
     assert it.source.accepted == len({*announced, *known})
     fresh = [key for _, _, run in changes.runs for key in run]
@@ -115,13 +117,17 @@ steps = st.lists(
 def test_the_table_is_the_ordered_paths_of_all_sources(operations: list[tuple[list[bytes], object]]) -> None:
     for source in SOURCES:
         source.accepted = 0
+    for one in PATHS:
+        one.held = 0
     rib = LocRib(IPV4_UNICAST, quiet)
     plain: dict[bytes, dict[str, Path]] = {}
     for keys, what in operations:
         if isinstance(what, Path):
-            rib.announce(keys, what)
+            new = rib.announce(keys, what)
+            assert sorted(new) == sorted({key for key in keys if what.source.name not in plain.get(key, {})})
         else:
-            rib.withdraw(keys, what)  # type: ignore[arg-type]
+            gone = rib.withdraw(keys, what)  # type: ignore[arg-type]
+            assert sorted(gone) == sorted({key for key in keys if what.name in plain.get(key, {})})  # type: ignore[attr-defined]
         for key in keys:
             held = plain.setdefault(key, {})
             if isinstance(what, Path):
@@ -131,6 +137,8 @@ def test_the_table_is_the_ordered_paths_of_all_sources(operations: list[tuple[li
     assert rib.table == {key: order(held.values()) for key, held in plain.items() if held}
     for source in SOURCES:
         assert source.accepted == sum(source.name in held for held in plain.values())
+    for one in PATHS:
+        assert one.held == sum(one in held.values() for held in plain.values())
 
 
 EXTERNAL = [peer_source(n, PeerType.EXTERNAL) for n in (1, 2, 3)]

@@ -148,6 +148,6 @@ def test_a_next_hop_that_leads_nowhere_is_no_obstacle() -> None:
         assert made.best(2, BLOCK) is None
         rib = next(iter(made.speakers[2].peers[address(1)].adj_ribs_in.values()))
         refusal = next(iter(made.speakers[2].peers[address(1)].importers.values())).refusal
-        why = {key[0]: refusal(path, key) for key, path in rib.table.items()}
+        why = {key[0]: refusal(path, key) for key, path in rib.routes.items()}
         assert why[32] == ""
         assert "own address" in why[24]

@@ -96,8 +96,7 @@ def test_a_block_that_is_anothers_is_refused_counted_and_explained(make: Make) -
     peer = nodes.speakers["w3"].peers["Mesh_10_0_0_2"]
     assert peer.faults.by_kind["block refused"] >= 1
     assert peer.faults.last["block refused"] == "10.65.3.64/26 is not w2's to announce: etcd says it is of w1"
-    path = peer.adj_ribs_in[IPV4_UNICAST].table
-    (held,) = (path[key] for key in path if key.endswith(BLOCK))
+    (held,) = (path for key, path in peer.adj_ribs_in[IPV4_UNICAST].routes.items() if key.endswith(BLOCK))
     assert peer.importers[IPV4_UNICAST].refusal(held, BLOCK) == peer.faults.last["block refused"]
 
 

@@ -12,7 +12,7 @@ import pytest
 from bgpd.families import Family
 from bgpd.messages.attributes import block
 from bgpd.messages.route_refresh import RouteRefresh, Subtype
-from bgpd.rib import add_path, adj_rib_in, adj_rib_out, loc_rib, update_group
+from bgpd.rib import add_path, adj_rib_in, adj_rib_out, loc_rib, received_routes, update_group
 from bgpd.rib.decision import order, rank
 from bgpd.rib.path import Path, Source
 from bgpd.speaker import Speaker, slices
@@ -118,7 +118,7 @@ def judged_anew(speaker: Speaker, other: Peer, family: Family) -> dict[tuple[byt
     """Return what a new importer lets in of a peer's routes."""
     found: dict[tuple[bytes, Source], tuple[object, ...]] = {}
     rib, importer = other.adj_ribs_in[family], other._make_importer(family)
-    for key, received in rib.table.items():
+    for key, received in rib.routes.items():
         prefix = key[4:] if rib.has_path_ids else key
         path = Path(received.source, family, received.attributes, speaker.next_hops.get(received.attributes.next_hop))
         rank(path)
@@ -171,13 +171,13 @@ def check_told(made: Cluster, number: int, family: Family) -> None:
             assert exported is not None
             key = path.source.number.to_bytes(4) + prefix if several else prefix
             wanted[key] = block.parse(exported.octets, there.negotiated, exported.next_hop or None).octets
-    assert {key: path.attributes.octets for key, path in there.adj_ribs_in[family].table.items()} == wanted
+    assert {key: path.attributes.octets for key, path in there.adj_ribs_in[family].routes.items()} == wanted
     assert group.rib.advertised(here) == len(wanted)
 
 
 @pytest.mark.parametrize("seed", [1, 101, 200])
 def test_whatever_changes_each_table_is_what_the_configuration_says(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (update_group, adj_rib_in, loc_rib, adj_rib_out, add_path):
+    for module in (update_group, received_routes, loc_rib, adj_rib_out, add_path):
         monkeypatch.setattr(module, "SLICE", 1)
     monkeypatch.setattr(adj_rib_in, "_RENEWED", 1)
     monkeypatch.setattr(slices, "BUDGET", -1.0)

@@ -106,7 +106,7 @@ def test_a_path_that_comes_back_to_its_member_as_is_a_loop(speakers: Cluster) ->
     speakers.until(5, PREFIX)
     speakers.run(1)
     assert speakers.best(6, PREFIX) is None
-    (path,) = speakers.peer(6, 5).adj_ribs_in.popitem()[1].table.values()
+    ((_, path),) = speakers.peer(6, 5).adj_ribs_in.popitem()[1].routes.items()
     assert path.rejected == "AS loop: our AS 65001 is 1 times in AS_PATH (65003 65002 65001), 0 allowed"
 
 
@@ -119,7 +119,7 @@ def test_a_path_that_comes_back_to_the_confederation_is_a_loop(speakers: Cluster
     speakers.until(3, PREFIX)
     speakers.run(1)
     assert speakers.best(2, PREFIX) is None
-    (path,) = speakers.peer(2, 3).adj_ribs_in.popitem()[1].table.values()
+    ((_, path),) = speakers.peer(2, 3).adj_ribs_in.popitem()[1].routes.items()
     assert "our AS 100" in path.rejected
 
 

@@ -72,7 +72,7 @@ def test_a_policy_takes_med_off() -> None:
         made.start(1, peer(2, asn="65002", import_='["without"]') + peer(4) + without)
         made.start(4, peer(1))
         made.until(4, PREFIX)
-        (received,) = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST].table.values()
+        ((_, received),) = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST].routes.items()
         assert received.attributes.med == 10
         for number in (1, 4):
             path = made.best(number, PREFIX)
@@ -184,7 +184,7 @@ def test_the_next_hop_that_policy_sets_is_the_one_that_has_to_be_reachable(more:
         made.established(2)
         made.run(1)
         assert made.best(1, PREFIX) is None
-        (received,) = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST].table.values()
+        ((_, received),) = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST].routes.items()
         importer = made.peer(1, 2).importers[IPV4_UNICAST]
         assert importer.refusal(received, b"\x18\x0a\x41\x09") == "next hop 10.0.0.77 is unreachable: no route"
         for reachable in ({77}, {2}, {2, 77}):

@@ -148,7 +148,7 @@ def test_otc_is_seen_by_policies_that_look_at_prefixes(speakers: Cluster) -> Non
     best = speakers.best(2, PREFIX)
     assert best is not None
     assert best.attributes.med == 5
-    (received,) = next(iter(speakers.peer(2, 1).adj_ribs_in.values())).table.values()
+    ((_, received),) = next(iter(speakers.peer(2, 1).adj_ribs_in.values())).routes.items()
     assert received.attributes.otc is None  # the Adj-RIB-In has what the peer sent
 
 
@@ -165,7 +165,7 @@ def test_a_policys_trial_sees_what_the_policy_sees(speakers: Cluster) -> None:
     speakers.until(2, PREFIX)  # two, as the local AS stands in front of it
     best = speakers.best(2, PREFIX)
     assert best is not None
-    (received,) = next(iter(speakers.peer(2, 1).adj_ribs_in.values())).table.values()
+    ((_, received),) = next(iter(speakers.peer(2, 1).adj_ribs_in.values())).routes.items()
     context = speakers.peer(2, 1).context
     chain = speakers.speakers[2].chain(("short",))
     found = trace(chain, Subject(received, context, ""), b"")

@@ -159,7 +159,7 @@ def test_an_external_peer_without_policy_neither_gets_nor_gives() -> None:
         assert made.best(2, "10.65.1.0/26") is None
         assert made.best(1, "10.65.2.0/26") is None
         rib = made.peer(1, 2).adj_ribs_in[IPV4_UNICAST]
-        assert [path.rejected for path in rib.table.values()] == ["eBGP session without an import policy (RFC 8212)"]
+        assert [path.rejected for _, path in rib.routes.items()] == ["eBGP session without an import policy (RFC 8212)"]
 
 
 def test_a_pool_that_is_not_exported_stays_at_home() -> None:

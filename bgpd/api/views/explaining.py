@@ -74,7 +74,7 @@ def _received(speaker: SpeakerView, family: Family, prefix: bytes, path: Path) -
     if peer is None or rib is None or family not in peer.importers:
         return None, None
     key = path.source.path_id.to_bytes(PATH_ID) + prefix if rib.has_path_ids else prefix
-    return peer.importers[family], rib.table.get(key)
+    return peer.importers[family], rib.routes.get(key)
 
 
 def _rejected(
@@ -87,7 +87,7 @@ def _rejected(
         if rib is None:
             continue
         keys = [i.to_bytes(PATH_ID) + prefix for i in rib.sources] if rib.has_path_ids else [prefix]
-        for path in filter(None, map(rib.table.get, keys)):
+        for path in filter(None, map(rib.routes.get, keys)):
             reason = peer.importers[family].refusal(path, prefix)
             if reason or path.source not in sources:
                 row = describe(path, text, is_best=False, is_multipath=False)

@@ -214,4 +214,4 @@ def _received(speaker: SpeakerView, query: PolicyQuery, name: str) -> Path | Non
     if rib is None:
         return None
     keys = [i.to_bytes(PATH_ID) + query.prefix for i in sorted(rib.sources)] if rib.has_path_ids else [query.prefix]
-    return next(filter(None, map(rib.table.get, keys)), None)
+    return next(filter(None, map(rib.routes.get, keys)), None)

@@ -4,8 +4,8 @@ The keys are copied first, each slice then looks up what its keys hold by then, 
 A key is a prefix, with the octets of a path identifier before it where the table has them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from typing import Final, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from typing import Final, Protocol, TypeVar
 
 from bgpd.addresses import covers, format_prefix, truncate
 from bgpd.api.operations import SLICE, RouteQuery, Slice
@@ -13,13 +13,22 @@ from bgpd.families import Family
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
+Held = TypeVar("Held", covariant=True)
 
 PATH_ID: Final = 4  # octets before the prefix in the keys of a table with path identifiers
 _SORTED: Final = 10_000  # prefixes: a table of at most so many is shown in order, a larger one as it lies in memory
 
 
+class Scanned(Protocol[Held]):
+    """A table by key, be it a dictionary or not."""
+
+    def __contains__(self, key: object, /) -> bool: ...
+    def keys(self) -> Iterable[bytes]: ...
+    def get(self, key: bytes, /) -> Held | None: ...
+
+
 def scan(
-    tables: Sequence[tuple[Family, Mapping[bytes, Value]]],
+    tables: Sequence[tuple[Family, Scanned[Value]]],
     query: RouteQuery,
     rows: Callable[[Family, str, Value, bytes], list[Row]],
     with_path_ids: Set[Family] = frozenset(),
@@ -58,7 +67,7 @@ def scan(
     yield Slice(found, None)
 
 
-def longest_match(table: Mapping[bytes, object], address: bytes) -> bytes | None:
+def longest_match(table: Scanned[object], address: bytes) -> bytes | None:
     """Return the most specific prefix of the table that covers a host prefix, None = there is none."""
     for length in range(address[0], -1, -1):
         prefix = truncate(address, length)
@@ -67,7 +76,7 @@ def longest_match(table: Mapping[bytes, object], address: bytes) -> bytes | None
     return None
 
 
-def _keys(table: Mapping[bytes, object], query: RouteQuery, skip: int) -> list[bytes]:
+def _keys(table: Scanned[object], query: RouteQuery, skip: int) -> list[bytes]:
     """Return the keys to look at, in the order in which they are shown."""
     prefix = query.prefix
     if prefix is not None and not query.longer and not skip:
@@ -75,7 +84,7 @@ def _keys(table: Mapping[bytes, object], query: RouteQuery, skip: int) -> list[b
             return [prefix]
         match = longest_match(table, prefix) if query.is_address else None
         return [match] if match is not None else []
-    keys = list(table)
+    keys = list(table.keys())
     if len(keys) <= _SORTED:
         keys.sort(key=lambda key: (key[skip + 1 :], key[skip]))
     return keys

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from bgpd.api.operations import RouteQuery, Slice
 from bgpd.api.rows import FibRow, RouteRow
 from bgpd.api.views.describing import Describer, ecmp_limit, exported_row, fib_row, with_staleness
-from bgpd.api.views.scanning import PATH_ID, scan
+from bgpd.api.views.scanning import PATH_ID, Scanned, scan
 from bgpd.api.views.subjects import Moment, PeerView, SpeakerView
 from bgpd.families import Family
 from bgpd.kernel import FibRoute
@@ -40,10 +40,10 @@ def routes(speaker: SpeakerView, query: RouteQuery, moment: Moment) -> Iterator[
 def routes_in(speaker: SpeakerView, peer: PeerView, query: RouteQuery, moment: Moment) -> Iterator[Slice[RouteRow]]:
     """Return what the peer announced, with the reason where it is not used."""
     describe = Describer()
-    tables: list[tuple[Family, Mapping[bytes, Path]]] = []
+    tables: list[tuple[Family, Scanned[Path]]] = []
     ids: set[Family] = set()
     for family, rib in peer.adj_ribs_in.items():
-        tables.append((family, rib.table))
+        tables.append((family, rib.routes))
         if rib.has_path_ids:
             ids.add(family)
 
