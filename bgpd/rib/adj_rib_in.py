@@ -8,15 +8,16 @@ Keys are canonical wire octets, with the four octets of the path identifier befo
 identifiers. Work that may touch a whole table comes as a generator: each ``next`` does a bounded slice.
 """
 
-from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Final, Protocol
 
 from bgpd.communities import LLGR_STALE, NO_LLGR
 from bgpd.families import Family
-from bgpd.messages.attributes.block import parse, replace
+from bgpd.messages.attributes.block import parse, parse_plain, replace
 from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
+from bgpd.messages.everyday import Routes
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.decision import rank
 from bgpd.rib.loc_rib import LocRib
@@ -139,6 +140,34 @@ class AdjRibIn:
             self.stale.difference_update(keys)
         self._store(path, keys)
 
+    def announce_run(self, run: Iterable[Routes]) -> int:
+        """Take the routes of UPDATEs that follow each other; return how many messages it took.
+
+        It stops at the first whose block is neither known nor plain, or whose path is not used just as it is. Only for
+        sessions without path identifiers.
+        """
+        if self._importer.judges_prefixes:
+            return 0
+        get, negotiated = self._paths.get, self._negotiated
+        taken: list[tuple[Path, list[bytes]]] = []
+        for attributes, next_hop, keys in run:
+            interned = attributes if next_hop is None else (next_hop, attributes)
+            path = get(interned)
+            if path is None:
+                parsed = parse_plain(attributes, negotiated, next_hop)
+                if parsed is None:
+                    break
+                path = self._add_path(interned, parsed, 0)
+            if path.imported is not path:
+                break
+            taken.append((path, keys))
+        if taken:
+            if self.stale:
+                self.stale.difference_update(*[keys for _, keys in taken])
+            self.routes.use_all(taken)
+            self._sweep_if_worth_it()
+        return len(taken)
+
     def withdraw(self, keys: list[bytes]) -> None:
         """Forget these routes; unknown ones are no fault (RFC 4271 3.1)."""
         if self.stale:
@@ -202,6 +231,9 @@ class AdjRibIn:
     def _store(self, path: Path, prefixes: list[bytes]) -> None:
         """Give the prefixes this path, which has just been received."""
         self._hand_over(path, prefixes)
+        self._sweep_if_worth_it()
+
+    def _sweep_if_worth_it(self) -> None:
         # A path nobody holds cost a route its place, so the garbage is less than the churn
         if 2 * self.routes.churn > len(self._paths) > _FEW:
             self._sweep()
@@ -254,6 +286,9 @@ class AdjRibIn:
         parsed = parse(attributes, self._negotiated, next_hop)
         if parsed.faults:
             self._importer.discarded(parsed.faults)
+        return self._add_path(interned, parsed, path_id)
+
+    def _add_path(self, interned: Hashable, parsed: Attributes, path_id: int) -> Path:
         source = self.routes.sources.get(path_id)
         if source is None:
             if len(self.routes.sources) > 2 * self._sources_swept:  # a peer may use new path identifiers for ever

@@ -49,28 +49,33 @@ class LocRib:
         """Is there something that ``take_changes`` would return?"""
         return bool(self._changes)
 
-    def announce(self, prefixes: Sequence[bytes], path: Path) -> Sequence[bytes]:
+    def announce(self, prefixes: Sequence[bytes], path: Path) -> list[bytes]:
         """Give each prefix this path, in place of any it had from the same source; return those that had none, once.
 
-        Neither sequence may be changed afterwards.
+        The sequence must not be changed afterwards.
         """
+        return self.announce_all(((path, prefixes),))
+
+    def announce_all(self, routes: Iterable[tuple[Path, Sequence[bytes]]]) -> list[bytes]:
+        """Do the same with several paths and their prefixes, in this order."""
         table, changes = self.table, self._changes
-        was_quiet = not changes
-        place, alone = table.setdefault, path.alone
-        before = len(table)
-        others: list[bytes] = []
-        for prefix in prefixes:
-            if place(prefix, alone) is not alone:
-                others.append(prefix)
-        more = len(table) - before
-        new: Sequence[bytes] = ()
-        if more:  # a dict keeps its keys in the order they came in, so the new ones are its last
-            new = prefixes if more == len(prefixes) else list(islice(reversed(table), more))
-            changes.add(_NEW, None, alone, new)
-            (path.received or path).held += more
-        if others:
-            new = [*new, *self._replace(others, path)]
-        path.source.accepted += len(new)
+        place, was_quiet = table.setdefault, not changes
+        new: list[bytes] = []
+        for path, prefixes in routes:
+            alone = path.alone
+            before = len(table)
+            others = [prefix for prefix in prefixes if place(prefix, alone) is not alone]
+            count = len(table) - before
+            if count:  # a dict keeps its keys in the order they came in, so the new ones are its last
+                fresh = prefixes if count == len(prefixes) else list(islice(reversed(table), count))
+                changes.add(_NEW, None, alone, fresh)
+                (path.received or path).held += count
+                new += fresh
+            if others:
+                more = self._replace(others, path)
+                count += len(more)
+                new += more
+            path.source.accepted += count
         if was_quiet and changes:
             self._on_change()
         return new

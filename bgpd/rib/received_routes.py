@@ -92,6 +92,15 @@ class ReceivedRoutes:
         if self._refused:
             self._forget_refused(self._keys(prefixes, path.source))
 
+    def use_all(self, received: Sequence[tuple[Path, list[bytes]]]) -> None:
+        """Give each of the lists of prefixes its path, in this order. Only for paths that are used as they are."""
+        new = self._loc_rib.announce_all(received)
+        self._used.add(new)
+        self.churn += sum([len(prefixes) for _, prefixes in received]) - len(new)
+        if self._refused:
+            for _, prefixes in received:
+                self._forget_refused(prefixes)
+
     def refuse(self, path: Path, prefixes: list[bytes]) -> None:
         """Give the prefixes this path, which they may not use."""
         self._stop_using(prefixes, path.source)

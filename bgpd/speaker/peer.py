@@ -6,7 +6,6 @@ refresh); RFC 4486 section 4 (maximum prefixes). The hot entry is ``updates_rece
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from itertools import islice
 from typing import Final, Protocol
 
 import structlog
@@ -38,6 +37,7 @@ from bgpd.session.peer import PeerSession
 from bgpd.speaker.draining import PeerDrain, Stage
 from bgpd.speaker.import_terms import border, is_denied, signals
 from bgpd.speaker.importing import PeerImporter
+from bgpd.speaker.intake import take_everyday
 from bgpd.speaker.kept_routes import KeptRoutes
 from bgpd.speaker.open_asn import OpenAsn
 from bgpd.speaker.origin_check import OriginCheck
@@ -199,15 +199,20 @@ class Peer:
 
     def updates_received(self, inbox: Inbox, stop: int) -> None:
         """Take UPDATEs, and stop where the session ends. Raises BgpError for what ends it."""
-        buffer = inbox.buffer
-        for kind, start, end in islice(inbox.messages, inbox.index, None):
+        while inbox:
+            first = inbox.index
+            kind, start, end = inbox.messages[first]
             negotiated = self._negotiated
             if kind != _UPDATE or start >= stop:
                 break
+            if negotiated is not None:
+                take_everyday(inbox, stop, negotiated, self._ribs, self._calm)
+            if inbox.index > first:
+                continue
             inbox.index += 1
             if negotiated is None:
                 break
-            self._take(buffer, start, end, negotiated)
+            self._take(inbox.buffer, start, end, negotiated)
 
     def _take(self, buffer: bytes, start: int, end: int, negotiated: Negotiated) -> None:
         """Take one UPDATE."""

@@ -131,6 +131,26 @@ class Bench:
         self.table.update(dict.fromkeys(keys, attributes))
         self.stale.difference_update(keys)
 
+    def announce_run(self, what: int, numbers: Sequence[int]) -> None:
+        """Announce the keys one by one, with attributes in turn."""
+        if self.with_ids:
+            return
+        turn = [*ATTRIBUTES, None]
+        sent = [(turn[(what + at) % len(turn)], key) for at, key in enumerate(self.keys(numbers))]
+        run = [(MALFORMED if one is None else one.octets, None, [key]) for one, key in sent]
+        while run:
+            taken = self.rib.announce_run(run)
+            if not taken:
+                self.rib.announce(*run[0])
+                taken = 1
+            del run[:taken]
+        for attributes, key in sent:
+            if attributes is None:
+                self._gone([key])
+            else:
+                self.table[key] = attributes
+                self.stale.discard(key)
+
     def announce_malformed(self, _: int, numbers: Sequence[int]) -> None:
         self.rib.announce(MALFORMED, None, self.keys(numbers))
         self._gone(self.keys(numbers))
@@ -255,6 +275,8 @@ EVENTS = [
     Bench.announce,
     Bench.announce,
     Bench.announce,
+    Bench.announce_run,
+    Bench.announce_run,
     Bench.withdraw,
     Bench.announce_malformed,
     Bench.mark_stale,

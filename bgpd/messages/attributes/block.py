@@ -87,12 +87,15 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None) -> Attri
     it already was; NEXT_HOP stays in them only where it counts.
     Raises TreatAsWithdraw where RFC 7606 says so, and UpdateError for a well-known attribute that we do not know.
     """
+    return parse_plain(block, negotiated, next_hop) or parse_plainly(block, negotiated, next_hop)
+
+
+def parse_plain(block: bytes, negotiated: Negotiated, next_hop: bytes | None) -> Attributes | None:
+    """Return what ``parse`` returns if the block is plain, None = it is not. A plain one has no MP_REACH_NLRI."""
     if negotiated.four_octet_as and not (negotiated.is_confederation or (next_hop and _next_hop_fault(next_hop))):
         is_internal = negotiated.local_asn == negotiated.remote_asn
-        attributes = plain.read(block, next_hop, is_internal=is_internal)
-        if attributes is not None:
-            return attributes
-    return parse_plainly(block, negotiated, next_hop)
+        return plain.read(block, next_hop, is_internal=is_internal)
+    return None
 
 
 def _next_hop_fault(address: bytes) -> str:
