@@ -603,7 +603,8 @@ static void tick(void)
 {
 	static double next; double t = now(); u32 started = 0;
 	if (t < next) return;
-	next = t + 0.01;                         /* few new connections each 10 ms: listen backlogs are as small as 5 */
+	/* few new connections each 10 ms: listen backlogs are as small as 5; a look that was late delays no later one */
+	next = next + 0.01 < t ? t + 0.01 : next + 0.01;
 	for (u32 i = 0; i < nspk; i++) {
 		struct spk *s = &spk[i];
 		if (s->state == S_IDLE && listen_port) {
