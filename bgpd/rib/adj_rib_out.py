@@ -148,29 +148,33 @@ class AdjRibOut:
     def _changes_by_path(self, batch: Batch) -> list[Packed]:
         family, limit, permits = self.rule.family, self.rule.max_message, self.exporter.permits
         packed, counts, refused = self._announced(batch.gained)
+        was_told: Callable[[Path], bool]
         if self._is_counted and self._tells_all:  # then all that was best went out, and paths are not judged again
-            verdicts = dict.fromkeys(batch.lost, True)
+            was_told = _always
+            for peer, count in batch.left.items():
+                counts[peer] = counts.get(peer, 0) - count
         else:
             verdicts = {was: permits(was) for was in batch.lost}
-        for was, count in batch.lost.items():
-            if verdicts[was]:
-                peer = was.source.peer
-                counts[peer] = counts.get(peer, 0) - count
+            was_told = verdicts.__getitem__
+            for was, count in batch.lost.items():
+                if verdicts[was]:
+                    peer = was.source.peer
+                    counts[peer] = counts.get(peer, 0) - count
         if refused:
             self._tells_all = False
         for peer, count in counts.items():
             self._add(peer, count)
         untold: dict[object, list[bytes]] = {}
         withheld: dict[object, list[bytes]] = {}
-        if batch.lost:
+        if batch.left:
             for path in refused:
-                _forget(untold, path.source.peer, batch.gained[path], batch.changes.before, verdicts)
+                _forget(untold, path.source.peer, batch.gained[path], batch.changes.before, was_told)
         for was, prefixes in batch.gone.items():
-            if verdicts[was]:
+            if was_told(was):
                 untold.setdefault(was.source.peer, []).extend(prefixes)
         members = self.members
         for (was, peer), prefixes in batch.moved.items():
-            if peer in members and verdicts[was]:
+            if peer in members and was_told(was):
                 withheld.setdefault(peer, []).extend(prefixes)
         packed += [withdrawn(family, prefixes, limit, only=peer) for peer, prefixes in withheld.items()]
         packed += [withdrawn(family, prefixes, limit, skip=peer) for peer, prefixes in untold.items()]
@@ -283,17 +287,21 @@ def asked_once(exporter: Exporter) -> Callable[[Path, bytes], bool]:
     return permits
 
 
+def _always(_: Path) -> bool:
+    return True
+
+
 def _forget(
     untold: dict[object, list[bytes]],
     peer: object,
     prefixes: Sequence[bytes],
     before: Mapping[bytes, Candidates | None],
-    verdicts: Mapping[Path, bool],
+    was_told: Callable[[Path], bool],
 ) -> None:
     """Note which prefixes have to be withdrawn, as their new path, which is from this peer, does not go out."""
     for prefix in prefixes:
         old = before[prefix]
-        if old is not None and verdicts[old[0]]:
+        if old is not None and was_told(old[0]):
             former = old[0].source.peer
             if peer is not None and peer is not former:  # it hears by ``moved``
                 former = peer if former is None else frozenset((former, peer))

@@ -64,15 +64,15 @@ class LocRib:
         for path, prefixes in routes:
             alone = path.alone
             before = len(table)
-            others = [prefix for prefix in prefixes if place(prefix, alone) is not alone]
+            found = [place(prefix, alone) for prefix in prefixes]
             count = len(table) - before
             if count:  # a dict keeps its keys in the order they came in, so the new ones are its last
                 fresh = prefixes if count == len(prefixes) else list(islice(reversed(table), count))
                 changes.add(_NEW, None, alone, fresh)
                 (path.received or path).held += count
                 new += fresh
-            if others:
-                more = self._replace(others, path)
+            if count < len(prefixes):
+                more = self._replace(dict(zip(prefixes, found, strict=True)), path)
                 count += len(more)
                 new += more
             path.source.accepted += count
@@ -157,29 +157,35 @@ class LocRib:
                 before[prefix] = old
         return before
 
-    def _replace(self, prefixes: list[bytes], path: Path) -> list[bytes]:
-        """Give prefixes that have other paths this one, too; return those that had none from its source."""
-        table, changed = self.table, self._changes.before
-        alone, source = path.alone, path.source
+    def _replace(self, found: Mapping[bytes, Candidates], path: Path) -> list[bytes]:
+        """Give prefixes with these candidates the path, too; return those that had none from its source."""
+        table, alone, source = self.table, path.alone, path.source
         new: list[bytes] = []
-        held = 0
-        for prefix in prefixes:
-            old = table[prefix]
+        replaced: dict[bytes, Candidates] = {}  # which had nothing else
+        merged: dict[bytes, Candidates] = {}
+        for prefix, old in found.items():
             was: Path | None = old[0]
+            if was is path and old is alone:
+                continue
             if len(old) == 1 and old[0].source is source:
-                table[prefix] = alone
+                replaced[prefix] = old
             elif path in old:
                 continue
             else:
+                merged[prefix] = old
                 table[prefix], was = self._merge(old, path)
-            held += 1
             if was is None:
                 new.append(prefix)
             else:
                 (was.received or was).held -= 1
-            if prefix not in changed:
-                changed[prefix] = old
-        (path.received or path).held += held
+        if replaced:
+            table.update(dict.fromkeys(replaced, alone))
+            self._changes.replace(path, replaced)
+        if merged:
+            noted = self._changes.singly()
+            for prefix, old in merged.items():
+                noted.setdefault(prefix, old)
+        (path.received or path).held += len(replaced) + len(merged)
         return new
 
     def _merge(self, old: Candidates, path: Path) -> tuple[Candidates, Path | None]:
@@ -212,7 +218,7 @@ class LocRib:
 
     def _order_again(self, prefixes: Iterable[bytes]) -> None:
         table, was_quiet = self.table, not self._changes
-        changed = self._changes.before
+        changed = self._changes.singly()
         for prefix in prefixes:
             old = table.get(prefix)
             if old is None or len(old) == 1:

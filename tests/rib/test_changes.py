@@ -25,7 +25,8 @@ def sorted_lists(found: Mapping[object, Sequence[bytes]]) -> dict[object, list[b
 
 
 def content(batch: Batch) -> tuple[object, ...]:
-    return sorted_lists(batch.gained), sorted_lists(batch.gone), sorted_lists(batch.moved), dict(batch.lost)
+    left = {peer: count for peer, count in batch.left.items() if count}
+    return sorted_lists(batch.gained), sorted_lists(batch.gone), sorted_lists(batch.moved), dict(batch.lost), left
 
 
 def carry_out(rib: LocRib, change: tuple[list[bytes], object]) -> None:
@@ -48,12 +49,43 @@ def test_runs_and_single_prefixes_are_the_same_batch(
         for change in changes:
             carry_out(each, change)
     in_runs, one_by_one = rib.take_changes(), plain.take_changes()
-    before = dict(one_by_one.before)  # from now on they are single prefixes
-    assert not one_by_one.runs
+    before = dict(one_by_one.singly())  # from now on they are single prefixes
+    assert (one_by_one.runs, one_by_one.replaced) == ([], [])
     assert content(sort_by_path(in_runs, rib.table)) == content(sort_by_path(one_by_one, plain.table))
     assert {key: had for key, had in in_runs.before.items() if had != rib.table.get(key)} == {
         key: had for key, had in before.items() if had != plain.table.get(key)
     }
+
+
+def test_replaced_paths_are_kept_by_path_until_something_else_happens() -> None:
+    rib = LocRib(IPV4_UNICAST, lambda: None)
+    rib.announce(PREFIXES[:4], PATHS[0])
+    rib.take_changes()
+    rib.announce(PREFIXES[:2], PATHS[1])
+    rib.announce([PREFIXES[2]], PATHS[1])
+    changes = rib.take_changes()
+    assert [(new, list(olds)) for new, olds in changes.replaced] == [
+        (PATHS[1], PREFIXES[:2]),
+        (PATHS[1], PREFIXES[2:3]),
+    ]
+    assert changes.before == dict.fromkeys(PREFIXES[:3], PATHS[0].alone)
+    for again in (PREFIXES[0], PREFIXES[5]):  # a second time, or another kind
+        rib.announce([PREFIXES[0]], PATHS[0])
+        rib.announce([again], PATHS[1])
+        assert not rib.take_changes().replaced
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(PATHS[:2])), max_size=12))
+def test_members_told_in_order_end_up_with_the_newest_path(changes: list[tuple[int, Path]]) -> None:
+    rib = LocRib(IPV4_UNICAST, lambda: None)
+    rib.announce(PREFIXES, PATHS[0])
+    rib.take_changes()
+    told = dict.fromkeys(PREFIXES, PATHS[0])
+    for number, new in changes:
+        rib.announce([PREFIXES[number]], new)
+    for new, members in sort_by_path(rib.take_changes(), rib.table).gained.items():
+        told.update(dict.fromkeys(members, new))
+    assert told == {each: candidates[0] for each, candidates in rib.table.items()}
 
 
 def test_changes_of_two_kinds_are_kept_by_prefix() -> None:
