@@ -75,6 +75,11 @@ TOKENS: Final = _Tokens(0)
 TOKENS_WITH_PATH_ID: Final = _Tokens(PATH_ID_SIZE)
 
 
+def prepare(bits: int, *, has_path_id: bool) -> None:
+    """Compile what cuts such fields, before somebody waits for it."""
+    (TOKENS_WITH_PATH_ID if has_path_id else TOKENS)[bits]
+
+
 def split(buffer: bytes, start: int, end: int, bits: int) -> list[bytes]:
     """Return the canonical keys in ``buffer[start:end]``; bits: of an address of the family.
 

@@ -16,6 +16,7 @@ from bgpd.families import Family
 from bgpd.fsm.actions import SessionEnd
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
+from bgpd.messages import nlri
 from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import administrative
@@ -398,6 +399,7 @@ class Peer:
         raise KeyError("IPv4 routes on a session without IPv4 unicast")
 
     def _open_rib(self, family: Family, negotiated: Negotiated) -> None:
+        nlri.prepare(family.bits, has_path_id=family in negotiated.add_path_receive)
         kept = self.adj_ribs_in.get(family)
         if kept is not None and kept.has_path_ids == (family in negotiated.add_path_receive):
             kept.renegotiate(negotiated, self._interface())

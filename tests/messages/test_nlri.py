@@ -134,3 +134,11 @@ def test_every_first_octet_of_ipv4_is_judged_alike_by_both() -> None:
             is_unicast = nlri.is_unicast(IPV4_UNICAST, octets)
             assert is_taken <= is_unicast
             assert is_taken or not is_unicast or first >= 224 or first == 127
+
+
+@pytest.mark.parametrize("has_path_id", [False, True])
+def test_expressions_are_compiled_when_they_are_asked_to_be(has_path_id: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    fresh = nlri._Tokens(4 if has_path_id else 0)
+    monkeypatch.setattr(nlri, "TOKENS_WITH_PATH_ID" if has_path_id else "TOKENS", fresh)
+    nlri.prepare(128, has_path_id=has_path_id)
+    assert list(fresh) == [128]
