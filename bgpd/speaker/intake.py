@@ -23,7 +23,8 @@ def take_everyday(
         return
     for family in negotiated.families:
         rib = ribs[family]
-        if rib.has_path_ids or len(rib) + stop - start > most_routes:
+        # No route is less than an octet; the last message begins before ``stop`` and may reach far behind it
+        if rib.has_path_ids or len(rib) + stop - start + negotiated.max_receive > most_routes:
             continue
         run = islice(messages, inbox.index, None)
         routes = classic(buffer, run, stop) if family.is_classic else multiprotocol(buffer, run, stop, family)

@@ -2,9 +2,14 @@
 
 import pytest
 
+from bgpd.addresses import parse_address
 from bgpd.errors import Cease, CeaseSubcode
 from bgpd.fsm.states import State
+from bgpd.messages.attributes.spec import tlv
+from bgpd.messages.framing import Framer, MessageType, frame
+from bgpd.session.connection import Inbox
 from tests.support.cluster import Cluster, address, cluster, network, peer
+from tests.support.wire import AS_PATH, LOCAL_PREF, MED, ORIGIN, ROUTE, body
 
 
 def networks(count: int) -> str:
@@ -171,3 +176,18 @@ def test_who_takes_the_peer_out_at_the_moment_of_one_prefix_too_many_is_obeyed(h
         assert not one.session.resting
         assert not one.session.is_started
         assert made.peer(2, 1).negotiated is None
+
+
+def test_a_large_message_at_the_end_of_a_slice_does_not_slip_by_the_limit() -> None:
+    routes = b"".join(bytes((24, 10, 65, number)) for number in range(200))
+    start = ORIGIN + AS_PATH + tlv(3, 0x40, parse_address(address(2)))
+    sent = [body(start + LOCAL_PREF, ROUTE), body(start + MED + LOCAL_PREF, routes)]
+    with cluster() as made:
+        made.start(1, peer(2, max_prefixes="{ limit = 150 }"))
+        made.start(2, peer(1))
+        made.established()
+        framer = Framer()
+        inbox = Inbox(b"", framer.feed(b"".join(frame(MessageType.UPDATE, one) for one in sent)))
+        inbox.buffer = framer.buffer
+        with pytest.raises(Cease, match="201 ipv4-unicast prefixes, the limit is 150"):
+            made.peer(1, 2).updates_received(inbox, inbox.messages[1][1] + 1)
