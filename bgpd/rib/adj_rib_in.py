@@ -234,8 +234,8 @@ class AdjRibIn:
         self._sweep_if_worth_it()
 
     def _sweep_if_worth_it(self) -> None:
-        # A path nobody holds cost a route its place, so the garbage is less than the churn
-        if 2 * self.routes.churn > len(self._paths) > _FEW:
+        # A path nobody holds cost a route its place, so the garbage is less than the churn; a sweep reads all of these
+        if len(self._paths) > _FEW and 2 * self.routes.churn > len(self._paths) + self.routes.refused:
             self._sweep()
 
     def _hand_over(self, path: Path, prefixes: list[bytes]) -> None:
@@ -319,16 +319,13 @@ class AdjRibIn:
                     if interned is not None:
                         new = self._paths.get(interned)
                         if new is None:
-                            new = self._paths[interned] = self._renewed(old)
+                            new = self._paths[interned] = self._derived(old, old.attributes)
                         members = moved.setdefault(new, [])
                 if members is not None:
                     members.append(key)
             self._move(moved)
             yield
         yield from _let_go(list(affected))
-
-    def _renewed(self, old: Path) -> Path:
-        return self._derived(old, old.attributes)
 
     def _derived(self, old: Path, attributes: Attributes) -> Path:
         """Return a path of the same source, admitted by the rules of now."""

@@ -141,7 +141,7 @@ class Path:
         imported, self.imported = self.imported, None
         self.alone = ()
         if imported is not None:
-            imported.alone = ()
+            imported.release()  # a copy refers back to itself, too
 
 
 Candidates = tuple[Path, ...]

@@ -77,6 +77,11 @@ class ReceivedRoutes:
         """How many are in use."""
         return len(self._used)
 
+    @property
+    def refused(self) -> int:
+        """How many are not in use."""
+        return len(self._refused)
+
     def refused_paths(self) -> set[Path]:
         """Return the paths of the routes that are not in use; of the others, ``held`` is not 0."""
         return set(self._refused.values())

@@ -10,9 +10,11 @@ from bgpd.messages.attributes import block
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.negotiated import Negotiated
 from bgpd.rib.adj_rib_in import AdjRibIn
+from bgpd.rib.decision import rank
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import NextHop, Path, Source
+from bgpd.rib.received_routes import ReceivedRoutes
 from tests.support.paths import negotiated, path, peer_source, prefix
 
 KEYS = [prefix(f"10.65.0.{n}/32") for n in range(5)]
@@ -46,6 +48,15 @@ class Importer:
 
     def refused(self, fault: TreatAsWithdraw) -> None:
         self.faults.append(fault)
+
+
+class Copying(Importer):
+    """Lets in copies."""
+
+    def admit(self, path: Path) -> None:
+        super().admit(path)
+        path.imported = Path(path.source, path.family, path.attributes, path.next_hop)
+        rank(path.imported)
 
 
 class Reach:
@@ -281,9 +292,10 @@ def test_a_last_resort_path_that_was_swept_meanwhile_is_made_again(monkeypatch: 
     assert {key for key in KEYS if bench.loc_rib.table[key][0].is_stale} == set(KEYS) - {confirmed}
 
 
-def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", [Importer, Copying])
+def test_dead_paths_do_not_wait_for_the_collector(kind: type[Importer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
-    bench = Bench()
+    bench = Bench(kind())
     gc.collect()
     gc.disable()
     try:
@@ -291,7 +303,7 @@ def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatc
             attributes = block.replace(path(peer_source(1), local_pref=1).attributes, med=med)
             bench.rib.announce(attributes.octets, None, KEYS[:1])
             bench.loc_rib.take_changes()
-        run(bench.rib.evaluate_again(Importer()))
+        run(bench.rib.evaluate_again(kind()))
         bench.loc_rib.take_changes()
         run(bench.rib.clear())
         bench.loc_rib.take_changes()
@@ -299,6 +311,27 @@ def test_dead_paths_do_not_wait_for_the_collector(monkeypatch: pytest.MonkeyPatc
     finally:
         gc.enable()
     assert len(alive) <= 1  # the last one is still the local variable's
+
+
+def test_sweeps_read_no_more_than_a_share_of_what_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 10)
+    read: list[int] = []
+
+    def noted(routes: ReceivedRoutes) -> set[Path]:
+        read.append(len(routes))
+        return refused_paths(routes)
+
+    refused_paths = ReceivedRoutes.refused_paths
+    monkeypatch.setattr(ReceivedRoutes, "refused_paths", noted)
+    bench = Bench()
+    bench.importer.rejects = {1}
+    first = path(peer_source(1), local_pref=1).attributes
+    blocks = [block.replace(first, med=med).octets for med in range(20)]
+    keys = [prefix(f"10.{number >> 8}.{number & 255}.0/24") for number in range(4000)]
+    for _ in range(3):
+        for number in range(0, len(keys), 20):
+            bench.rib.announce(blocks[number // 20 % 20], None, keys[number : number + 20])
+    assert 0 < sum(read) <= 3 * len(keys) * 2
 
 
 def test_next_hops_that_change_again_before_the_first_job_ran_end_up_right(monkeypatch: pytest.MonkeyPatch) -> None:
