@@ -49,7 +49,7 @@ class Forwarding:
         kernel.on_written.append(self._on_written)
 
     def use(self, programmer: Programmer, tunnel: int) -> None:
-        """Work with changed pools or another tunnel device from now on; ``program_all`` has to follow."""
+        """Work with changed pools or another tunnel device from now on; ``program_all`` tells the kernel."""
         self._programmer = programmer
         self.tunnel = tunnel
 

@@ -108,7 +108,10 @@ class Speaker:
         if self.kernel is not None:
             await self.kernel.start()
             self.recovery.is_under_way = any(self.kernel.installed(family) for family in self.loc_ribs)
-            self._use_programmer()  # to all that was learned it is applied by the first flush
+            if self.is_recovering:
+                self._program_again()  # where others' routes are by now, ours of the former run go
+            else:
+                self._use_programmer()  # what was learned asks for nothing of ours, and nothing else is there
         elif former is not None:
             self.recovery.is_under_way = former.age < longest_kept(self.config)
             self.recovery.awaited = former.peers
