@@ -2,7 +2,10 @@
 
 import platform
 import re
+import sys
 from pathlib import Path
+
+import pytest
 
 from bgpd.cli.allocator import give_back
 
@@ -23,3 +26,8 @@ def test_what_was_freed_below_a_block_in_use_is_given_back() -> None:
     if is_given_back:
         assert before - _resident() > 40_000_000
     assert len(blocks) == 1
+
+
+def test_a_python_without_ctypes_gives_nothing_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ctypes", None)
+    assert not give_back()
