@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from bgpd.communities import LLGR_STALE, NO_LLGR
 from bgpd.families import Family
-from bgpd.messages.attributes.block import parse, parse_plain, replace
+from bgpd.messages.attributes.block import parse, plain_reader, replace
 from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.everyday import Routes
@@ -148,13 +148,13 @@ class AdjRibIn:
         """
         if self._importer.judges_prefixes:
             return 0
-        get, negotiated = self._paths.get, self._negotiated
+        get, read = self._paths.get, plain_reader(self._negotiated)
         taken: list[tuple[Path, list[bytes]]] = []
         for attributes, next_hop, keys in run:
             interned = attributes if next_hop is None else (next_hop, attributes)
             path = get(interned)
             if path is None:
-                parsed = parse_plain(attributes, negotiated, next_hop)
+                parsed = read(attributes, next_hop)
                 if parsed is None:
                     break
                 path = self._add_path(interned, parsed, 0)

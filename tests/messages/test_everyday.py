@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from bgpd.errors import BgpError
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST
 from bgpd.messages import everyday
-from bgpd.messages.attributes.block import parse_plain
+from bgpd.messages.attributes.block import plain_reader
 from bgpd.messages.framing import Framer, MessageType, frame
 from bgpd.messages.update import decode
 from tests.support.wire import (
@@ -129,7 +129,7 @@ def _compare(
     buffer: bytes, messages: list[tuple[int, int, int]], found: Iterator[everyday.Routes], is_classic: bool
 ) -> None:
     for (_, start, end), (block, next_hop, keys) in zip(messages, found, strict=False):
-        if parse_plain(block, EXTERNAL, next_hop) is None:
+        if plain_reader(EXTERNAL)(block, next_hop) is None:
             continue  # whoever reads the block leaves the message to ``decode``
         try:
             whole = decode(buffer, start, end, EXTERNAL)

@@ -87,15 +87,17 @@ def parse(block: bytes, negotiated: Negotiated, next_hop: bytes | None) -> Attri
     it already was; NEXT_HOP stays in them only where it counts.
     Raises TreatAsWithdraw where RFC 7606 says so, and UpdateError for a well-known attribute that we do not know.
     """
-    return parse_plain(block, negotiated, next_hop) or parse_plainly(block, negotiated, next_hop)
+    return plain_reader(negotiated)(block, next_hop) or parse_plainly(block, negotiated, next_hop)
 
 
-def parse_plain(block: bytes, negotiated: Negotiated, next_hop: bytes | None) -> Attributes | None:
-    """Return what ``parse`` returns if the block is plain, None = it is not. A plain one has no MP_REACH_NLRI."""
-    if negotiated.four_octet_as and not (negotiated.is_confederation or (next_hop and _next_hop_fault(next_hop))):
-        is_internal = negotiated.local_asn == negotiated.remote_asn
-        return plain.read(block, next_hop, is_internal=is_internal)
-    return None
+def plain_reader(negotiated: Negotiated) -> plain.Reader:
+    """Return what reads plain blocks of the session as ``parse`` does; its None = not plain.
+
+    There is no MP_REACH_NLRI in a plain block.
+    """
+    if negotiated.four_octet_as and not negotiated.is_confederation:
+        return _read_internal if negotiated.local_asn == negotiated.remote_asn else _read_external
+    return _read_none
 
 
 def _next_hop_fault(address: bytes) -> str:
@@ -105,6 +107,14 @@ def _next_hop_fault(address: bytes) -> str:
             _checked_next_hops.clear()
         why = _checked_next_hops[address] = next_hop_module.fault(address)
     return why
+
+
+_read_internal: Final = plain.reader(is_internal=True, next_hop_fault=_next_hop_fault)
+_read_external: Final = plain.reader(is_internal=False, next_hop_fault=_next_hop_fault)
+
+
+def _read_none(_: bytes, __: bytes | None) -> Attributes | None:
+    return None
 
 
 def _value(attribute: bytes) -> bytes:

@@ -7,7 +7,7 @@ rules one by one and is what the tests hold this against.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from struct import Struct
 from typing import Final
 
@@ -80,6 +80,9 @@ def _block() -> bytes:
 _match: Final = re.compile(_block(), re.DOTALL).fullmatch
 
 
+Reader = Callable[[bytes, bytes | None], Attributes | None]
+
+
 class PlainAttributes(Attributes):
     """The attributes of a plain block, which are taken apart when the first of them is asked for.
 
@@ -87,14 +90,6 @@ class PlainAttributes(Attributes):
     """
 
     __slots__ = ("is_everyday",)
-
-    def __init__(self, octets: bytes, next_hop: bytes, med: int | None, local_pref: int | None) -> None:
-        self.octets = octets
-        self.next_hop = next_hop
-        self.med = med
-        self.local_pref = local_pref
-        self.faults = ()
-        self.is_everyday = False
 
     def __getattr__(self, name: str) -> object:
         """Take the block apart, as a slot is empty yet."""
@@ -107,42 +102,54 @@ class PlainAttributes(Attributes):
 _SLOTS: Final = frozenset(Attributes.__slots__)
 
 
-def read(block: bytes, next_hop: bytes | None, *, is_internal: bool) -> Attributes | None:
-    """Return the attributes of a plain block, None = it is not plain.
+def reader(*, is_internal: bool, next_hop_fault: Callable[[bytes], str]) -> Reader:
+    """Return what reads blocks that come over iBGP, or over eBGP.
 
-    next_hop: of MP_REACH_NLRI, and no fault in it; None = NEXT_HOP must be in the block, as it must not be otherwise.
-    is_internal: it comes over iBGP, so it may have LOCAL_PREF, ORIGINATOR_ID and CLUSTER_LIST.
+    It takes a block and the next hop of MP_REACH_NLRI, None = NEXT_HOP must be in the block, as it must not be
+    otherwise. It returns None for a block that is not plain. is_internal: there may be LOCAL_PREF, ORIGINATOR_ID and
+    CLUSTER_LIST. next_hop_fault: returns what is wrong with a next hop of MP_REACH_NLRI, empty = nothing.
     """
-    found = _match(block)
-    if found is None:
-        return None
-    (
-        _, path, classic_next_hop, med, local_pref, _, aggregator, communities, originator, clusters, extended, _, otc,
-    ) = found.groups()  # fmt: skip
-    if next_hop is None:
-        next_hop = classic_next_hop
-        if next_hop is None:
+    match, make, to_int = _match, PlainAttributes.__new__, int.from_bytes
+
+    def read(block: bytes, next_hop: bytes | None) -> Attributes | None:
+        found = match(block)
+        if found is None:
             return None
-    elif classic_next_hop is not None:
-        return None
-    has_as_path = len(path) > 1
-    if has_as_path and _ZERO in path and sequence(path[1:]) is None:  # AS 0 in it
-        return None
-    if aggregator is not None and aggregator.startswith(_ZERO):
-        return None
-    if not is_internal and (local_pref is not None or originator is not None or clusters is not None):
-        return None
-    # The canonical length of AS_PATH has one octet
-    is_short = block[_AS_PATH_AT] == TRANSITIVE
-    attributes = PlainAttributes(
-        block if is_short else block[:_AS_PATH_AT] + _SHORT_AS_PATH + block[_AS_PATH_AT + 3 :],
-        next_hop,
-        None if med is None else int.from_bytes(med),
-        None if local_pref is None else int.from_bytes(local_pref),
-    )
-    if originator is None and clusters is None and extended is None and otc is None and has_as_path:
-        attributes.is_everyday = communities is None or _WELL_KNOWN not in communities
-    return attributes
+        (
+            _, path, classic, med, local_pref, _, aggregator, communities, originator, clusters, extended, _, otc,
+        ) = found.groups()  # fmt: skip
+        if next_hop is None:
+            next_hop = classic
+            if next_hop is None:
+                return None
+        elif classic is not None or next_hop_fault(next_hop):
+            return None
+        has_as_path = len(path) > 1
+        if has_as_path and _ZERO in path and sequence(path[1:]) is None:  # AS 0 in it
+            return None
+        if aggregator is not None and aggregator.startswith(_ZERO):
+            return None
+        is_inner = originator is not None or clusters is not None
+        if not is_internal and (is_inner or local_pref is not None):
+            return None
+        attributes = make(PlainAttributes)  # without a call of __init__, this is made for every path
+        # The canonical length of AS_PATH has one octet
+        is_short = block[_AS_PATH_AT] == TRANSITIVE
+        attributes.octets = block if is_short else block[:_AS_PATH_AT] + _SHORT_AS_PATH + block[_AS_PATH_AT + 3 :]
+        attributes.next_hop = next_hop
+        attributes.med = None if med is None else to_int(med)
+        attributes.local_pref = None if local_pref is None else to_int(local_pref)
+        attributes.faults = ()
+        attributes.is_everyday = (
+            has_as_path
+            and otc is None
+            and extended is None
+            and not is_inner
+            and (communities is None or _WELL_KNOWN not in communities)
+        )
+        return attributes
+
+    return read
 
 
 def _take_apart(attributes: PlainAttributes) -> None:
