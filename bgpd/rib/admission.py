@@ -12,7 +12,9 @@ from bgpd.messages.attributes.model import ANY_SEGMENT, CONFEDERATION_SEGMENT, P
 from bgpd.rib.path import NextHop, Path
 
 _MEMO: Final = 4096  # next hops
-_FIRST_AT: Final = 9  # octets: where AS_PATH has its first number in an everyday block
+# Where an everyday block has the size of AS_PATH and, if that is not 0, its first number
+_AS_PATH_SIZE_AT: Final = 6
+_FIRST_AT: Final = 9
 _FIRST_END: Final = 13
 _EXTERNAL: Final = PeerType.EXTERNAL
 _INTERNAL: Final = PeerType.INTERNAL
@@ -64,7 +66,9 @@ class Admission:
             return False
         peer_type = path.source.peer_type
         if peer_type is _EXTERNAL:
-            return self._first is None or octets[_FIRST_AT:_FIRST_END] == self._first
+            if self._first is None:
+                return True
+            return octets[_AS_PATH_SIZE_AT] > 0 and octets[_FIRST_AT:_FIRST_END] == self._first
         return peer_type is _INTERNAL
 
     def refusal(self, path: Path) -> str:

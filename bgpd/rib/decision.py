@@ -51,8 +51,10 @@ _BEFORE_IDENTIFIER: Final = _TAIL_STEPS.index(Step.IDENTIFIER)
 _RANK: Final = attrgetter("rank")
 _WITHOUT_MED: Final = attrgetter("rank", "tail")
 
-# In an everyday block (see ``Attributes``): ORIGIN, how many numbers AS_PATH has, and the first of them
+# In an everyday block (see ``Attributes``): ORIGIN, the octets of AS_PATH and, unless there are none, how many numbers
+# it has and the first of them
 _ORIGIN_AT: Final = 3
+_AS_PATH_SIZE_AT: Final = 6
 _COUNT_AT: Final = 8
 _FIRST_AT: Final = 9
 _LONGEST: Final = (255 - 2) // 4  # AS numbers
@@ -67,11 +69,14 @@ def rank(path: Path) -> None:
     attributes, source = path.attributes, path.source
     if attributes.is_everyday and not path.is_stale:
         octets, local_pref = attributes.octets, attributes.local_pref
+        length = 0
+        if octets[_AS_PATH_SIZE_AT]:
+            length = octets[_COUNT_AT]
+            (path.group,) = _number(octets, _FIRST_AT)
         if (local_pref is None or local_pref == DEFAULT_LOCAL_PREF) and not path.weight:
-            path.rank = _ranks(source.preference)[octets[_ORIGIN_AT]][octets[_COUNT_AT]]
+            path.rank = _ranks(source.preference)[octets[_ORIGIN_AT]][length]
         else:
-            path.rank = _rank(path, octets[_COUNT_AT], octets[_ORIGIN_AT])
-        (path.group,) = _number(octets, _FIRST_AT)
+            path.rank = _rank(path, length, octets[_ORIGIN_AT])
         is_plain = True
     else:
         if LLGR_STALE in attributes.communities:

@@ -6,7 +6,7 @@ from bgpd.addresses import parse_address
 from bgpd.families import IPV4_UNICAST
 from bgpd.identity import Asn, PeerType
 from bgpd.messages.attributes.as_path import from_segments
-from bgpd.messages.attributes.block import replace
+from bgpd.messages.attributes.block import parse, replace
 from bgpd.messages.attributes.model import AsPath, SegmentType
 from bgpd.rib.admission import Admission
 from bgpd.rib.path import NextHop, Path, Source
@@ -44,6 +44,19 @@ def test_an_external_path_begins_with_the_peers_as() -> None:
     assert "begins with no AS" in rules().refusal(external(as_path=()))
     assert rules(remote_asn=None).refusal(external(as_path=(7,))) == ""
     assert rules().refusal(path(peer_source(1), as_path=(7,))) == ""
+
+
+@pytest.mark.rfc("4271", "6.3")
+def test_octets_behind_an_empty_path_are_no_first_as() -> None:
+    octets = bytes.fromhex("40010100 400200 400304 0a010002")
+    like_next_hop = int.from_bytes(octets[9:13])
+    held, hop = rules(remote_asn=like_next_hop), NextHop(octets[-4:])
+    session = negotiated(remote_asn=like_next_hop)
+    for block in (octets[:4] + b"\x40\2\6\2\1" + octets[9:13] + octets[7:], octets):
+        received = Path(peer_source(1, PeerType.EXTERNAL), IPV4_UNICAST, parse(block, session, None), hop)
+        assert received.attributes.is_everyday
+        reason = held.refusal(received)
+    assert reason == f"AS_PATH begins with no AS, not with the peer's AS {like_next_hop}"
 
 
 @pytest.mark.rfc("4271", "5.1.3")

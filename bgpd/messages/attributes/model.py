@@ -124,9 +124,9 @@ class Attributes:
     extended_communities: 8 octets each; ipv6_extended_communities: 20 each; large_communities: three numbers each.
     cluster_list: identifiers, nearest first. aigp: metric, None = absent. unknown: in code order. faults: attributes
     discarded on the way in.
-    is_everyday: there is nothing but ORIGIN, an AS_PATH of one AS_SEQUENCE whose length has one octet, NEXT_HOP, MED,
-    LOCAL_PREF, what is passed on as it is (ATOMIC_AGGREGATE, AGGREGATOR, COMMUNITIES, LARGE_COMMUNITY), and no
-    well-known community; False says nothing.
+    is_everyday: there is nothing but ORIGIN, an AS_PATH (empty or one AS_SEQUENCE, its length has one octet), NEXT_HOP,
+    MED, LOCAL_PREF, and what is passed on as it is: ATOMIC_AGGREGATE, AGGREGATOR, COMMUNITIES without a well-known one,
+    LARGE_COMMUNITY. False says nothing.
     """
 
     __slots__ = (

@@ -124,8 +124,7 @@ def reader(*, is_internal: bool, next_hop_fault: Callable[[bytes], str]) -> Read
                 return None
         elif classic is not None or next_hop_fault(next_hop):
             return None
-        has_as_path = len(path) > 1
-        if has_as_path and _ZERO in path and sequence(path[1:]) is None:  # AS 0 in it
+        if _ZERO in path and sequence(path[1:]) is None:  # AS 0 in it
             return None
         if aggregator is not None and aggregator.startswith(_ZERO):
             return None
@@ -141,8 +140,7 @@ def reader(*, is_internal: bool, next_hop_fault: Callable[[bytes], str]) -> Read
         attributes.local_pref = None if local_pref is None else to_int(local_pref)
         attributes.faults = ()
         attributes.is_everyday = (
-            has_as_path
-            and otc is None
+            otc is None
             and extended is None
             and not is_inner
             and (communities is None or _WELL_KNOWN not in communities)

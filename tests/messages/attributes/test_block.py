@@ -478,9 +478,11 @@ class TestWriting:
             return
         found = block.parse_plainly(octets, negotiated, next_hop)
         start, count = found.octets, found.as_path.length
-        assert start[:9] == bytes((0x40, 1, 1, found.origin, 0x40, 2, 2 + 4 * count, 2, count))
-        assert found.as_path.octets == start[7 : 9 + 4 * count]
-        rest = dict(block.split(start[9 + 4 * count :]))
+        size = 2 + 4 * count if count else 0
+        assert start[:7] == bytes((0x40, 1, 1, found.origin, 0x40, 2, size))
+        assert start[7 : 7 + min(size, 2)] == bytes((2, count))[:size]
+        assert found.as_path.octets == start[7 : 7 + size]
+        rest = dict(block.split(start[7 + size :]))
         hop = [] if is_mp else [3]
         set_by = {4: found.med, 5: found.local_pref}
         assert [code for code in rest if code < 6] == hop + [c for c, value in set_by.items() if value is not None]
@@ -490,12 +492,13 @@ class TestWriting:
     @pytest.mark.parametrize("extra", [b"", MED, tlv(8, 0xC0, b"\xfd\xea\0\1"), tlv(32, 0xC0, bytes(12))])
     def test_what_routers_send_is_everyday(self, extra: bytes) -> None:
         assert parse(MANDATORY + extra).is_everyday
+        assert parse(ORIGIN + tlv(2, 0x40, b"") + NEXT_HOP + extra).is_everyday
         assert not block.replace(parse(MANDATORY + extra), med=1).is_everyday
 
     @pytest.mark.parametrize(
         "octets",
         [
-            ORIGIN + tlv(2, 0x40, b"") + NEXT_HOP,
+            ORIGIN + tlv(2, 0x40, path_octets([(1, (1, 2))])) + NEXT_HOP,
             MANDATORY + tlv(8, 0xC0, bytes.fromhex("ffffff01")),
             MANDATORY + tlv(16, 0xC0, bytes(8)),
             MANDATORY + tlv(35, 0xC0, b"\0\0\0\1"),
