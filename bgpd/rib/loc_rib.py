@@ -30,12 +30,11 @@ class LocRib:
     best stays so against others that are as good (RFC 5004).
     """
 
-    __slots__ = ("_changes", "_merged", "_on_change", "family", "prefers_oldest", "table", "version")
+    __slots__ = ("_changes", "_merged", "_on_change", "family", "prefers_oldest", "table")
 
     def __init__(self, family: Family, on_change: Callable[[], None]) -> None:
         self.family = family
         self.table: dict[bytes, Candidates] = {}
-        self.version = 0  # grows with each batch of changes
         self.prefers_oldest = False
         self._changes = Changes()
         self._merged: dict[tuple[Candidates, Path], tuple[Candidates, Path | None]] = {}
@@ -123,7 +122,6 @@ class LocRib:
         changes = self._changes
         self._changes = Changes()
         self._merged = {}
-        self.version += 1
         return changes
 
     def at_last_take(self, prefixes: Mapping[bytes, object]) -> list[Candidates | None]:
