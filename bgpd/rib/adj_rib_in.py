@@ -148,6 +148,7 @@ class AdjRibIn:
         """
         if self._importer.judges_prefixes:
             return 0
+        self._sweep_if_worth_it()  # not behind the run: the path that ends it is still to be used
         get, read = self._paths.get, plain_reader(self._negotiated)
         taken: list[tuple[Path, list[bytes]]] = []
         for attributes, next_hop, keys in run:
@@ -165,7 +166,6 @@ class AdjRibIn:
             if self.stale:
                 self.stale.difference_update(*[keys for _, keys in taken])
             self.routes.use_all(taken)
-            self._sweep_if_worth_it()
         return len(taken)
 
     def withdraw(self, keys: list[bytes]) -> None:

@@ -334,6 +334,18 @@ def test_sweeps_read_no_more_than_a_share_of_what_came(monkeypatch: pytest.Monke
     assert 0 < sum(read) <= 3 * len(keys) * 2
 
 
+def test_the_path_that_ends_a_run_is_judged_once_whatever_is_swept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bgpd.rib.adj_rib_in._FEW", 2)
+    bench = Bench()
+    bench.importer.rejects = {7}
+    first = path(peer_source(1), local_pref=1, next_hop="10.1.0.1").attributes
+    blocks = [block.replace(first, local_pref=number).octets for number in range(1, 8)]
+    run = [(each, None, [KEYS[0]]) for each in blocks]
+    assert bench.rib.announce_run(run) == 6
+    bench.rib.announce(*run[6])
+    assert bench.importer.admitted == 7
+
+
 def test_next_hops_that_change_again_before_the_first_job_ran_end_up_right(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bgpd.rib.adj_rib_in._RENEWED", 2)
     bench = Bench()
