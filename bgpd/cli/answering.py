@@ -8,11 +8,13 @@ at most.
 import asyncio
 import socket
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from bgpd.api.operations import Glance, Operations
+from bgpd.api.sockets import ApiError
 
 if TYPE_CHECKING:
     from bgpd.api.server import Server
@@ -21,6 +23,7 @@ Bound = list[tuple[socket.socket, bool]]
 """Listening sockets, each with whether it may do everything (or only read)."""
 
 UNASKED: Final = 3.0  # seconds from the start
+_LIBRARIES: Final = ("aiohttp", "prometheus_client")  # what is imported late
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
@@ -58,6 +61,13 @@ class Answering:
             await answer(self._server, self._bound)
         except Exception:
             _log.exception("a fault in bgpd: the API does not answer")
+
+
+def require_libraries() -> None:
+    """See that what will be imported late is installed: a start can still be refused. Raises ApiError."""
+    for name in _LIBRARIES:
+        if find_spec(name) is None:
+            raise ApiError(f"the API needs the Python package {name}", "install it, as bgpd's own installation does")
 
 
 async def make_server(glance: Glance) -> "Server":

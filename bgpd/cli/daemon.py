@@ -30,7 +30,7 @@ from bgpd.api.operations import Refused
 from bgpd.api.sockets import FULL_MODE, READ_ONLY_MODE, READ_ONLY_SUFFIX, ApiError, bind_tcp, bind_unix
 from bgpd.api.views import Moment
 from bgpd.cli import logs
-from bgpd.cli.answering import Answering, Bound, answer, make_server
+from bgpd.cli.answering import Answering, Bound, answer, make_server, require_libraries
 from bgpd.cli.check import CONFIG_IS_WRONG, quiet_grpc, report
 from bgpd.cli.datastore_rows import datastore_row, datastore_statistics
 from bgpd.cli.drain_mark import DrainMark
@@ -121,6 +121,7 @@ class _Daemon:
 
     async def run(self) -> None:
         """Start, serve until a signal comes, stop. Raises ApiError, ListenError, KernelError."""
+        require_libraries()
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until there is something to reload

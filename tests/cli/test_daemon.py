@@ -238,6 +238,18 @@ def test_an_http_port_in_use_is_an_error(tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("library", ["aiohttp", "prometheus_client"])
+def test_a_missing_library_of_the_api_is_an_error_at_the_start(tmp_path: Path, library: str) -> None:
+    config = tmp_path / "bgp.toml"
+    config.write_text(configuration(1, tmp_path, free_port()))
+    code = f"import sys; sys.modules[{library!r}] = None; from bgpd.cli.main import main; main()"
+    command = [sys.executable, "-c", code, "--config", str(config)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    assert ended.returncode == 1
+    assert f"bgpd: the API needs the Python package {library}\n" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_the_service_manager_hears_of_start_and_stop(tmp_path: Path) -> None:
     config = tmp_path / "bgp.toml"
     config.write_text(configuration(2, tmp_path, free_port()))
