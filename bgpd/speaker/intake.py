@@ -1,7 +1,6 @@
 """Intake: everyday UPDATEs go to their tables in runs, without a look at each of them by itself. Hot."""
 
 from collections.abc import Mapping
-from itertools import islice
 
 from bgpd.families import Family
 from bgpd.messages.everyday import classic, multiprotocol
@@ -26,6 +25,6 @@ def take_everyday(
         # No route is less than an octet; the last message begins before ``stop`` and may reach far behind it
         if rib.has_path_ids or len(rib) + stop - start + negotiated.max_receive > most_routes:
             continue
-        run = islice(messages, inbox.index, None)
+        run = map(messages.__getitem__, range(inbox.index, len(messages)))
         routes = classic(buffer, run, stop) if family.is_classic else multiprotocol(buffer, run, stop, family)
         inbox.index += rib.announce_run(routes)
