@@ -1,7 +1,7 @@
 """The speaker: builds the parts, joins them, and applies a changed configuration to those that it concerns.
 
-RFC 4271 section 3. It owns the flush: once a tick, what changed in the Loc-RIBs goes to each update group and to the
-kernel. Everything runs on one event loop; nothing here waits but ``start`` and ``stop``.
+RFC 4271 section 3. It owns the flush: in rounds (see ``pacing``) what changed in the Loc-RIBs goes to each update group
+and to the kernel. Everything runs on one event loop; nothing here waits but ``start`` and ``stop``.
 """
 
 import asyncio
