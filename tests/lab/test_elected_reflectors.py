@@ -115,7 +115,10 @@ def lab(tmp_path: Path) -> Iterator[ElectingLab]:
 
 def test_a_mesh_grows_past_its_threshold_loses_a_reflector_and_shrinks_again(lab: ElectingLab) -> None:
     four, seven = names(1, 2, 3, 4), names(1, 2, 3, 4, 5, 6, 7)
-    assert {lab.role(name) for name in four} == {"mesh"}
+    lab.wait_for(lambda: {lab.role(name) for name in four} == {"mesh"}, "all to say so", PATIENCE)
+    lab.wait_for(
+        lambda: set(four) <= {key.rpartition("/")[2] for key in alive_in_etcd(lab)}, "all to be alive", PATIENCE
+    )
     lab.wait_for(lambda: lab.status(lab["node1"]).routes["ipv4-unicast"] >= 4, "all routes")
     with lab.pings(*four):
         lab.list_hosts(5, 6, 7)
