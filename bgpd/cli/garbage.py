@@ -41,15 +41,14 @@ class Garbage:
         self._gave_back = 0.0  # CPU time at which the allocator last did
 
     def start(self) -> None:
-        """Take what exists by now out of the collector's sight, and keep the timetable."""
-        self.leave_out()
+        """Take what exists by now out of the collector's sight, and keep the timetable.
+
+        Only here: what is frozen under load and becomes a cycle of garbage afterwards would never be freed.
+        """
+        gc.freeze()
         gc.set_threshold(YOUNG, NEVER, NEVER)
         gc.enable()
         self._timer = self._loop.call_later(INTERVAL, self._look)
-
-    def leave_out(self) -> None:
-        """Take what exists by now out of the collector's sight."""
-        gc.freeze()
 
     def stop(self) -> None:
         """Keep it no longer."""
