@@ -2,10 +2,10 @@
 
 Left alone it goes through a full routing table again and again while that loads, though nearly all of it lives on: a
 quarter of the CPU time of a 300,000-prefix feed. So what exists after the start is taken out of its sight
-(``gc.freeze``), young objects are looked at once, in portions that are small enough for a callback, and everything is
-looked at when the daemon has nothing else to do, and rarely. Only if replaced paths have piled up for
-long enough that memory matters more than a pause, is a full look taken under load. When it is idle after work, the
-allocator gives back what that left free too. Times are seconds.
+(``gc.freeze``), new objects are looked at once, every ten seconds or when there are very many, and everything is
+looked at when the daemon has nothing else to do, and rarely. Only if new objects have piled up for long enough that
+memory matters more than a pause, is a full look taken under load. When it is idle after work, the allocator gives back
+what that left free too. Times are seconds.
 """
 
 import asyncio
@@ -17,14 +17,15 @@ import structlog
 
 from bgpd.cli.allocator import give_back
 
-YOUNG: Final = 5_000  # new containers before the young are looked at: about 0.2 ms
+YOUNG: Final = 1_000_000  # new containers before they are looked at whatever the time: about 0.3 s, a full table's
+FEW: Final = 5_000  # new containers that are not worth a look
 NEVER: Final = 1 << 30
 INTERVAL: Final = 10.0
 IDLE: Final = 0.05  # share of the last interval's time that the process was running
 IDLE_SHARE: Final = 1000  # while idle, a full look waits so many times as long as the last one took
 BUSY_SHARE: Final = 50  # and under load
 WORK: Final = 0.2  # CPU time since the allocator last gave back, before it is asked again
-PILED_UP: Final = 800  # looks at the young since the last full one: some 4,000,000 containers
+PILED_UP: Final = 4_000_000  # new containers since the last full look
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd.garbage")
 
@@ -37,6 +38,8 @@ class Garbage:
         self._timer: asyncio.TimerHandle | None = None
         self._ended = 0.0  # loop time at which the last full look ended
         self._took = 0.0
+        self._looks = 0  # at new objects, before the last interval
+        self._new = 0  # containers since the last full look
         self._ran = time.process_time()
         self._gave_back = 0.0  # CPU time at which the allocator last did
 
@@ -59,23 +62,30 @@ class Garbage:
     def _look(self) -> None:
         ran, self._ran = self._ran, time.process_time()
         is_idle = self._ran - ran < IDLE * INTERVAL
-        if is_due(gc.get_count()[1], self._loop.time() - self._ended, self._took, is_idle=is_idle):
+        unseen, looks, _ = gc.get_count()
+        self._new += (looks - self._looks) * YOUNG
+        if is_due(self._new + unseen, self._loop.time() - self._ended, self._took, is_idle=is_idle):
             began = time.perf_counter()
             found = gc.collect()
             self._took = time.perf_counter() - began
             self._ended = self._loop.time()
+            self._new = 0
             _log.debug("garbage collected", objects=found, seconds=round(self._took, 4))
+        elif unseen >= FEW:
+            gc.collect(0)
+            self._new += unseen
+        self._looks = gc.get_count()[1]
         if is_idle and self._ran - self._gave_back >= WORK:
             self._gave_back = self._ran
             give_back()
         self._timer = self._loop.call_later(INTERVAL, self._look)
 
 
-def is_due(looks: int, waited: float, took: float, *, is_idle: bool) -> bool:
+def is_due(new: int, waited: float, took: float, *, is_idle: bool) -> bool:
     """Is it time for a full look?
 
-    looks: at the young since the last full one. waited: since that. took: the last one.
+    new: containers since the last full one. waited: since that. took: the last one.
     """
     if is_idle:
-        return looks > 0 and waited >= IDLE_SHARE * took
-    return looks >= PILED_UP and waited >= BUSY_SHARE * took
+        return new >= FEW and waited >= IDLE_SHARE * took
+    return new >= PILED_UP and waited >= BUSY_SHARE * took
