@@ -13,6 +13,7 @@ from typing import Final
 import structlog
 
 from bgpd.datastore import role_keys
+from bgpd.datastore.lease import Lease, Upkeep
 from bgpd.datastore.role_keys import ElectionKeys
 from bgpd.datastore.store import Conflict, ElectingStore, StoreError
 from bgpd.reflector.election import Declare, Deed, Drop, Election, Forget, MeshView, Proceed, Sessions, Take
@@ -22,13 +23,12 @@ LEASE: Final = 10
 EXTEND: Final = 3.0  # between two extensions of the lease
 LOOK: Final = 0.5  # between two looks at the cluster
 LONGEST_PAUSE: Final = 5.0
-FAREWELL: Final = 1.0  # at most, for ending the lease
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
 
 
 class Elector:
-    """Takes part for one node. view: of the cluster, None = it is not seen now. why: why not, empty = it works."""
+    """Takes part for one node. view: of the cluster, None = it is not seen now."""
 
     def __init__(
         self,
@@ -42,34 +42,26 @@ class Elector:
         self._keys = keys
         self._view = view
         self._sessions = sessions
-        self._random = random
         self._election = Election()
-        self._lease = 0
-        self._extended_at = 0.0
+        self._lease = Lease(store, LEASE, EXTEND)
+        self._upkeep = Upkeep(
+            self._look_or_forget,
+            "no part in the election of reflectors",
+            random,
+            every=LOOK,
+            longest=LONGEST_PAUSE,
+        )
         self._told: bool | None = None  # what stands under the lease
         self._told_at = 0.0
-        self.why = ""
+
+    @property
+    def why(self) -> str:
+        """Why it takes no part, empty = it does."""
+        return self._upkeep.why
 
     async def run(self) -> None:
         """Take part for ever."""
-        pause = LOOK
-        while True:
-            why = ""
-            try:
-                await self.look()
-            except StoreError as error:
-                why = str(error)
-                if self.why != why:
-                    _log.warning("no part in the election of reflectors", reason=why, hint=error.hint)
-            except Exception:  # the root of a task: without it a node would be as dead for the others, unnoticed
-                why = "a fault in bgpd, see its log"
-                if self.why != why:
-                    _log.exception("a fault in bgpd: no part in the election of reflectors")
-            self.why = why
-            if why:
-                self._election.interrupted()
-            pause = min(pause * 2, LONGEST_PAUSE) if why else LOOK
-            await asyncio.sleep(pause * self._random.uniform(0.8, 1.2))
+        await self._upkeep.run()
 
     async def look(self) -> None:
         """Do what is due. Raises StoreError."""
@@ -80,10 +72,10 @@ class Elector:
         roles = view.roles
         is_reflector = roles.is_reflector(view.me)
         if view.rules is None and not (view.me in roles.members or is_reflector):
-            await self._end_lease()
+            await self._lease.end()
             return
         if view.is_drained and not is_reflector:
-            await self._end_lease()  # else those that are to reflect would wait for our sessions
+            await self._lease.end()  # else those that are to reflect would wait for our sessions
         else:
             await self._live(view)
         for deed in self._election.step(view, self._sessions, asyncio.get_running_loop().time()):
@@ -92,30 +84,25 @@ class Elector:
 
     async def close(self) -> None:
         """Stop to live, as far as others are concerned."""
-        with suppress(StoreError, TimeoutError):  # the lease ends by itself where etcd does not answer
-            await asyncio.wait_for(self._end_lease(), FAREWELL)
+        await self._lease.part()
+
+    async def _look_or_forget(self) -> None:
+        try:
+            await self.look()
+        except Exception:
+            self._election.interrupted()
+            raise
 
     async def _live(self, view: MeshView) -> None:
         is_candidate = view.rules is not None and view.rules.is_candidate
         now = asyncio.get_running_loop().time()
-        if self._lease and now - self._extended_at >= EXTEND:
-            if not await self._store.keep_alive(self._lease):
-                self._lease = 0
-            self._extended_at = now
-        if not self._lease:
-            self._lease = await self._store.grant(LEASE)
-            self._extended_at = now
+        if await self._lease.hold():
             self._told = None
         is_gone = view.roles.alive.get(view.me) is not is_candidate and now - self._told_at >= EXTEND
         if self._told is not is_candidate or is_gone:  # somebody may have deleted it under a lease that goes on
             value = role_keys.encode_alive(is_candidate=is_candidate)
-            await self._store.put(self._keys.alive(view.me), value, self._lease)
+            await self._store.put(self._keys.alive(view.me), value, self._lease.number)
             self._told, self._told_at = is_candidate, now
-
-    async def _end_lease(self) -> None:
-        if self._lease:
-            lease, self._lease = self._lease, 0
-            await self._store.revoke(lease)
 
     async def _do(self, deed: Deed, view: MeshView) -> None:
         """Raises StoreError; Conflict where the cluster is not any more as the view had it."""
