@@ -6,9 +6,7 @@ octets), those routes, the length of the path attributes (2), the attributes, an
 are not decoded here: their octets are the key that the consumer interns by; ``attributes.block.parse`` reads a block.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate
 from struct import Struct
 from typing import Final, NamedTuple
 
@@ -354,12 +352,12 @@ def announce(
             return [_START.pack(MARKER, size + len(routes), _UPDATE, 0, len(attributes)) + attributes + routes]
         return [
             _START.pack(MARKER, size + len(part), _UPDATE, 0, len(attributes)) + attributes + part
-            for part in _parts(routes, keys, max_message - size)
+            for part in _parts(routes, keys, family, max_message - size)
         ]
     start = _reach(family, next_hop)
     room = max_message - _START.size - len(attributes) - len(start)
     messages = []
-    for part in _mp_parts(routes, keys, room):
+    for part in _mp_parts(routes, keys, family, room):
         whole = tlv(MP_REACH_NLRI, OPTIONAL, start + part) + attributes
         messages.append(_START.pack(MARKER, _START.size + len(whole), _UPDATE, 0, len(whole)) + whole)
     return messages
@@ -409,11 +407,11 @@ def withdraw(family: Family, keys: Sequence[bytes], max_message: int) -> list[by
         size = _WITHDRAWAL.size + len(_NO_ATTRIBUTES)
         return [
             _WITHDRAWAL.pack(MARKER, size + len(part), _UPDATE, len(part)) + part + _NO_ATTRIBUTES
-            for part in _parts(routes, keys, max_message - size)
+            for part in _parts(routes, keys, family, max_message - size)
         ]
     start = _AFI_SAFI.pack(family.afi, family.safi)
     messages = []
-    for part in _mp_parts(routes, keys, max_message - _START.size - len(start)):
+    for part in _mp_parts(routes, keys, family, max_message - _START.size - len(start)):
         whole = tlv(MP_UNREACH_NLRI, OPTIONAL, start + part)
         messages.append(_START.pack(MARKER, _START.size + len(whole), _UPDATE, 0, len(whole)) + whole)
     return messages
@@ -438,24 +436,30 @@ def _after_as_path(attributes: bytes) -> int:
     return position
 
 
-def _mp_parts(routes: bytes, keys: Sequence[bytes], room: int) -> Iterator[bytes]:
+def _mp_parts(routes: bytes, keys: Sequence[bytes], family: Family, room: int) -> Iterator[bytes]:
     """Split for an MP attribute; room: octets for its header and routes."""
     # Assuming the longer header costs at most one octet of a full message
-    return _parts(routes, keys, room - _MP_HEADER)
+    return _parts(routes, keys, family, room - _MP_HEADER)
 
 
-def _parts(routes: bytes, keys: Sequence[bytes], room: int) -> Iterator[bytes]:
+def _parts(routes: bytes, keys: Sequence[bytes], family: Family, room: int) -> Iterator[bytes]:
     """Cut the joined keys into runs of whole keys that are at most ``room`` octets each."""
     if len(routes) <= room:
         if routes:
             yield routes
         return
-    ends = list(accumulate(map(len, keys)))
-    start = 0
-    while start < len(routes):
-        index = bisect_right(ends, start + room)
-        stop = ends[index - 1] if index else 0
-        if stop <= start:
+    longest, count = nlri.PATH_ID_SIZE + 1 + family.bits // 8, len(keys)
+    index = start = stop = 0
+    while index < count:
+        end = start + room
+        while stop + longest <= end and index < count:
+            surely = index + (end - stop) // longest
+            stop += len(b"".join(keys[index:surely]))  # sooner done than the sum of their lengths
+            index = min(surely, count)
+        while index < count and stop + len(keys[index]) <= end:
+            stop += len(keys[index])
+            index += 1
+        if stop == start:
             raise ValueError(f"the attributes leave {room} octets in a message for prefixes; one more needs more")
         yield routes[start:stop]
         start = stop

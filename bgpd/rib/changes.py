@@ -5,71 +5,95 @@ RFC 4271 9.2. Hot: the per-prefix work of a flush that does not depend on who is
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from typing import TypeVar
 
 from bgpd.records import dataclass
 from bgpd.rib.path import Candidates, Path
 
 Key = TypeVar("Key")
-
-
 Run = tuple[Candidates | None, Candidates | None, Sequence[bytes]]
 """What prefixes had, what they have now (None = nothing), and which they are."""
+Entry = tuple[Candidates | None, Candidates | None, Sequence[bytes], Sequence[Candidates] | None]
+"""The same, and what each of the prefixes had, where a source replaced different paths of prefixes that have no others.
+
+What they had in common is None then.
+"""
 
 
 class Changes:
     """What changed in a Loc-RIB since somebody last asked.
 
-    runs: prefixes that changed alike. While all that happens is of one kind, as when a full table comes in or a peer's
-    table goes, no prefix is looked at one by one; the first change of another kind makes all of them entries of
-    ``before``. replaced: if a source did nothing but replace paths of prefixes that have no others, none of them twice,
-    its new paths, each with what its prefixes had; all of them are in ``before``, too.
+    entries: what happened, in that order. Where no prefix is in it twice nobody has to look at prefixes one by one.
     """
 
-    __slots__ = ("_before", "_kind", "replaced", "runs")
+    __slots__ = ("_before", "_checked", "_kind", "_noted", "_once", "entries")
 
     def __init__(self) -> None:
-        self.runs: list[Run] = []
-        self.replaced: list[tuple[Path, Mapping[bytes, Candidates]]] = []
-        self._kind: object = None
+        self.entries: list[Entry] = []
+        self._kind: object = None  # of all entries; None: of several
+        self._checked = 0  # entries that ``_once`` speaks of
+        self._once = True
         self._before: dict[bytes, Candidates | None] = {}
+        self._noted = 0  # entries that are in ``_before``
 
     def __bool__(self) -> bool:
-        return bool(self.runs or self._before)
+        return bool(self.entries)
 
-    def add(self, kind: object, old: Candidates | None, new: Candidates | None, prefixes: Sequence[bytes]) -> None:
-        """Note a run. kind: no prefix changes twice by what is of one kind, compared by identity."""
-        if self._before or (self.runs and kind is not self._kind):
-            before = self.singly()
-            for prefix in prefixes:
-                before.setdefault(prefix, old)
-        else:
-            self._kind = kind
-            self.runs.append((old, new, prefixes))
+    def add(self, old: Candidates | None, new: Candidates | None, prefixes: Sequence[bytes], kind: object) -> None:
+        """Note prefixes that changed alike, each once.
 
-    def replace(self, path: Path, olds: Mapping[bytes, Candidates]) -> None:
-        """Note prefixes that have this path now and nothing else, as before; olds: what they had, from its source."""
-        before = self.before
-        if (self.replaced or not before) and before.keys().isdisjoint(olds):
-            before.update(olds)
-            self.replaced.append((path, olds))
-        else:
-            self.singly().update({prefix: old for prefix, old in olds.items() if prefix not in before})
+        kind: no prefix changes twice by what is of one kind, compared by identity; None = that is not sure.
+        """
+        if kind is not self._kind:
+            self._kind = None if self.entries else kind
+        self.entries.append((old, new, prefixes, None))
 
-    def singly(self) -> dict[bytes, Candidates | None]:
-        """Return ``before``, for changes of other kinds to be noted in it."""
-        self.replaced = []
-        return self.before
+    def lose(self, runs: Sequence[Entry], kind: object) -> None:
+        """Note several entries of one kind."""
+        if kind is not self._kind:
+            self._kind = None if self.entries else kind
+        self.entries += runs
+
+    def replace(self, new: Candidates, prefixes: Sequence[bytes], olds: Sequence[Candidates]) -> None:
+        """Note prefixes, each once, that have this one path now; olds: the one that each had, from the same source."""
+        self._kind = None
+        self.entries.append((None, new, prefixes, olds))
+
+    def are_apart(self) -> bool:
+        """Is no prefix in two of the entries?"""
+        entries = self.entries
+        if self._once and self._kind is None and self._checked < len(entries):
+            self._checked = len(entries)
+            lists = [prefixes for _, _, prefixes, _ in entries]
+            distinct = self._before if self._noted == len(entries) else set(chain.from_iterable(lists))
+            self._once = len(distinct) == sum(map(len, lists))
+        return self._once
+
+    @property
+    def runs(self) -> list[Run]:
+        """All that changed, in runs of prefixes that changed alike, if that can be had; else nothing."""
+        found: list[Run] = []
+        if self.are_apart():
+            for old, new, prefixes, olds in self.entries:
+                if olds is not None:
+                    return []
+                found.append((old, new, prefixes))
+        return found
 
     @property
     def before(self) -> dict[bytes, Candidates | None]:
-        """What each changed prefix had before, None = nothing. An entry stays as it was first made."""
-        before = self._before
-        if self.runs:
-            runs, self.runs = self.runs, []
-            for old, _, prefixes in runs:
-                for prefix in prefixes:
-                    before[prefix] = old
+        """What each changed prefix had before, None = nothing."""
+        before, entries = self._before, self.entries
+        if self._noted < len(entries):
+            for old, _, prefixes, olds in islice(entries, self._noted, None):
+                had = dict.fromkeys(prefixes, old) if olds is None else dict(zip(prefixes, olds, strict=True))
+                if before.keys().isdisjoint(had):
+                    before.update(had)
+                else:
+                    for prefix, one in had.items():
+                        before.setdefault(prefix, one)
+            self._noted = len(entries)
         return before
 
 
@@ -94,17 +118,14 @@ class Batch:
     def lost(self) -> Mapping[Path, int]:
         """The former best path → how many prefixes left it."""
         if self._lost is None:
-            replaced = self.changes.replaced
-            self._lost = Counter([old[0] for _, olds in replaced for old in olds.values()])
+            self._lost = _lost(self.changes.entries)
         return self._lost
 
 
 def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
     """Return the batch for what changed (from ``LocRib.take_changes``) and the table as it is now."""
-    if changes.runs:
-        return _sort_runs(changes)
-    if changes.replaced:
-        return _sort_replaced(changes)
+    if changes.are_apart():
+        return _sort_entries(changes)
     gained: dict[Path, list[bytes]] = {}
     gone: dict[Path, list[bytes]] = {}
     moved: dict[tuple[Path, object], list[bytes]] = {}
@@ -150,50 +171,53 @@ def _by_peer(left: Mapping[Path, int]) -> dict[object, int]:
     return found
 
 
-def _sort_replaced(changes: Changes) -> Batch:
-    gained: dict[Path, Sequence[bytes]] = {}
-    left: dict[object, int] = {}
-    for path, olds in changes.replaced:
-        peer = path.source.peer
-        left[peer] = left.get(peer, 0) + len(olds)
-        prefixes = list(olds)
-        if gained.setdefault(path, prefixes) is not prefixes:
-            _gather(gained, path, prefixes)
-    return Batch(changes, gained, {}, {}, left)
-
-
 class _Gathered(list[bytes]):
     """The prefixes of several runs; those of one alone are the run's own."""
 
     __slots__ = ()
 
 
-def _sort_runs(changes: Changes) -> Batch:
+def _sort_entries(changes: Changes) -> Batch:
     gained: dict[Path, Sequence[bytes]] = {}
     gone: dict[Path, Sequence[bytes]] = {}
     moved: dict[tuple[Path, object], Sequence[bytes]] = {}
-    left: dict[Path, int] = {}
-    for old, new, prefixes in changes.runs:
-        if new is not None:
-            best = new[0]
+    left: dict[object, int] = {}
+    for old, new, prefixes, olds in changes.entries:
+        if new is None:
             if old is None:
-                if gained.setdefault(best, prefixes) is not prefixes:
-                    _gather(gained, best, prefixes)
                 continue
             was = old[0]
-            if best is was:
-                continue
-            _gather(gained, best, prefixes)
-            peer = best.source.peer
-            if was.source.peer is not peer:
-                _gather(moved, (was, peer), prefixes)
-        elif old is None:
-            continue
+            peer = was.source.peer
+            if gone.setdefault(was, prefixes) is not prefixes:
+                _gather(gone, was, prefixes)
         else:
-            was = old[0]
-            _gather(gone, was, prefixes)
-        left[was] = left.get(was, 0) + len(prefixes)
-    return Batch(changes, gained, gone, moved, _by_peer(left), left)
+            best = new[0]
+            if old is not None and old[0] is best:
+                continue
+            if gained.setdefault(best, prefixes) is not prefixes:
+                _gather(gained, best, prefixes)
+            if old is not None:
+                was = old[0]
+                peer = was.source.peer
+                if best.source.peer is not peer:
+                    _gather(moved, (was, best.source.peer), prefixes)
+            elif olds is not None:
+                peer = best.source.peer
+            else:
+                continue
+        left[peer] = left.get(peer, 0) + len(prefixes)
+    return Batch(changes, gained, gone, moved, left)
+
+
+def _lost(entries: Sequence[Entry]) -> Counter[Path]:
+    """Return the former best path → how many prefixes left it, where no prefix is in two of the entries."""
+    lost = Counter[Path]()
+    for old, new, prefixes, olds in entries:
+        if olds is not None:
+            lost.update([one[0] for one in olds])
+        elif old is not None and (new is None or new[0] is not old[0]):
+            lost[old[0]] += len(prefixes)
+    return lost
 
 
 def _gather(found: dict[Key, Sequence[bytes]], key: Key, prefixes: Sequence[bytes]) -> None:

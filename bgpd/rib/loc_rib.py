@@ -9,11 +9,12 @@ Whoever has to hear of changes (update groups, the FIB) compares what a prefix h
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, compress, islice, repeat
+from operator import is_not
 from typing import Final
 
 from bgpd.families import Family
-from bgpd.rib.changes import Changes
+from bgpd.rib.changes import Changes, Entry
 from bgpd.rib.decision import keep_oldest, order
 from bgpd.rib.path import Candidates, Path, Source
 
@@ -37,7 +38,7 @@ class LocRib:
         self.table: dict[bytes, Candidates] = {}
         self.prefers_oldest = False
         self._changes = Changes()
-        self._merged: dict[tuple[Candidates, Path], tuple[Candidates, Path | None]] = {}
+        self._merged: dict[Path, tuple[Candidates, Candidates, Path | None]] = {}  # the last time
         self._on_change = on_change
 
     def __len__(self) -> int:
@@ -67,11 +68,11 @@ class LocRib:
             count = len(table) - before
             if count:  # a dict keeps its keys in the order they came in, so the new ones are its last
                 fresh = prefixes if count == len(prefixes) else list(islice(reversed(table), count))
-                changes.add(_NEW, None, alone, fresh)
+                changes.add(None, alone, fresh, _NEW)
                 (path.received or path).held += count
                 new += fresh
             if count < len(prefixes):
-                more = self._replace(dict(zip(prefixes, found, strict=True)), path)
+                more = self._give(path, prefixes, found)
                 count += len(more)
                 new += more
             path.source.accepted += count
@@ -79,39 +80,19 @@ class LocRib:
             self._on_change()
         return new
 
-    def withdraw(self, prefixes: Iterable[bytes], source: Source) -> list[bytes]:
+    def withdraw(self, prefixes: Sequence[bytes], source: Source) -> list[bytes]:
         """Take the source's path, if there is one, from each prefix; return those that had one."""
-        table, changes = self.table, self._changes
-        get, was_quiet = table.get, not changes
-        runs: dict[Candidates, _Run] = {}
-        same: Candidates = ()  # prefixes that came together share candidates
-        rest: Candidates | None = None
-        members: list[bytes] | None = None
-        for prefix in prefixes:
-            old = get(prefix)
-            if old is not same:
-                if old is None:
-                    continue
-                run = runs.get(old)
-                if run is None:
-                    run = runs[old] = self._without(old, source)
-                same = old
-                rest, _, members = run
-            if members is None:
-                continue
-            if rest is None:
-                del table[prefix]
-            else:
-                table[prefix] = rest
-            members.append(prefix)
-        if not table:
-            table.clear()  # gives its room back: deletions alone leave it as large as it was, or twice after much churn
-        found: list[bytes] = []
-        for old, (rest, was, members) in runs.items():
-            if members and was is not None:
-                changes.add(source, old, rest, members)
-                (was.received or was).held -= len(members)
-                found += members
+        changes = self._changes
+        was_quiet = not changes
+        entries: list[Entry] = []
+        if prefixes and _is_alone(self.table.get(prefixes[0]), source):
+            prefixes = self._take_out(prefixes, source, entries)
+        if prefixes:
+            self._take_from(prefixes, source, entries)
+        if not self.table:  # give its room back: deletions alone leave it as large as it was, or twice after much churn
+            self.table.clear()
+        changes.lose(entries, source)
+        found = list(chain.from_iterable([members for _, _, members, _ in entries]))
         source.accepted -= len(found)
         if was_quiet and changes:
             self._on_change()
@@ -155,49 +136,117 @@ class LocRib:
                 before[prefix] = old
         return before
 
-    def _replace(self, found: Mapping[bytes, Candidates], path: Path) -> list[bytes]:
+    def _give(self, path: Path, prefixes: Sequence[bytes], found: Sequence[Candidates]) -> Sequence[bytes]:
         """Give prefixes with these candidates the path, too; return those that had none from its source."""
-        table, alone, source = self.table, path.alone, path.source
-        new: list[bytes] = []
-        replaced: dict[bytes, Candidates] = {}  # which had nothing else
-        merged: dict[bytes, Candidates] = {}
+        old, source = found[0], path.source
+        if old is found[-1] and found.count(old) == len(found):  # they came together before, too
+            return self._give_alike(path, prefixes, old)
+        for old in found:
+            was = old[0]
+            if len(old) > 1 or was.source is not source or was is path:
+                return self._give_some(path, dict(zip(prefixes, found, strict=True)))
+        given = dict.fromkeys(prefixes, path.alone)
+        if len(given) < len(found):
+            return self._give_some(path, dict(zip(prefixes, found, strict=True)))
+        for old in found:
+            was = old[0]
+            (was.received or was).held -= 1
+        self.table.update(given)
+        self._changes.replace(path.alone, prefixes, found)
+        (path.received or path).held += len(found)
+        return ()
+
+    def _give_some(self, path: Path, found: Mapping[bytes, Candidates]) -> list[bytes]:
+        """Do so where they have different ones; path: may be among them."""
+        alike: dict[Candidates, list[bytes]] = {}
         for prefix, old in found.items():
-            was: Path | None = old[0]
-            if was is path and old is alone:
-                continue
-            if len(old) == 1 and old[0].source is source:
-                replaced[prefix] = old
-            elif path in old:
-                continue
-            else:
-                merged[prefix] = old
-                table[prefix], was = self._merge(old, path)
-            if was is None:
-                new.append(prefix)
-            else:
-                (was.received or was).held -= 1
-        if replaced:
-            table.update(dict.fromkeys(replaced, alone))
-            self._changes.replace(path, replaced)
-        if merged:
-            noted = self._changes.singly()
-            for prefix, old in merged.items():
-                noted.setdefault(prefix, old)
-        (path.received or path).held += len(replaced) + len(merged)
+            alike.setdefault(old, []).append(prefix)
+        new: list[bytes] = []
+        for old, members in alike.items():
+            new += self._give_alike(path, members, old)
         return new
+
+    def _give_alike(self, path: Path, prefixes: Sequence[bytes], old: Candidates) -> Sequence[bytes]:
+        """Do so where all have the same."""
+        if path in old:
+            return ()
+        was: Path | None = old[0]
+        if len(old) == 1 and old[0].source is path.source:
+            now = path.alone
+        else:
+            now, was = self._merge(old, path)
+        given = dict.fromkeys(prefixes, now)
+        if len(given) < len(prefixes):
+            prefixes = list(given)
+        self.table.update(given)
+        self._changes.add(old, now, prefixes, None)
+        (path.received or path).held += len(prefixes)
+        if was is None:
+            return prefixes
+        (was.received or was).held -= len(prefixes)
+        return ()
+
+    def _take_out(self, prefixes: Sequence[bytes], source: Source, entries: list[Entry]) -> list[bytes]:
+        """Take prefixes out of the table that have nothing but a path of the source; return those that have others."""
+        table = self.table
+        others: list[bytes] = []
+        found: list[Candidates | None] = list(map(table.pop, prefixes, repeat(None)))
+        found.append(())  # ends the last run
+        start = 0
+        for stop in compress(range(1, len(found)), map(is_not, found, islice(found, 1, None))):
+            same = found[start]
+            if same is not None:
+                run, was = prefixes[start:stop], same[0]
+                if len(same) == 1 and was.source is source:
+                    entries.append((same, None, run, None))
+                    (was.received or was).held -= stop - start
+                else:
+                    table.update(dict.fromkeys(run, same))
+                    others += run
+            start = stop
+        return others
+
+    def _take_from(self, prefixes: Sequence[bytes], source: Source, entries: list[Entry]) -> None:
+        """Take the source's path from prefixes, which may have others."""
+        table, get = self.table, self.table.get
+        runs: dict[Candidates, _Run] = {}
+        same: Candidates = ()  # prefixes that came together share candidates
+        rest: Candidates | None = None
+        members: list[bytes] | None = None
+        for prefix in prefixes:
+            old = get(prefix)
+            if old is not same:
+                if old is None:
+                    continue
+                run = runs.get(old)
+                if run is None:
+                    run = runs[old] = self._without(old, source)
+                same = old
+                rest, _, members = run
+            if members is None:
+                continue
+            if rest is None:
+                del table[prefix]
+            else:
+                table[prefix] = rest
+            members.append(prefix)
+        for old, (rest, was, members) in runs.items():
+            if members and was is not None:
+                entries.append((old, rest, members, None))
+                (was.received or was).held -= len(members)
 
     def _merge(self, old: Candidates, path: Path) -> tuple[Candidates, Path | None]:
         """Return the candidates with the path added, and the one it replaces.
 
         Prefixes that had the same ones share the result.
         """
-        key = (old, path)
-        merged = self._merged.get(key)
-        if merged is None:
-            was = _of(path.source, old)
-            paths = [other for other in old if other is not was]
-            merged = self._merged[key] = self._order([*paths, path], old[0].source), was
-        return merged
+        known = self._merged.get(path)
+        if known is not None and known[0] is old:
+            return known[1:]
+        was = _of(path.source, old)
+        now = self._order([*[other for other in old if other is not was], path], old[0].source)
+        self._merged[path] = old, now, was
+        return now, was
 
     def _without(self, old: Candidates, source: Source) -> _Run:
         """Return what becomes of prefixes with these candidates when those of the source go."""
@@ -215,8 +264,8 @@ class LocRib:
         return keep_oldest(candidates, present) if self.prefers_oldest else candidates
 
     def _order_again(self, prefixes: Iterable[bytes]) -> None:
-        table, was_quiet = self.table, not self._changes
-        changed = self._changes.singly()
+        table, changes = self.table, self._changes
+        was_quiet = not changes
         for prefix in prefixes:
             old = table.get(prefix)
             if old is None or len(old) == 1:
@@ -224,9 +273,14 @@ class LocRib:
             new = self._order(old, old[0].source)
             if new != old:
                 table[prefix] = new
-                changed.setdefault(prefix, old)
-        if was_quiet and changed:
+                changes.add(old, new, (prefix,), None)
+        if was_quiet and changes:
             self._on_change()
+
+
+def _is_alone(candidates: Candidates | None, source: Source) -> bool:
+    """Is there a path of this source, and no other?"""
+    return candidates is not None and len(candidates) == 1 and candidates[0].source is source
 
 
 def _of(source: Source, candidates: Candidates) -> Path | None:

@@ -396,13 +396,16 @@ class TestAnnounce:
             assert (found.attributes, found.announced, found.mp_announced) == (b"", [], None)
 
     @given(data=st.data())
-    def test_every_withdrawal_arrives_in_order(self, data: st.DataObject) -> None:
+    def test_every_withdrawal_arrives_in_order_and_messages_are_full(self, data: st.DataObject) -> None:
         family = data.draw(st.sampled_from(list(FAMILIES.values())))
         keys = data.draw(st.lists(prefixes(family), max_size=60))
         limit = data.draw(st.integers(60, 300))
-        found = read_all(update.withdraw(family, keys, limit), limit=limit)
+        messages = update.withdraw(family, keys, limit)
+        found = read_all(messages, limit=limit)
         arrived = [u.withdrawn if family.is_classic else u.mp_withdrawn[1] for u in found]  # type: ignore[index]
         assert [key for each in arrived for key in each] == keys
+        for message, following in zip(messages, arrived[1:], strict=False):
+            assert len(message) + len(following[0]) + 1 > limit
         assert all(u.is_end_of_rib is None for u in found)
 
     def test_a_large_table_fills_messages_of_either_length(self) -> None:

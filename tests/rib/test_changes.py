@@ -49,30 +49,30 @@ def test_runs_and_single_prefixes_are_the_same_batch(
         for change in changes:
             carry_out(each, change)
     in_runs, one_by_one = rib.take_changes(), plain.take_changes()
-    before = dict(one_by_one.singly())  # from now on they are single prefixes
-    assert (one_by_one.runs, one_by_one.replaced) == ([], [])
+    before = dict(one_by_one.before)
+    one_by_one._once = False  # from now on they are single prefixes
+    assert not one_by_one.runs
     assert content(sort_by_path(in_runs, rib.table)) == content(sort_by_path(one_by_one, plain.table))
     assert {key: had for key, had in in_runs.before.items() if had != rib.table.get(key)} == {
         key: had for key, had in before.items() if had != plain.table.get(key)
     }
 
 
-def test_replaced_paths_are_kept_by_path_until_something_else_happens() -> None:
+def test_replaced_paths_are_sorted_by_path_unless_a_prefix_changes_twice() -> None:
     rib = LocRib(IPV4_UNICAST, lambda: None)
     rib.announce(PREFIXES[:4], PATHS[0])
     rib.take_changes()
     rib.announce(PREFIXES[:2], PATHS[1])
     rib.announce([PREFIXES[2]], PATHS[1])
     changes = rib.take_changes()
-    assert [(new, list(olds)) for new, olds in changes.replaced] == [
-        (PATHS[1], PREFIXES[:2]),
-        (PATHS[1], PREFIXES[2:3]),
-    ]
+    assert changes.are_apart()
+    assert sort_by_path(changes, rib.table).gained == {PATHS[1]: PREFIXES[:3]}
     assert changes.before == dict.fromkeys(PREFIXES[:3], PATHS[0].alone)
-    for again in (PREFIXES[0], PREFIXES[5]):  # a second time, or another kind
-        rib.announce([PREFIXES[0]], PATHS[0])
-        rib.announce([again], PATHS[1])
-        assert not rib.take_changes().replaced
+    rib.announce([PREFIXES[0]], PATHS[0])
+    rib.announce([PREFIXES[0]], PATHS[1])
+    again = rib.take_changes()
+    assert not again.are_apart()
+    assert not sort_by_path(again, rib.table).gained
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.sampled_from(PATHS[:2])), max_size=12))
@@ -88,10 +88,28 @@ def test_members_told_in_order_end_up_with_the_newest_path(changes: list[tuple[i
     assert told == {each: candidates[0] for each, candidates in rib.table.items()}
 
 
-def test_changes_of_two_kinds_are_kept_by_prefix() -> None:
+def test_what_changes_twice_is_not_in_runs() -> None:
     changes = Changes()
-    changes.add("new", None, PATHS[0].alone, PREFIXES[:2])
-    assert changes.runs
-    changes.add("lost", PATHS[0].alone, None, PREFIXES[1:3])
+    changes.add(None, PATHS[0].alone, PREFIXES[:2], "new")
+    changes.add(None, PATHS[0].alone, PREFIXES[2:3], "new")
+    assert len(changes.runs) == 2
+    changes.add(PATHS[0].alone, None, PREFIXES[2:4], "lost")
     assert not changes.runs
-    assert changes.before == {PREFIXES[0]: None, PREFIXES[1]: None, PREFIXES[2]: PATHS[0].alone}
+    changes.add(PATHS[0].alone, None, PREFIXES[4:], "lost")
+    assert not changes.runs
+    assert changes.before == dict.fromkeys(PREFIXES[:3]) | dict.fromkeys(PREFIXES[3:], PATHS[0].alone)
+
+
+def test_changes_of_two_kinds_are_in_runs_while_no_prefix_changes_twice() -> None:
+    changes = Changes()
+    changes.add(None, PATHS[0].alone, PREFIXES[:2], "new")
+    changes.add(PATHS[0].alone, None, PREFIXES[2:], "lost")
+    assert changes.runs == [(None, PATHS[0].alone, PREFIXES[:2]), (PATHS[0].alone, None, PREFIXES[2:])]
+
+
+def test_prefixes_with_other_paths_each_are_not_in_runs() -> None:
+    changes = Changes()
+    changes.replace(PATHS[0].alone, PREFIXES[:2], [PATHS[1].alone, PATHS[2].alone])
+    assert changes.are_apart()
+    assert not changes.runs
+    assert changes.before == {PREFIXES[0]: PATHS[1].alone, PREFIXES[1]: PATHS[2].alone}

@@ -59,7 +59,7 @@ def test_new_known_and_repeated_prefixes_may_come_in_one_message(
     assert it.held == len({*announced, *known})
     assert now == had | {key: order([it, another]) if key in from_another else (it,) for key in announced}
     assert it.source.accepted == len({*announced, *known})
-    fresh = [key for _, _, run in changes.runs for key in run]
+    fresh = [key for had_before, _, run in changes.runs if had_before is None for key in run]
     assert set(fresh) == {key for key in now if key not in had} or not changes.runs
     assert changes.before == {key: had.get(key) for key in now if now[key] != had.get(key)}
 
