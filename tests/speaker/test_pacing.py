@@ -8,7 +8,7 @@ import pytest
 from bgpd.messages.framing import MessageType
 from bgpd.session.connection import Inbox
 from bgpd.speaker import speaker
-from bgpd.speaker.pacing import CREDIT, LONGEST, SHARE, SHORTEST, Pacer
+from bgpd.speaker.pacing import CREDIT, LONGEST, MOMENT, SHARE, SHORTEST, Pacer
 from bgpd.speaker.peer import Peer
 from tests.support.cluster import Cluster, cluster, network, peer
 from tests.support.virtual_loop import VirtualLoop
@@ -68,9 +68,35 @@ def round_of(loop: WorkingLoop, pacer: Pacer, seconds: float, least: float = 0.0
 
 def test_a_round_begins_at_once_where_there_is_nothing_else_to_do(loop: WorkingLoop, pacer: Pacer) -> None:
     asked = loop.time()
-    began, ended = round_of(loop, pacer, 0.05, least=0.05)
+    began, ended = round_of(loop, pacer, 0.05)
     assert began == asked
     assert round_of(loop, pacer, 0.0)[0] == ended  # also after a long one
+
+
+def test_a_round_that_goes_to_many_waits_for_a_moment_of_quiet(loop: WorkingLoop, pacer: Pacer) -> None:
+    loop.call_later(0.4 * MOMENT, loop.be_busy, 1)
+    loop.call_later(1.2 * MOMENT + TURN, loop.be_busy, 2)
+    last = 1.2 * MOMENT + 3 * TURN
+    began, _ = round_of(loop, pacer, 0.0, least=0.1)
+    assert began == pytest.approx(last + MOMENT)
+
+
+def test_a_moment_is_not_over_before_what_came_in_it_was_read(loop: WorkingLoop, pacer: Pacer) -> None:
+    reads: list[float] = []
+
+    def read() -> None:
+        loop.activity += 1
+        reads.append(loop.time())
+
+    # What lies in a socket when a timer is due is read a turn later
+    loop.call_later(MOMENT, loop.call_soon, read)
+    began, _ = round_of(loop, pacer, 0.0, least=0.1)
+    assert began == pytest.approx(reads[0] + MOMENT)
+
+
+def test_who_waits_for_a_moment_does_not_poll(loop: WorkingLoop, pacer: Pacer) -> None:
+    round_of(loop, pacer, 0.0, least=0.1)
+    assert loop.looks <= 5
 
 
 @pytest.mark.parametrize(("took", "wait"), [(0.0, 0.0), (0.001, 0.0), (0.01, SHARE * 0.01), (5.0, LONGEST)])
