@@ -19,7 +19,9 @@ from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.messages.everyday import Routes
 from bgpd.messages.negotiated import Negotiated
+from bgpd.rib.admission import Admission
 from bgpd.rib.decision import rank
+from bgpd.rib.everyday_paths import Maker, maker
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
 from bgpd.rib.path import NextHop, Path, Source
@@ -35,6 +37,10 @@ class Importer(Protocol):
     @property
     def judges_prefixes(self) -> bool:
         """Does policy have to look at each prefix?"""
+
+    @property
+    def everyday_rules(self) -> Admission | None:
+        """Return the rules that alone let a path of everyday attributes in, as it is; None = there are others, too."""
 
     def admit(self, path: Path) -> None:
         """Set ``rejected`` and ``imported`` of a new path: the last word, unless ``judges_prefixes``."""
@@ -149,8 +155,10 @@ class AdjRibIn:
         if self._importer.judges_prefixes:
             return 0
         self._sweep_if_worth_it()  # not behind the run: the path that ends it is still to be used
-        get, read = self._paths.get, plain_reader(self._negotiated)
+        paths, read = self._paths, plain_reader(self._negotiated)
+        get, make = paths.get, None
         taken: list[tuple[Path, list[bytes]]] = []
+        append = taken.append
         for attributes, next_hop, keys in run:
             interned = attributes if next_hop is None else (next_hop, attributes)
             path = get(interned)
@@ -158,10 +166,18 @@ class AdjRibIn:
                 parsed = read(attributes, next_hop)
                 if parsed is None:
                     break
-                path = self._add_path(interned, parsed, 0)
-            if path.imported is not path:
+                if make is None:
+                    make = self._everyday_maker()
+                path = make(parsed) if parsed.is_everyday else None
+                if path is None:
+                    path = self._add_path(interned, parsed, 0)
+                    if path.imported is not path:
+                        break
+                else:
+                    paths[interned] = path
+            elif path.imported is not path:
                 break
-            taken.append((path, keys))
+            append((path, keys))
         if taken:
             if self.stale:
                 self.stale.difference_update(*[keys for _, keys in taken])
@@ -288,12 +304,23 @@ class AdjRibIn:
             self._importer.discarded(parsed.faults)
         return self._add_path(interned, parsed, path_id)
 
-    def _add_path(self, interned: Hashable, parsed: Attributes, path_id: int) -> Path:
+    def _everyday_maker(self) -> Maker:
+        rules = self._importer.everyday_rules
+        if rules is None:
+            return lambda _: None
+        interface, next_hop_of = self._interface, self._next_hops.get
+        return maker(rules, self._source(0), self.family, lambda octets: next_hop_of(octets, interface))
+
+    def _source(self, path_id: int) -> Source:
         source = self.routes.sources.get(path_id)
         if source is None:
             if len(self.routes.sources) > 2 * self._sources_swept:  # a peer may use new path identifiers for ever
                 self._sweep()
             source = self.routes.sources[path_id] = self._make_source(path_id)
+        return source
+
+    def _add_path(self, interned: Hashable, parsed: Attributes, path_id: int) -> Path:
+        source = self._source(path_id)
         path = Path(source, self.family, parsed, self._next_hops.get(parsed.next_hop, self._interface))
         rank(path)
         self._importer.admit(path)

@@ -13,9 +13,9 @@ from bgpd.rib.path import NextHop, Path
 
 _MEMO: Final = 4096  # next hops
 # Where an everyday block has the size of AS_PATH and, if that is not 0, its first number
-_AS_PATH_SIZE_AT: Final = 6
-_FIRST_AT: Final = 9
-_FIRST_END: Final = 13
+AS_PATH_SIZE_AT: Final = 6
+FIRST_AT: Final = 9
+FIRST_END: Final = 13
 _EXTERNAL: Final = PeerType.EXTERNAL
 _INTERNAL: Final = PeerType.INTERNAL
 _CONFED_SEQUENCE: Final = bytes((SegmentType.AS_CONFED_SEQUENCE,))
@@ -27,11 +27,12 @@ class Admission:
     own_asns: the AS numbers that make a loop. allow_own_as: how many times they may occur all the same. remote_asn:
     what an external path has to begin with, None = not enforced. own_addresses: a next hop that is one of these is our
     own. member_asn: our Member-AS, which makes a loop in the segments of a confederation and means nothing outside
-    of them; None = we are in none.
+    of them; None = we are in none. marks: of each number that makes a loop its greatest octet, found in a third of the
+    time of all four, and its octets. first: the octets of remote_asn.
     """
 
     __slots__ = (
-        "_allow_own_as", "_first", "_loops", "_marks", "_next_hops", "_own_addresses", "_remote_asn", "_usable",
+        "_allow_own_as", "_loops", "_next_hops", "_own_addresses", "_remote_asn", "_usable", "first", "marks",
     )  # fmt: skip
 
     def __init__(
@@ -51,24 +52,23 @@ class Admission:
         self._remote_asn = remote_asn
         self._own_addresses = own_addresses
         self._next_hops: dict[NextHop, str] = {}
-        # What is looked for first: one octet of our numbers, which is found in a third of the time of all four
-        self._marks = tuple((max(octets), octets) for _, octets, _ in loops)
-        self._first = None if remote_asn is None else remote_asn.to_bytes(4)
+        self.marks = tuple((max(octets), octets) for _, octets, _ in loops)
+        self.first = None if remote_asn is None else remote_asn.to_bytes(4)
         self._usable: NextHop | None = None  # the last next hop that was of use
 
     def surely_passes(self, path: Path) -> bool:
         """Does ``refusal`` return nothing, as is seen at a glance? False says nothing. The path has to be everyday."""
         octets = path.attributes.octets
-        for mark, number in self._marks:
+        for mark, number in self.marks:
             if mark in octets and octets.find(number) >= 0:
                 return False
         if path.next_hop is not self._usable:
             return False
         peer_type = path.source.peer_type
         if peer_type is _EXTERNAL:
-            if self._first is None:
+            if self.first is None:
                 return True
-            return octets[_AS_PATH_SIZE_AT] > 0 and octets[_FIRST_AT:_FIRST_END] == self._first
+            return octets[AS_PATH_SIZE_AT] > 0 and octets[FIRST_AT:FIRST_END] == self.first
         return peer_type is _INTERNAL
 
     def refusal(self, path: Path) -> str:
@@ -93,13 +93,18 @@ class Admission:
     def next_hop_refusal(self, path: Path) -> str:
         """Return why the next hop is of no use, for people; empty = it is."""
         hop = path.next_hop
+        why = self.next_hop_fault(hop, path.source.address)
+        if not why:
+            self._usable = hop
+        return why
+
+    def next_hop_fault(self, hop: NextHop, peer: bytes) -> str:
+        """Return the same of a next hop; peer: the address of the one peer that we hear all from."""
         why = self._next_hops.get(hop)
         if why is None:
             if len(self._next_hops) >= _MEMO:
                 self._next_hops.clear()
-            why = self._next_hops[hop] = self._next_hop_fault(hop, path.source.address)
-        if not why:
-            self._usable = hop
+            why = self._next_hops[hop] = self._next_hop_fault(hop, peer)
         return why
 
     def _next_hop_fault(self, hop: NextHop, peer: bytes) -> str:

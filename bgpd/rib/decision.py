@@ -17,6 +17,7 @@ from typing import Final
 from bgpd.communities import LLGR_STALE
 from bgpd.identity import PeerType
 from bgpd.messages.attributes.model import Origin
+from bgpd.messages.attributes.plain import preferences
 from bgpd.rib.path import Candidates, Path, Source, SourceKind
 
 DEFAULT_LOCAL_PREF: Final = 100
@@ -68,24 +69,25 @@ def rank(path: Path) -> None:
     """
     attributes, source = path.attributes, path.source
     if attributes.is_everyday and not path.is_stale:
-        octets, local_pref = attributes.octets, attributes.local_pref
-        length = 0
+        octets = attributes.octets
+        path.med, local_pref = preferences(octets)
+        length = path.group = 0
         if octets[_AS_PATH_SIZE_AT]:
             length = octets[_COUNT_AT]
             (path.group,) = _number(octets, _FIRST_AT)
         if (local_pref is None or local_pref == DEFAULT_LOCAL_PREF) and not path.weight:
             path.rank = _ranks(source.preference)[octets[_ORIGIN_AT]][length]
         else:
-            path.rank = _rank(path, length, octets[_ORIGIN_AT])
+            path.rank = _rank(path, local_pref, length, octets[_ORIGIN_AT])
         is_plain = True
     else:
         if LLGR_STALE in attributes.communities:
             path.is_stale = True
         as_path = attributes.as_path
-        path.rank = _rank(path, as_path.length, attributes.origin)
+        path.rank = _rank(path, attributes.local_pref, as_path.length, attributes.origin)
         path.group = as_path.neighbour
+        path.med = attributes.med or 0  # 9.1.2.2 c: absent is the lowest value
         is_plain = attributes.originator_id is None and not attributes.cluster_list
-    path.med = attributes.med or 0  # 9.1.2.2 c: absent is the lowest value
     if is_plain:
         tails, metric = source.tails, path.next_hop.metric
         tail = tails.get(metric)
@@ -96,8 +98,7 @@ def rank(path: Path) -> None:
         path.tail = _tail(path)
 
 
-def _rank(path: Path, length: int, origin: int) -> tuple[int, ...]:
-    local_pref = path.attributes.local_pref
+def _rank(path: Path, local_pref: int | None, length: int, origin: int) -> tuple[int, ...]:
     return (
         -path.source.preference,
         path.is_stale,
@@ -131,8 +132,15 @@ def _tail(path: Path) -> tuple[int | bytes, ...]:
 
 
 def order(paths: Iterable[Path]) -> Candidates:
-    """Return the paths best first; the result depends on the paths alone, not on their order."""
-    found = sorted(paths, key=_RANK)
+    """Return the paths best first; the result depends on the paths alone, not on their order.
+
+    Those that were never compared before are ranked here: most paths are alone with their prefixes and never need it.
+    """
+    found = list(paths)
+    for path in found:
+        if not path.rank:
+            rank(path)
+    found.sort(key=_RANK)
     last = None
     for path in found:
         if path.rank == last:

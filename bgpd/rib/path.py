@@ -93,7 +93,7 @@ OWN: Final = NextHop(b"")
 
 
 class Path:
-    """Attributes from one source. Nothing of it but ``held`` changes after ``decision.rank`` and admission filled it.
+    """Attributes from one source. Nothing of it but ``held`` changes after admission and ``decision.rank`` filled it.
 
     family: of the prefixes it serves. interface: name of the device that traffic leaves by, empty = none or not known;
     it stays when the device goes, since it says what peers were told. is_black_hole: the kernel gets it as a black
@@ -104,7 +104,8 @@ class Path:
     (RFC 9494), a last resort. taken: the attributes that import policy is asked about, the path's own but for what the
     border of our AS changes (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a copy
     that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271
-    9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. alone: the
+    9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. Of these
+    four, a path that was never compared may have none yet, and its rank is empty (see ``decision.order``). alone: the
     1-tuple of this path, shared by all prefixes that have no other. received: of a copy, the path that came from the
     peer; None = itself did, or it is ours. held: prefixes of the Loc-RIB that have it or a copy of it.
     """
@@ -113,6 +114,10 @@ class Path:
         "alone", "attributes", "family", "group", "held", "imported", "interface", "is_black_hole", "is_from_client",
         "is_stale", "med", "next_hop", "rank", "received", "rejected", "sender", "source", "tail", "taken", "weight",
     )  # fmt: skip
+
+    group: int
+    med: int
+    tail: tuple[int | bytes, ...]
 
     def __init__(self, source: Source, family: Family, attributes: Attributes, next_hop: NextHop) -> None:
         self.source = source
@@ -129,11 +134,8 @@ class Path:
         self.received: Path | None = None
         self.held = 0
         self.is_stale = False
-        self.group = 0
         self.rank: tuple[int, ...] = ()
-        self.med = 0
         self.weight = 0
-        self.tail: tuple[int | bytes, ...] = ()
         self.alone: tuple[Path, ...] = (self,)
 
     def release(self) -> None:

@@ -69,13 +69,8 @@ class PeerImporter:
         self._adds_black_holes = takes_black_holes and BLACKHOLE in chain.adds
         self.judges_prefixes = (chain.looks_at_prefix or takes_black_holes or origins is not None) and not denies_all
         # An everyday path has nothing that signals, roles, the border's filter or a reflector would ask for
-        self._takes_as_it_is = (
-            not denies_all
-            and not chain.has_policies
-            and not signals.is_leaving
-            and border.prepended is None
-            and border.otc is None
-        )
+        is_changed = signals.is_leaving or border.prepended is not None or border.otc is not None
+        self.everyday_rules = None if denies_all or chain.has_policies or is_changed else admission
         self.treated_as_withdraw = 0
         self.discards = 0
         self.rejected = 0
@@ -84,7 +79,7 @@ class PeerImporter:
         """Settle what does not depend on the prefix."""
         attributes = path.attributes
         is_everyday = attributes.is_everyday
-        if is_everyday and self._takes_as_it_is and self._admission.surely_passes(path):
+        if is_everyday and self.everyday_rules is not None and self._admission.surely_passes(path):
             return  # a new path is let in
         leak = ""
         if not is_everyday and attributes.otc is not None:

@@ -27,6 +27,7 @@ class Importer:
 
     def __init__(self, *, judges_prefixes: bool = False) -> None:
         self.judges_prefixes = judges_prefixes
+        self.everyday_rules = None
         self.rejects: set[int] = set()  # LOCAL_PREFs
         self.rejected_prefixes: set[bytes] = set()
         self.faults: list[TreatAsWithdraw] = []

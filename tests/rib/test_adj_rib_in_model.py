@@ -15,6 +15,7 @@ from bgpd.messages.attributes.model import Attributes, Fault
 from bgpd.messages.attributes.spec import TreatAsWithdraw
 from bgpd.rib import adj_rib_in, key_log, received_routes
 from bgpd.rib.adj_rib_in import AdjRibIn
+from bgpd.rib.admission import Admission
 from bgpd.rib.decision import order, rank
 from bgpd.rib.loc_rib import LocRib
 from bgpd.rib.next_hops import NextHopTable
@@ -40,6 +41,8 @@ class Policy:
         self.rejects, self.prefers = rejects, prefers
         self.closed, self.liked = closed, liked  # bit n: PREFIXES[n]
         self.judges_prefixes = bool(closed or liked)
+        is_open = not (rejects or prefers or closed or liked)
+        self.everyday_rules = Admission((), 0, None, frozenset()) if is_open else None
         self._copies: dict[Path, Path] = {}
 
     def weight(self, attributes: Attributes, key: bytes, reach: "Reaches") -> int | None:

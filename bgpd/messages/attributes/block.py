@@ -10,6 +10,7 @@ rule and is also the tests' oracle.
 """
 
 from dataclasses import field
+from functools import cache
 from typing import Final
 
 from bgpd.errors import UpdateError, UpdateSubcode
@@ -96,7 +97,7 @@ def plain_reader(negotiated: Negotiated) -> plain.Reader:
     There is no MP_REACH_NLRI in a plain block.
     """
     if negotiated.four_octet_as and not negotiated.is_confederation:
-        return _read_internal if negotiated.local_asn == negotiated.remote_asn else _read_external
+        return _plain_reader(negotiated.local_asn == negotiated.remote_asn)
     return _read_none
 
 
@@ -109,8 +110,10 @@ def _next_hop_fault(address: bytes) -> str:
     return why
 
 
-_read_internal: Final = plain.reader(is_internal=True, next_hop_fault=_next_hop_fault)
-_read_external: Final = plain.reader(is_internal=False, next_hop_fault=_next_hop_fault)
+@cache
+def _plain_reader(is_internal: bool) -> plain.Reader:
+    """Return it; its expressions take some milliseconds to compile."""
+    return plain.reader(is_internal=is_internal, next_hop_fault=_next_hop_fault)
 
 
 def _read_none(_: bytes, __: bytes | None) -> Attributes | None:
