@@ -169,16 +169,16 @@ class AdjRibOut:
         if batch.left:
             for path in refused:
                 _forget(untold, path.source.peer, batch.gained[path], batch.changes.before, was_told)
-        former: object = None
-        members: list[bytes] | None = None
-        for was, prefixes in batch.gone.items():
-            if was_told(was):
-                peer = was.source.peer
-                if members is None or peer is not former:
-                    former, members = peer, untold.setdefault(peer, [])
-                members += prefixes
+        if was_told is _always:
+            for peer, prefixes in batch.cleared.items():
+                untold.setdefault(peer, []).extend(prefixes)
+        else:
+            for was, prefixes in batch.gone.items():
+                if was_told(was):
+                    untold.setdefault(was.source.peer, []).extend(prefixes)
+        members = self.members
         for (was, peer), prefixes in batch.moved.items():
-            if peer in self.members and was_told(was):
+            if peer in members and was_told(was):
                 withheld.setdefault(peer, []).extend(prefixes)
         packed += [withdrawn(family, prefixes, limit, only=peer) for peer, prefixes in withheld.items()]
         packed += [withdrawn(family, prefixes, limit, skip=peer) for peer, prefixes in untold.items()]

@@ -4,8 +4,9 @@ RFC 4271 9.2. Hot: the per-prefix work of a flush that does not depend on who is
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import chain, islice
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, compress, islice
+from operator import is_not
 from typing import TypeVar
 
 from bgpd.records import dataclass
@@ -15,9 +16,9 @@ Key = TypeVar("Key")
 Run = tuple[Candidates | None, Candidates | None, Sequence[bytes]]
 """What prefixes had, what they have now (None = nothing), and which they are."""
 Entry = tuple[Candidates | None, Candidates | None, Sequence[bytes], Sequence[Candidates] | None]
-"""The same, and what each of the prefixes had, where a source replaced different paths of prefixes that have no others.
+"""The same; the last is what each of them had, where they had paths of one source and no others.
 
-What they had in common is None then.
+The first is None then, as they need not have had the same.
 """
 
 
@@ -49,15 +50,12 @@ class Changes:
             self._kind = None if self.entries else kind
         self.entries.append((old, new, prefixes, None))
 
-    def lose(self, runs: Sequence[Entry], kind: object) -> None:
-        """Note several entries of one kind."""
+    def own(
+        self, olds: Sequence[Candidates], new: Candidates | None, prefixes: Sequence[bytes], kind: object = None
+    ) -> None:
+        """Note prefixes, each once, that had a path each from one source, and have another from it now, or nothing."""
         if kind is not self._kind:
             self._kind = None if self.entries else kind
-        self.entries += runs
-
-    def replace(self, new: Candidates, prefixes: Sequence[bytes], olds: Sequence[Candidates]) -> None:
-        """Note prefixes, each once, that have this one path now; olds: the one that each had, from the same source."""
-        self._kind = None
         self.entries.append((None, new, prefixes, olds))
 
     def are_apart(self) -> bool:
@@ -72,13 +70,17 @@ class Changes:
 
     @property
     def runs(self) -> list[Run]:
-        """All that changed, in runs of prefixes that changed alike, if that can be had; else nothing."""
+        """All that changed, in runs of prefixes that changed alike; nothing if some of them changed twice."""
         found: list[Run] = []
         if self.are_apart():
             for old, new, prefixes, olds in self.entries:
-                if olds is not None:
-                    return []
-                found.append((old, new, prefixes))
+                if olds is None:
+                    found.append((old, new, prefixes))
+                    continue
+                start = 0
+                for stop in ends(olds):
+                    found.append((olds[start], new, prefixes[start:stop]))
+                    start = stop
         return found
 
     @property
@@ -97,22 +99,40 @@ class Changes:
         return before
 
 
+def ends(candidates: Sequence[object]) -> Iterator[int]:
+    """Return where each run of one and the same object ends. There must be one."""
+    behind = range(1, len(candidates))
+    return chain(compress(behind, map(is_not, candidates, islice(candidates, 1, None))), (len(candidates),))
+
+
 @dataclass(slots=True, eq=False)
 class Batch:
     """Prefixes whose best path changed.
 
-    changes: of all paths, also those that are not best. gained: the new best path → its prefixes. gone: the former best
-    path → prefixes that have none now. moved: (former best path, peer token of the new one) → prefixes that went from
-    one peer to another: the new one had been told the former path and must unlearn it, since it is not sent its own.
-    left: peer token → how many prefixes left a best path of that peer.
+    changes: of all paths, also those that are not best. gained: the new best path → its prefixes. moved: (former best
+    path, peer token of the new one) → prefixes that went from one peer to another: the new one had been told the former
+    path and must unlearn it, since it is not sent its own. cleared: peer token → prefixes that had its path as the best
+    and have none now. left: peer token → how many prefixes left a best path of that peer.
     """
 
     changes: Changes
     gained: Mapping[Path, Sequence[bytes]]
-    gone: Mapping[Path, Sequence[bytes]]
     moved: Mapping[tuple[Path, object], Sequence[bytes]]
+    cleared: Mapping[object, Sequence[bytes]]
     left: Mapping[object, int]
+    _gone: Mapping[Path, Sequence[bytes]] | None = None
     _lost: Mapping[Path, int] | None = None
+
+    @property
+    def gone(self) -> Mapping[Path, Sequence[bytes]]:
+        """The former best path → prefixes that have none now."""
+        if self._gone is None:
+            gone: dict[Path, Sequence[bytes]] = {}
+            for old, new, prefixes in self.changes.runs:
+                if new is None and old is not None:
+                    _gather(gone, old[0], prefixes)
+            self._gone = gone
+        return self._gone
 
     @property
     def lost(self) -> Mapping[Path, int]:
@@ -158,9 +178,11 @@ def sort_by_path(changes: Changes, table: Mapping[bytes, Candidates]) -> Batch:
             else:
                 members.append(prefix)
     left = Counter(lost)
+    cleared: dict[object, Sequence[bytes]] = {}
     for was, prefixes in gone.items():
         left[was] += len(prefixes)
-    return Batch(changes, gained, gone, moved, _by_peer(left), left)
+        _gather(cleared, was.source.peer, prefixes)
+    return Batch(changes, gained, moved, cleared, _by_peer(left), gone, left)
 
 
 def _by_peer(left: Mapping[Path, int]) -> dict[object, int]:
@@ -179,18 +201,11 @@ class _Gathered(list[bytes]):
 
 def _sort_entries(changes: Changes) -> Batch:
     gained: dict[Path, Sequence[bytes]] = {}
-    gone: dict[Path, Sequence[bytes]] = {}
     moved: dict[tuple[Path, object], Sequence[bytes]] = {}
+    cleared: dict[object, Sequence[bytes]] = {}
     left: dict[object, int] = {}
     for old, new, prefixes, olds in changes.entries:
-        if new is None:
-            if old is None:
-                continue
-            was = old[0]
-            peer = was.source.peer
-            if gone.setdefault(was, prefixes) is not prefixes:
-                _gather(gone, was, prefixes)
-        else:
+        if new is not None:
             best = new[0]
             if old is not None and old[0] is best:
                 continue
@@ -205,8 +220,14 @@ def _sort_entries(changes: Changes) -> Batch:
                 peer = best.source.peer
             else:
                 continue
+        else:
+            had = old if olds is None else olds[0]
+            if had is None:
+                continue
+            peer = had[0].source.peer
+            _gather(cleared, peer, prefixes)
         left[peer] = left.get(peer, 0) + len(prefixes)
-    return Batch(changes, gained, gone, moved, left)
+    return Batch(changes, gained, moved, cleared, left)
 
 
 def _lost(entries: Sequence[Entry]) -> Counter[Path]:

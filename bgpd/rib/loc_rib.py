@@ -9,14 +9,15 @@ Whoever has to hear of changes (update groups, the FIB) compares what a prefix h
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain, compress, islice, repeat
-from operator import is_not
-from typing import Final
+from itertools import islice, repeat
+from typing import Final, TypeVar
 
 from bgpd.families import Family
-from bgpd.rib.changes import Changes, Entry
+from bgpd.rib.changes import Changes, ends
 from bgpd.rib.decision import keep_oldest, order
 from bgpd.rib.path import Candidates, Path, Source
+
+Member = TypeVar("Member")
 
 SLICE: Final = 2500  # prefixes put in order again in one go
 _NEW: Final = object()  # the kind of change that gives a prefix its first path
@@ -80,23 +81,20 @@ class LocRib:
             self._on_change()
         return new
 
-    def withdraw(self, prefixes: Sequence[bytes], source: Source) -> list[bytes]:
+    def withdraw(self, prefixes: Sequence[bytes], source: Source) -> Sequence[bytes]:
         """Take the source's path, if there is one, from each prefix; return those that had one."""
-        changes = self._changes
-        was_quiet = not changes
-        entries: list[Entry] = []
+        was_quiet = not self._changes
+        gone: Sequence[bytes] = ()
         if prefixes and _is_alone(self.table.get(prefixes[0]), source):
-            prefixes = self._take_out(prefixes, source, entries)
+            gone, prefixes = self._take_out(prefixes, source)
         if prefixes:
-            self._take_from(prefixes, source, entries)
+            gone = [*gone, *self._take_from(prefixes, source)]
         if not self.table:  # give its room back: deletions alone leave it as large as it was, or twice after much churn
             self.table.clear()
-        changes.lose(entries, source)
-        found = list(chain.from_iterable([members for _, _, members, _ in entries]))
-        source.accepted -= len(found)
-        if was_quiet and changes:
+        source.accepted -= len(gone)
+        if was_quiet and self._changes:
             self._on_change()
-        return found
+        return gone
 
     def take_changes(self) -> Changes:
         """Return what changed, and start afresh."""
@@ -152,7 +150,7 @@ class LocRib:
             was = old[0]
             (was.received or was).held -= 1
         self.table.update(given)
-        self._changes.replace(path.alone, prefixes, found)
+        self._changes.own(found, path.alone, prefixes)
         (path.received or path).held += len(found)
         return ()
 
@@ -186,28 +184,33 @@ class LocRib:
         (was.received or was).held -= len(prefixes)
         return ()
 
-    def _take_out(self, prefixes: Sequence[bytes], source: Source, entries: list[Entry]) -> list[bytes]:
-        """Take prefixes out of the table that have nothing but a path of the source; return those that have others."""
+    def _take_out(self, prefixes: Sequence[bytes], source: Source) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """Take prefixes out of the table that have nothing but a path of the source; return them, and the others."""
         table = self.table
+        found: list[Candidates] = list(map(table.pop, prefixes, repeat(())))
         others: list[bytes] = []
-        found: list[Candidates | None] = list(map(table.pop, prefixes, repeat(None)))
-        found.append(())  # ends the last run
+        left: list[tuple[int, int]] = []  # which are not taken out
         start = 0
-        for stop in compress(range(1, len(found)), map(is_not, found, islice(found, 1, None))):
+        for stop in ends(found):
             same = found[start]
-            if same is not None:
-                run, was = prefixes[start:stop], same[0]
-                if len(same) == 1 and was.source is source:
-                    entries.append((same, None, run, None))
-                    (was.received or was).held -= stop - start
-                else:
+            if len(same) == 1 and same[0].source is source:
+                was = same[0]
+                (was.received or was).held -= stop - start
+            else:
+                left.append((start, stop))
+                if same:
+                    run = prefixes[start:stop]
                     table.update(dict.fromkeys(run, same))
                     others += run
             start = stop
-        return others
+        if left:
+            prefixes, found = _outside(prefixes, left), _outside(found, left)
+        if prefixes:
+            self._changes.own(found, None, prefixes, source)
+        return prefixes, others
 
-    def _take_from(self, prefixes: Sequence[bytes], source: Source, entries: list[Entry]) -> None:
-        """Take the source's path from prefixes, which may have others."""
+    def _take_from(self, prefixes: Sequence[bytes], source: Source) -> list[bytes]:
+        """Take the source's path from prefixes, which may have others; return those that had one."""
         table, get = self.table, self.table.get
         runs: dict[Candidates, _Run] = {}
         same: Candidates = ()  # prefixes that came together share candidates
@@ -230,10 +233,13 @@ class LocRib:
             else:
                 table[prefix] = rest
             members.append(prefix)
+        gone: list[bytes] = []
         for old, (rest, was, members) in runs.items():
             if members and was is not None:
-                entries.append((old, rest, members, None))
+                self._changes.add(old, rest, members, source)
                 (was.received or was).held -= len(members)
+                gone += members
+        return gone
 
     def _merge(self, old: Candidates, path: Path) -> tuple[Candidates, Path | None]:
         """Return the candidates with the path added, and the one it replaces.
@@ -288,3 +294,14 @@ def _of(source: Source, candidates: Candidates) -> Path | None:
         if path.source is source:
             return path
     return None
+
+
+def _outside(members: Sequence[Member], spans: Sequence[tuple[int, int]]) -> list[Member]:
+    """Return the members that are not in the spans, which are in order."""
+    found: list[Member] = []
+    start = 0
+    for stop, behind in spans:
+        found += members[start:stop]
+        start = behind
+    found += members[start:]
+    return found

@@ -26,7 +26,14 @@ def sorted_lists(found: Mapping[object, Sequence[bytes]]) -> dict[object, list[b
 
 def content(batch: Batch) -> tuple[object, ...]:
     left = {peer: count for peer, count in batch.left.items() if count}
-    return sorted_lists(batch.gained), sorted_lists(batch.gone), sorted_lists(batch.moved), dict(batch.lost), left
+    return (
+        sorted_lists(batch.gained),
+        sorted_lists(batch.gone),
+        sorted_lists(batch.moved),
+        sorted_lists(batch.cleared),
+        dict(batch.lost),
+        left,
+    )
 
 
 def carry_out(rib: LocRib, change: tuple[list[bytes], object]) -> None:
@@ -107,9 +114,12 @@ def test_changes_of_two_kinds_are_in_runs_while_no_prefix_changes_twice() -> Non
     assert changes.runs == [(None, PATHS[0].alone, PREFIXES[:2]), (PATHS[0].alone, None, PREFIXES[2:])]
 
 
-def test_prefixes_with_other_paths_each_are_not_in_runs() -> None:
+def test_prefixes_with_other_paths_each_are_cut_into_runs() -> None:
     changes = Changes()
-    changes.replace(PATHS[0].alone, PREFIXES[:2], [PATHS[1].alone, PATHS[2].alone])
-    assert changes.are_apart()
-    assert not changes.runs
-    assert changes.before == {PREFIXES[0]: PATHS[1].alone, PREFIXES[1]: PATHS[2].alone}
+    changes.own([PATHS[0].alone, PATHS[0].alone, PATHS[1].alone], None, PREFIXES[:3])
+    assert changes.runs == [(PATHS[0].alone, None, PREFIXES[:2]), (PATHS[1].alone, None, PREFIXES[2:3])]
+    assert changes.before == {
+        PREFIXES[0]: PATHS[0].alone,
+        PREFIXES[1]: PATHS[0].alone,
+        PREFIXES[2]: PATHS[1].alone,
+    }
