@@ -7,7 +7,6 @@ at most.
 
 import asyncio
 import socket
-from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -36,12 +35,12 @@ class Answering:
         self._server = server
         self._task: asyncio.Task[None] | None = None
 
-    def begin(self, operations: Operations, imported: Callable[[], None]) -> None:
-        """Answer everything as soon as somebody asks. imported: called when the library has been."""
+    def begin(self, operations: Operations) -> None:
+        """Answer everything as soon as somebody asks."""
         if self._server is not None:
             self._server.begin(operations)
         else:
-            self._task = asyncio.get_running_loop().create_task(self._begin_when_asked(operations, imported))
+            self._task = asyncio.get_running_loop().create_task(self._begin_when_asked(operations))
 
     async def close(self) -> None:
         """Stop answering."""
@@ -51,12 +50,12 @@ class Answering:
         if self._server is not None:
             await self._server.close()
 
-    async def _begin_when_asked(self, operations: Operations, imported: Callable[[], None]) -> None:
+    async def _begin_when_asked(self, operations: Operations) -> None:
         """The root of its task."""
         try:
             await _asked([listener for listener, _ in self._bound])
             self._server = await make_server(operations)
-            imported()
+            _log.debug("API imported")
             self._server.begin(operations)  # before the request that waits is looked at
             await answer(self._server, self._bound)
         except Exception:

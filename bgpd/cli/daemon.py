@@ -276,7 +276,7 @@ class _Daemon:
         if clustering is not None:
             clustering.report(speaker, self._started)
         answering = Answering(bound, server)
-        answering.begin(operations, lambda: _log.debug("API imported"))
+        answering.begin(operations)
         garbage.start()
         lag.start()
         self._ready(operations.summary())

@@ -4,12 +4,30 @@ import gc
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from bgpd.cli import garbage
 from bgpd.cli.garbage import FEW, IDLE, INTERVAL, PILED_UP, YOUNG, Garbage, is_due
+from tests.support.daemon import Daemon, configuration, free_port, until
 from tests.support.virtual_loop import VirtualLoop
+
+# The daemon, which says at its end when it took objects out of the collector's sight
+TOLD_OF_FREEZES = """
+import atexit, gc, sys
+from bgpd.cli.main import main
+
+freeze, times = gc.freeze, []
+
+def noted():
+    times.append("after the API's import" if "bgpd.api.server" in sys.modules else "at the start")
+    freeze()
+
+gc.freeze = noted
+atexit.register(lambda: print("frozen", *times, file=sys.stderr))
+main()
+"""
 
 
 @pytest.mark.parametrize(
@@ -103,3 +121,16 @@ def test_what_exists_at_the_start_is_not_gone_through_and_nothing_else_is_left_o
     pass_intervals(IDLE / 2)
     assert gc.get_freeze_count() <= frozen
     del kept
+
+
+def test_nothing_is_frozen_after_the_start(tmp_path: Path) -> None:
+    config = tmp_path / "bgp.toml"
+    config.write_text(configuration(1, tmp_path, free_port()))
+    daemon = Daemon(config, tmp_path / "n1.sock", code=TOLD_OF_FREEZES)
+    try:
+        until(daemon.answers, "the API")
+        status, logged = daemon.end()
+    finally:
+        daemon.close()
+    assert status == 0
+    assert logged.splitlines()[-1] == "frozen at the start"

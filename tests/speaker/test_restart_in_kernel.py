@@ -1,7 +1,6 @@
 """What a restarted speaker does with the kernel routes of its former run, against a real kernel."""
 
 import asyncio
-from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -11,7 +10,7 @@ from bgpd.config import parse, resolve
 from bgpd.session.sockets import TcpNetwork
 from bgpd.speaker import Speaker
 from tests.support.daemon import free_port
-from tests.support.netns import Namespace, add_address, join
+from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.netns
 
@@ -30,17 +29,6 @@ address = "10.0.0.2"
 asn = "internal"
 passive = true
 """
-
-
-@pytest.fixture
-def host() -> Iterator[Namespace]:
-    """The test's thread is in it: eth0 (10.0.0.1/24) and cali1, both up."""
-    with Namespace("host") as namespace:
-        join(namespace, "eth0", namespace, "eth0-peer")
-        join(namespace, "cali1", namespace, "cali1-peer")
-        add_address(namespace, "eth0", "10.0.0.1/24")
-        with namespace.entered():
-            yield namespace
 
 
 async def test_a_container_that_came_while_no_speaker_ran_is_reached_at_once(host: Namespace) -> None:

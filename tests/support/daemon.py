@@ -63,13 +63,20 @@ prefix = "10.65.{number}.0/24"
 
 
 class Daemon:
-    """One bgpd."""
+    """One bgpd. code: Python that runs it, in place of ``-m bgpd``."""
 
-    def __init__(self, config: Path, control: Path, *arguments: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        config: Path,
+        control: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        code: str = "",
+    ) -> None:
         self.control = control
         self._client = Client(control)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bgpd", "--config", str(config), *arguments],
+            [sys.executable, *(("-c", code) if code else ("-m", "bgpd")), "--config", str(config), *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
