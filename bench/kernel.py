@@ -7,14 +7,14 @@ Seconds: CPU of this process, system time included (the kernel's share of netlin
 import asyncio
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvloop
 
 from bgpd.addresses import format_prefix, parse_address
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
-from bgpd.kernel import FibRoute, Kernel, KernelSettings, LearnRule, Leg, LocalRoute
+from bgpd.kernel import FibRoute, Kernel, KernelSettings, LearnedRun, LearnRule, Leg
 from tests.support.netns import Namespace, add_address, join
 
 LEARN = KernelSettings(learn=(LearnRule(frozenset({4}), ("cali*",)),))
@@ -28,8 +28,8 @@ class Listener:
         self.longest = 0.0
         self._last = 0.0
 
-    def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
-        self.learned += len(changes)
+    def learned_changed(self, runs: Sequence[LearnedRun]) -> None:
+        self.learned += sum(len(prefixes) for _, _, prefixes in runs)
 
     def topology_changed(self) -> None:
         pass
@@ -54,6 +54,7 @@ async def measure(host: Namespace, count: int) -> None:
     listener = Listener()
     kernel = Kernel(LEARN, listener, loop)
     await kernel.start()
+    await kernel.learn()
     device = kernel.interface_index("eth0") or 0
     prefixes: dict[Family, list[bytes]] = {
         IPV4_UNICAST: [b"\x20" + (0x14000000 + n).to_bytes(4) for n in range(count)],
@@ -74,6 +75,7 @@ async def measure(host: Namespace, count: int) -> None:
     kernel = Kernel(LEARN, listener, loop)
     with timed("start, inheriting both families", 2 * count):
         await kernel.start()
+        await kernel.learn()
     for family, keys in prefixes.items():
         with timed(f"delete {family.name}", count):
             kernel.program(family, dict.fromkeys(keys))
@@ -84,10 +86,11 @@ async def measure(host: Namespace, count: int) -> None:
     kernel = Kernel(LEARN, listener, loop)
     with timed("start, learning", count):
         await kernel.start()
-    assert len(kernel.learned) == count
+        await kernel.learn()
+    assert len(kernel.learned[IPV4_UNICAST]) == count
     with timed("losing all by link down", count):
         host.ip("link set cali1 down")
-        while kernel.learned:
+        while kernel.learned[IPV4_UNICAST]:
             await asyncio.sleep(0.001)
     await kernel.close()
 

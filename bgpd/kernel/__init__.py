@@ -2,7 +2,7 @@
 
 from bgpd.kernel.fib import FibStats
 from bgpd.kernel.kernel import Kernel
-from bgpd.kernel.learning import LocalRoute
+from bgpd.kernel.learning import LearnedRun, LocalRoute
 from bgpd.kernel.links import InterfaceAddress, Link
 from bgpd.kernel.lookup import Resolution
 from bgpd.kernel.netlink import KernelError
@@ -24,6 +24,7 @@ __all__ = [
     "KernelSettings",
     "KernelUser",
     "LearnRule",
+    "LearnedRun",
     "Leg",
     "Link",
     "LocalRoute",

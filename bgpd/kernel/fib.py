@@ -383,8 +383,13 @@ class Fib:
     # ------------------------------------------------------------ what the watcher tells
 
     def pause(self) -> None:
-        """Do not write until ``resynchronised``."""
+        """Do not write until ``resynchronised`` or ``resume``."""
         self._is_paused = True
+
+    def resume(self) -> None:
+        """Write again."""
+        self._is_paused = False
+        self._schedule()
 
     async def resynchronised(self, found: Sequence[Run]) -> None:
         """Take in all our routes that the kernel has, and go on writing where it has not what is wanted."""
@@ -407,10 +412,9 @@ class Fib:
         for family, table in self._tables.items():
             for _ in table.compare(routes[family], _SLICE_ROUTES):
                 await sleep(0)
-        self._is_paused = False
         if self._is_swept:
             self.sweep()
-        self._schedule()
+        self.resume()
 
     def seen(self, message: RouteMessage) -> None:
         """Somebody else has added or deleted a route of our protocol."""

@@ -40,7 +40,7 @@ class Kernel:
         self._writer: NetlinkSocket | None = None
 
     async def start(self) -> None:
-        """Open the sockets, read what is there, tell of what is learned, then follow and write. Raises KernelError."""
+        """Open the sockets and read what is there; then ``learn``. Raises KernelError."""
         self._writer = NetlinkSocket()
         try:
             self._check_permission(self._writer)
@@ -53,6 +53,10 @@ class Kernel:
         except KernelError:
             await self.close()
             raise
+
+    async def learn(self) -> None:
+        """Tell of what is learned from what was read, in slices; then write routes."""
+        await self._watcher.learn()
 
     def _check_permission(self, writer: NetlinkSocket) -> None:
         probe = RoutePacker(IPV4_UNICAST, _PROBE_TABLE, self.settings.protocol).delete(_PROBE_PREFIX, _PROBE_ROUTE, 1)
@@ -92,8 +96,8 @@ class Kernel:
         return self._watcher.addresses
 
     @property
-    def learned(self) -> Mapping[tuple[Family, bytes], LocalRoute]:
-        """Routes that the learn rules select."""
+    def learned(self) -> Mapping[Family, Mapping[bytes, LocalRoute]]:
+        """Routes that the learn rules select, by family and prefix."""
         return self._watcher.learned
 
     def interface_index(self, name: str) -> int | None:

@@ -8,6 +8,8 @@ destinations. Among several routes of a prefix the lowest metric wins; at the sa
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import translate
+from itertools import groupby, repeat
+from operator import is_, itemgetter
 from types import MappingProxyType
 from typing import Final
 
@@ -43,6 +45,8 @@ _FIRST_OCTETS: Final = {
     IPV6_UNICAST: frozenset((b"\0", b"\xfe", b"\xff")),
 }
 
+_route = itemgetter(0)  # of a prefix that was judged
+
 
 @dataclass(frozen=True, slots=True)
 class LocalRoute:
@@ -58,6 +62,10 @@ class LocalRoute:
     metric: int
     protocol: int
     rule: int
+
+
+LearnedRun = tuple[Family, LocalRoute | None, Sequence[bytes]]
+"""What is learned for these prefixes of a family; None: nothing."""
 
 
 def is_special(family: Family, prefix: bytes) -> bool:
@@ -80,6 +88,21 @@ class Learner:
         self._verdicts.clear()
         self._routes.clear()
 
+    def select_runs(
+        self,
+        family: Family,
+        prefixes: Sequence[bytes],
+        tables: Sequence[Mapping[bytes, Bodies]],
+        links: Mapping[int, Link],
+    ) -> list[LearnedRun]:
+        """Return ``select`` in runs."""
+        if len(tables) == 1 and not _may_be_special(family, prefixes):
+            bodies = tables[0].get(prefixes[0])
+            if all(map(is_, map(tables[0].get, prefixes), repeat(bodies))):
+                return [(family, _best(self._verdict(body, links) for body in bodies or ()), prefixes)]
+        judged = zip(self.select(family, prefixes, tables, links), prefixes, strict=True)
+        return [(family, route, [prefix for _, prefix in run]) for route, run in groupby(judged, _route)]
+
     def select(
         self,
         family: Family,
@@ -93,8 +116,7 @@ class Learner:
             routes = columns[0]
         else:
             routes = [_best(of_prefix) for of_prefix in zip(*columns, strict=True)] or [None] * len(prefixes)
-        octets = _FIRST_OCTETS[family]
-        if not octets.isdisjoint([prefix[1:2] for prefix in prefixes]):
+        if _may_be_special(family, prefixes):
             for position, prefix in enumerate(prefixes):
                 if is_special(family, prefix):
                     routes[position] = None
@@ -142,6 +164,11 @@ class Learner:
                 position,
             )
         return None
+
+
+def _may_be_special(family: Family, prefixes: Iterable[bytes]) -> bool:
+    """May one of them be a destination that no rule may announce?"""
+    return not _FIRST_OCTETS[family].isdisjoint([prefix[1:2] for prefix in prefixes])
 
 
 def _best(routes: Iterable[LocalRoute | None]) -> LocalRoute | None:

@@ -8,6 +8,7 @@ without an event.
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
+from itertools import repeat
 from operator import itemgetter
 from typing import Final
 
@@ -77,24 +78,38 @@ def remove(existing: Bodies, body: RouteBody) -> Bodies:
 
 
 class RouteTable:
-    """The routes of one table and family: by prefix, best first; and how many prefixes of each length there are."""
+    """The routes of one table and family: by prefix, best first.
+
+    What only some questions need is worked out when the first of them is asked, and kept up from then on.
+    """
 
     def __init__(self) -> None:
         self.routes: dict[bytes, Bodies] = {}
-        self.lengths: Counter[int] = Counter()
-        self._by_device: defaultdict[int, set[bytes]] = defaultdict(set)
+        self._lengths: Counter[int] | None = None
+        self._by_device: defaultdict[int, set[bytes]] | None = None
+
+    @property
+    def lengths(self) -> Counter[int]:
+        """How many prefixes of each length there are."""
+        if self._lengths is None:
+            self._lengths = Counter(map(_length, self.routes))
+        return self._lengths
+
+    def over(self, device: int) -> tuple[bytes, ...]:
+        """Return the prefixes that have a route over a device."""
+        if self._by_device is None:
+            alike: defaultdict[Bodies, list[bytes]] = defaultdict(list)
+            for prefix, bodies in self.routes.items():
+                alike[bodies].append(prefix)
+            self._by_device = defaultdict(set)
+            for bodies, prefixes in alike.items():
+                for index in _devices(bodies):
+                    self._by_device[index].update(prefixes)
+        return tuple(self._by_device.get(device, ()))
 
     def apply(self, kind: int, flags: int, prefix: bytes, body: RouteBody) -> bool:
         """Take an event or a dumped route in; has it changed anything?"""
-        before = self.routes.get(prefix)
-        if before is None:
-            if kind != RTM_NEWROUTE:
-                return False
-            self.routes[prefix] = body.alone
-            self.lengths[prefix[0]] += 1
-            for leg in body.legs:
-                self._by_device[leg.device].add(prefix)
-            return True
+        before = self.routes.get(prefix, ())
         after = insert(before, body, flags) if kind == RTM_NEWROUTE else remove(before, body)
         if after is before or after == before:
             return False
@@ -103,38 +118,43 @@ class RouteTable:
 
     def load(self, body: RouteBody, prefixes: Sequence[bytes]) -> None:
         """Take dumped routes in that differ in their prefix only."""
-        if self.routes.keys().isdisjoint(prefixes):
-            new = dict.fromkeys(prefixes, body.alone)
-            self.routes.update(new)
-            self.lengths.update(map(_length, new))
-            for leg in body.legs:
-                self._by_device[leg.device].update(new)
-        else:
+        if self._lengths is not None or self._by_device is not None:
             for prefix in prefixes:
                 self.apply(RTM_NEWROUTE, 0, prefix, body)
+            return
+        count, alone = len(self.routes), body.alone
+        found = list(map(self.routes.setdefault, prefixes, repeat(alone)))
+        if len(self.routes) - count < len(prefixes):  # some had a route
+            for prefix, before in zip(prefixes, found, strict=True):
+                if before is not alone:
+                    self.apply(RTM_NEWROUTE, 0, prefix, body)
 
     def _put(self, prefix: bytes, before: Bodies, after: Bodies) -> None:
         if after:
             self.routes[prefix] = after
         else:
             del self.routes[prefix]
-            self.lengths[prefix[0]] -= 1
-            if not self.lengths[prefix[0]]:
-                del self.lengths[prefix[0]]
-        devices = {leg.device for body in after for leg in body.legs}
-        for device in {leg.device for body in before for leg in body.legs} - devices:
-            prefixes = self._by_device[device]
+        lengths, by_device = self._lengths, self._by_device
+        if lengths is not None:
+            lengths[prefix[0]] += bool(after) - bool(before)
+            if not lengths[prefix[0]]:
+                del lengths[prefix[0]]
+        if by_device is None:
+            return
+        devices = _devices(after)
+        for device in _devices(before) - devices:
+            prefixes = by_device[device]
             prefixes.discard(prefix)
             if not prefixes:
-                del self._by_device[device]
+                del by_device[device]
         for device in devices:
-            self._by_device[device].add(prefix)
+            by_device[device].add(prefix)
 
     def drop_dead(self, device: int, is_dead: Callable[[int], bool]) -> list[bytes]:
         """Remove the routes over a device that have no living leg left; return their prefixes."""
         changed: list[bytes] = []
         verdicts: dict[RouteBody, bool] = {}
-        for prefix in tuple(self._by_device.get(device, ())):
+        for prefix in self.over(device):
             before = self.routes[prefix]
             for body in before:
                 if body not in verdicts:
@@ -156,8 +176,14 @@ class RouteTable:
     def differences(self, other: "RouteTable") -> list[bytes]:
         """Return the prefixes whose routes are not the same in the other table."""
         ours, theirs = self.routes, other.routes
+        if not ours:
+            return list(theirs)
         different = [prefix for prefix, bodies in theirs.items() if ours.get(prefix) != bodies]
         return different + [prefix for prefix in ours if prefix not in theirs]
+
+
+def _devices(bodies: Bodies) -> set[int]:
+    return {leg.device for body in bodies for leg in body.legs}
 
 
 _EMPTY: Final = RouteTable()

@@ -7,8 +7,9 @@ differences are told. Events that our own writing causes are filtered out inside
 import asyncio
 from asyncio import AbstractEventLoop, Task, TimerHandle
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from errno import EAFNOSUPPORT, ENOENT, EOPNOTSUPP, ESRCH
+from itertools import islice, repeat
 from struct import Struct
 from typing import Final, Protocol
 
@@ -16,7 +17,7 @@ import structlog
 
 from bgpd.addresses import network_of
 from bgpd.families import FAMILIES, IPV4_UNICAST, Family
-from bgpd.kernel.learning import Learner, LocalRoute
+from bgpd.kernel.learning import LearnedRun, Learner, LocalRoute
 from bgpd.kernel.links import InterfaceAddress, Link, LinkEvent, addresses_request, links_request
 from bgpd.kernel.links import read as read_links
 from bgpd.kernel.lookup import Resolution, resolve
@@ -54,8 +55,8 @@ _log = structlog.get_logger(__name__)
 class KernelUser(Protocol):
     """Who is told of changes; called on the loop, must not block."""
 
-    def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
-        """These prefixes are learned anew or differently; None: no longer."""
+    def learned_changed(self, runs: Sequence[LearnedRun]) -> None:
+        """These prefixes are learned anew or differently; None: no longer. No run is changed afterwards."""
 
     def topology_changed(self) -> None:
         """Links, addresses or routes that answers of ``lookup`` rest on have changed."""
@@ -66,6 +67,9 @@ class OwnRoutes(Protocol):
 
     def pause(self) -> None:
         """Do not write: the kernel's routes are being read."""
+
+    def resume(self) -> None:
+        """Write again."""
 
     async def resynchronised(self, found: Sequence[Run]) -> None:
         """These are all of our routes that the kernel has; writing may go on."""
@@ -95,7 +99,7 @@ class Watcher:
     def __init__(self, settings: KernelSettings, user: KernelUser, own: OwnRoutes, loop: AbstractEventLoop) -> None:
         self.links: dict[int, Link] = {}
         self.addresses: dict[int, frozenset[InterfaceAddress]] = {}
-        self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
+        self.learned: dict[Family, dict[bytes, LocalRoute]] = {family: {} for family in FAMILIES.values()}
         self.events = 0
         self.resyncs = 0
         self.mirror = Mirror()
@@ -112,6 +116,7 @@ class Watcher:
         self._asked_prefixes: dict[tuple[Family, int], set[bytes]] = {}
         self._changed: dict[Family, dict[bytes, None]] = {family: {} for family in FAMILIES.values()}
         self._to_judge: deque[tuple[Family, list[bytes]]] = deque()
+        self._to_tell: deque[list[LearnedRun]] = deque()
         self._is_topology_changed = False
         self._notification: TimerHandle | None = None
         self._resync: Task[None] | None = None
@@ -124,15 +129,30 @@ class Watcher:
     # ------------------------------------------------------------ life
 
     async def start(self, own_port: int) -> None:
-        """Subscribe, read everything, then follow; own_port: of the socket that writes. Raises KernelError, OSError."""
+        """Subscribe, read everything, then follow; own_port: of the socket that writes. Raises KernelError, OSError.
+
+        Nothing is told or written before ``learn``.
+        """
         self._events = NetlinkSocket(_GROUPS)
         self._events.ignore_routes_of(own_port)
         self._queries = NetlinkSocket()
         await self._synchronise()
-        while self._to_judge or any(self._changed.values()):
-            self._tell_learned()
-            await asyncio.sleep(0)
+        self._own.pause()
         self._is_topology_changed = False
+        if self._notification is not None:
+            self._notification.cancel()
+            self._notification = None
+
+    async def learn(self) -> None:
+        """Judge everything, then tell of what is learned, a bounded number of routes a tick; then write."""
+        while self._to_judge or any(self._changed.values()):
+            self._judge_changed()
+            await asyncio.sleep(0)
+        while self._to_tell:
+            self._user.learned_changed(self._to_tell.popleft())
+            await asyncio.sleep(0)
+        if self._resync is None:  # else that ends the pause
+            self._own.resume()
 
     async def close(self) -> None:
         """Stop following."""
@@ -331,38 +351,57 @@ class Watcher:
             self._is_topology_changed = False
             self._user.topology_changed()
         self._tell_learned()
-        if self._to_judge and self._notification is None:
+        if (self._to_judge or self._to_tell) and self._notification is None:
             self._notification = self._loop.call_later(0, self._notify)
 
     def _tell_learned(self) -> None:
         """Judge changed routes, a bounded number of them, and tell of those that are learned differently now."""
+        self._judge_changed()
+        if self._to_tell:
+            self._user.learned_changed(self._to_tell.popleft())
+
+    def _judge_changed(self) -> None:
+        """Judge changed routes, a bounded number of them; those that are learned differently now are to be told."""
         for family, changed in self._changed.items():
             prefixes = list(changed)
             changed.clear()
-            self._to_judge.extend((family, prefixes[n : n + _CHANGES]) for n in range(0, len(prefixes), _CHANGES))
-        changes: dict[tuple[Family, bytes], LocalRoute | None] = {}
+            self._judge_later(family, prefixes)
+        changes: list[LearnedRun] = []
         count = 0
         while self._to_judge and count < _CHANGES:
             family, prefixes = self._to_judge.popleft()
-            changes.update(self._judge(family, prefixes))
+            changes += self._judge(family, prefixes)
             count += len(prefixes)
         if changes:
-            self._user.learned_changed(changes)
+            self._to_tell.append(changes)
 
-    def _judge(self, family: Family, prefixes: list[bytes]) -> dict[tuple[Family, bytes], LocalRoute | None]:
+    def _judge_later(self, family: Family, prefixes: list[bytes]) -> None:
+        self._to_judge.extend((family, prefixes[n : n + _CHANGES]) for n in range(0, len(prefixes), _CHANGES))
+
+    def _judge(self, family: Family, prefixes: list[bytes]) -> list[LearnedRun]:
         """Note what is learned for these prefixes now; return what is not as before."""
-        learned = self.learned
+        learned = self.learned[family]
         tables = [self.mirror.table(table, family).routes for table in self._learner.tables]
-        routes = self._learner.select(family, prefixes, tables, self.links)
-        keys = [(family, prefix) for prefix in prefixes]
-        changes = {
-            key: route
-            for key, route, before in zip(keys, routes, map(learned.get, keys), strict=True)
-            if route is not before and (before is None or route != before)
-        }
-        learned.update({key: route for key, route in changes.items() if route is not None})
-        for key in [key for key, route in changes.items() if route is None]:
-            del learned[key]
+        changes: list[LearnedRun] = []
+        for run in self._learner.select_runs(family, prefixes, tables, self.links):
+            _, route, alike = run
+            if route is None:
+                gone = [prefix for prefix in alike if prefix in learned]
+                for prefix in gone:
+                    del learned[prefix]
+                if gone:
+                    changes.append((family, None, gone))
+                continue
+            count = len(learned)
+            known = list(map(learned.setdefault, alike, repeat(route)))
+            count = len(learned) - count
+            if count < len(alike):  # a dict keeps its keys in the order they came in, so the new ones are its last
+                pairs = zip(alike, known, strict=True)
+                changed = [prefix for prefix, before in pairs if before is not route and before != route]
+                learned.update(dict.fromkeys(changed, route))
+                alike = [*islice(reversed(learned), count), *changed]
+            if alike:
+                changes.append((family, route, alike))
         return changes
 
     def _judge_everything(self) -> None:
@@ -370,8 +409,8 @@ class Watcher:
         for table, family, prefixes in self.mirror.prefixes():
             if table in tables:
                 self._changed[family].update(dict.fromkeys(prefixes))
-        for family, prefix in self.learned:
-            self._changed[family][prefix] = None
+        for family, learned in self.learned.items():
+            self._changed[family].update(dict.fromkeys(learned))
         self._schedule()
 
     # ------------------------------------------------------------ reading everything
@@ -416,7 +455,7 @@ class Watcher:
         self._addresses_changed()
         for number, family, prefixes in self.mirror.differences(mirror):
             if number in self._learner.tables:
-                self._changed[family].update(dict.fromkeys(prefixes))
+                self._judge_later(family, prefixes)
         self.mirror = mirror
         await self._own.resynchronised(own)
         self._own.links_changed()

@@ -6,12 +6,13 @@ too, and its gateway as next hop where it has one, which iBGP peers are told.
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from bgpd.config import ResolvedNetwork
 from bgpd.families import Family
 from bgpd.identity import Asn, BgpIdentifier
-from bgpd.kernel.learning import LocalRoute
+from bgpd.kernel.learning import LearnedRun, LocalRoute
 from bgpd.messages.attributes import block
 from bgpd.messages.attributes.model import Origin
 from bgpd.rib.decision import rank
@@ -35,9 +36,8 @@ class _Way(NamedTuple):
 class Origination:
     """Puts our own routes into the Loc-RIBs and takes them out again.
 
-    networks: what is originated by configuration. learned: what the kernel has, by family and prefix. gateways: next
-    hops that learned routes have, or had. priorities: metric of ordinary routes by family, where LOCAL_PREF tells
-    metrics; ``renew`` has to follow a change.
+    networks: what is originated by configuration. gateways: next hops that learned routes have, or had. priorities:
+    metric of ordinary routes by family, where LOCAL_PREF tells metrics; ``renew`` has to follow a change.
     """
 
     def __init__(
@@ -52,7 +52,6 @@ class Origination:
             )
         )
         self.networks: dict[tuple[Family, bytes], ResolvedNetwork] = {}
-        self.learned: dict[tuple[Family, bytes], LocalRoute] = {}
         self.gateways: set[bytes] = set()
         self.priorities: Mapping[Family, int] = {}
         self._kernel_paths: dict[_Way, Path] = {}
@@ -70,27 +69,24 @@ class Origination:
                 self._loc_ribs[family].announce((prefix,), self._network_path(network))
         self.networks = wanted
 
-    def kernel_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
+    def kernel_changed(self, runs: Iterable[LearnedRun]) -> None:
         """Take what the kernel's routing table gained (a route) and lost (None)."""
-        for (family, route), items in groupby(changes.items(), lambda item: (item[0][0], item[1])):
-            alike = [key for key, _ in items]
-            prefixes = [prefix for _, prefix in alike]
+        for family, route, prefixes in runs:
             if route is None:
-                for key in alike:
-                    self.learned.pop(key, None)
                 self._loc_ribs[family].withdraw(prefixes, self._kernel_source)
             else:
-                self.learned.update(dict.fromkeys(alike, route))
                 self._loc_ribs[family].announce(prefixes, self._kernel_path(family, route))
 
-    def renew(self, asn: Asn, identifier: BgpIdentifier) -> None:
-        """Originate everything again under another AS number or BGP Identifier."""
+    def renew(self, asn: Asn, identifier: BgpIdentifier, learned: Mapping[Family, Mapping[bytes, LocalRoute]]) -> None:
+        """Originate everything again under another AS number or BGP Identifier. learned: from the kernel, so far."""
         for source in (self._network_source, self._kernel_source):
             source.identify(asn, identifier)
         self._kernel_paths.clear()
         networks, self.networks = self.networks, {}
         self.set_networks(networks.values())
-        self.kernel_changed(dict(self.learned))
+        for family, routes in learned.items():
+            alike = groupby(routes.items(), itemgetter(1))
+            self.kernel_changed((family, route, [prefix for prefix, _ in items]) for route, items in alike)
 
     def _network_path(self, network: ResolvedNetwork) -> Path:
         attributes = block.make(
@@ -129,8 +125,7 @@ class Origination:
 
     def _sweep(self) -> None:
         """Forget the paths of routes that are gone."""
-        used = {self._way(family, route) for (family, _), route in self.learned.items()}
-        self._kernel_paths = {way: path for way, path in self._kernel_paths.items() if way in used}
+        self._kernel_paths = {way: path for way, path in self._kernel_paths.items() if path.held}
         self._paths_swept = max(_FEW, len(self._kernel_paths))
 
     def _local_pref(self, family: Family, metric: int) -> int | None:

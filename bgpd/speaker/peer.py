@@ -65,7 +65,9 @@ class Hub(Protocol):
     activity: int
 
     @property
-    def is_recovering(self) -> bool: ...
+    def is_learning(self) -> bool: ...
+    @property
+    def puts_off_telling(self) -> bool: ...
     @property
     def ranges(self) -> tuple[ResolvedRange, ...]: ...
     def local_open(self, peer: "Peer") -> Open: ...
@@ -174,7 +176,7 @@ class Peer:
             self._open_rib(family, negotiated)
         self._ribs = self.adj_ribs_in
         self.progressed()
-        if not self._hub.is_recovering:
+        if not self._hub.puts_off_telling:
             self.join_groups()
 
     def session_down(self, end: SessionEnd) -> None:
@@ -302,7 +304,7 @@ class Peer:
         self.close(administrative(CeaseSubcode.ADMINISTRATIVE_SHUTDOWN, why))
 
     def join_groups(self) -> None:
-        """Begin to tell the peer the routes of each family, End-of-RIB at the end of each."""
+        """Begin to tell the peer the routes of each family, End-of-RIB at the end of each if the kernel's are known."""
         negotiated = self._negotiated
         if negotiated is None:
             return
@@ -311,7 +313,22 @@ class Peer:
                 group = self._hub.group(self._hub.export_rule(self, family, negotiated))
                 member = Member(self, self)
                 self.members[family] = (group, member)
-                group.join(member, end_of_rib(family))
+                group.join(member, b"" if self.owes_end_of_rib else end_of_rib(family))
+
+    @property
+    def owes_end_of_rib(self) -> bool:
+        """Is End-of-RIB held back (RFC 4724 section 2)? Routes of the kernel are still to come: see ``all_learned``."""
+        return self._hub.is_learning
+
+    def all_learned(self) -> None:
+        """Send the End-of-RIB that was held back, behind what the peer is still to be told; or begin to tell it."""
+        for family, (_, member) in self.members.items():
+            closing, backlog = end_of_rib(family), member.backlog
+            if backlog is None:
+                self.send_closing(closing)
+            elif not backlog.closing.startswith(closing):  # one that several peers share has got it already
+                backlog.closing = closing + backlog.closing
+        self.join_groups()
 
     def import_again(self) -> None:
         """Judge what the peer sent, and what is kept while it restarts, by changed rules; it need not send it again."""

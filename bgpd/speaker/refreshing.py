@@ -22,6 +22,10 @@ class Refreshed(Protocol):
     members: dict[Family, tuple[UpdateGroup, Member]]
     got_end_of_rib: set[Family]
 
+    @property
+    def owes_end_of_rib(self) -> bool:
+        """Is End-of-RIB held back?"""
+
     def report(self, kind: str, reason: str) -> None:
         """Count and log what was set aside."""
 
@@ -86,7 +90,9 @@ class Refreshes:
             return
         group, member = peer.members[family]
         backlog = member.backlog
-        if backlog is not None and (family in self._telling or backlog.closing.startswith(end_of_rib(family))):
+        if peer.owes_end_of_rib or (
+            backlog is not None and (family in self._telling or backlog.closing.startswith(end_of_rib(family)))
+        ):
             self._due.add(family)
             return
         self._telling.add(family)

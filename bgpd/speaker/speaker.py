@@ -5,7 +5,7 @@ and to the kernel. Everything runs on one event loop; nothing here waits but ``s
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
 from random import Random
@@ -18,7 +18,7 @@ from bgpd.config.diff import Changes, diff
 from bgpd.errors import CeaseSubcode
 from bgpd.families import FAMILIES, Family
 from bgpd.identity import BgpIdentifier
-from bgpd.kernel import Kernel, LocalRoute
+from bgpd.kernel import Kernel, LearnedRun
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import administrative
 from bgpd.messages.open import Open
@@ -50,6 +50,7 @@ from bgpd.speaker.peer import Peer
 from bgpd.speaker.peer_table import PeerTable
 from bgpd.speaker.recovery import Recovery, longest_kept, longest_wait
 from bgpd.speaker.slices import Slicer
+from bgpd.speaker.starting import Starting
 
 _FLUSH: Final = 20.0  # seconds that a stop waits for the kernel to take our routes out
 A_MEMBER: Final = 20e-6  # seconds to tell a member of a change: 10 of a small one, 25 of what hundreds say at once
@@ -85,6 +86,7 @@ class Speaker:
         for loc_rib in self.loc_ribs.values():
             loc_rib.prefers_oldest = config.node.prefer_oldest_external
         self.recovery = Recovery(self.peers, loop, self.kernel, self._flush_now)
+        self.starting = Starting(self.peers, self._flush_now)
         self.is_draining = False
         self.activity = 0
         self.sent = Histogram()
@@ -98,7 +100,7 @@ class Speaker:
         self._listening: asyncio.Task[None] | None = None  # under way after a reload
 
     async def start(self, former: FormerRun | None = None, taken_out: TakenOut = NOTHING) -> None:
-        """Read the kernel, listen, and bring up the peers. Raises KernelError or ListenError.
+        """Read the kernel, listen, bring up the peers, and learn kernel routes. Raises KernelError or ListenError.
 
         former: the run before this one. It is a restart if routes of ours are in the kernel; where the kernel is left
         alone, if peers may still keep what the former run told them. taken_out: what was drained then, and stays so.
@@ -108,7 +110,9 @@ class Speaker:
         if self.kernel is not None:
             await self.kernel.start()
             self.recovery.is_under_way = any(self.kernel.installed(family) for family in self.loc_ribs)
+            self.starting.is_under_way = not self.is_recovering
             if self.is_recovering:
+                await self.kernel.learn()
                 self._program_again()  # where others' routes are by now, ours of the former run go
             else:
                 self._use_programmer()  # what was learned asks for nothing of ours, and nothing else is there
@@ -129,6 +133,8 @@ class Speaker:
             self.recovery.begin(longest_wait(self.config), age)
         for settings in peers:
             self.peer_table.add(settings)
+        if self.kernel is not None and self.starting.is_under_way:
+            await self.starting.learn(self.kernel)
 
     async def stop(self, *, flush: bool = False) -> None:
         """End all sessions and leave. Our routes stay in the kernel unless ``flush`` is asked for.
@@ -208,7 +214,8 @@ class Speaker:
         has_priorities = {"priority_ipv4", "priority_ipv6"} & set(changes.kernel)
         self.origination.priorities = priorities(config.kernel)
         if has_priorities or {"asn", "identifier"} & set(changes.node):
-            self.origination.renew(config.node.asn, config.node.identifier)
+            learned = self.kernel.learned if self.kernel is not None else {}
+            self.origination.renew(config.node.asn, config.node.identifier, learned)
         if "prefer_oldest_external" in changes.node:
             for rib in self.loc_ribs.values():
                 rib.prefers_oldest = config.node.prefer_oldest_external
@@ -236,6 +243,20 @@ class Speaker:
     def is_recovering(self) -> bool:
         """Are routes of ours, of an earlier run, in the kernel or with our peers, which have not told us all yet?"""
         return self.recovery.is_under_way
+
+    @property
+    def is_learning(self) -> bool:
+        """Are there kernel routes still to come, at the start?"""
+        return self.starting.is_under_way
+
+    @property
+    def puts_off_telling(self) -> bool:
+        """Is a peer that comes up now told our routes later?
+
+        Either after a restart, or it comes while we learn kernel routes one slice after the other: its share of them is
+        quicker told at the end.
+        """
+        return self.is_recovering or self.starting.is_telling
 
     @property
     def ranges(self) -> tuple[ResolvedRange, ...]:
@@ -299,11 +320,12 @@ class Speaker:
 
     # what the kernel tells (see kernel.KernelUser)
 
-    def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
+    def learned_changed(self, runs: Sequence[LearnedRun]) -> None:
         """Announce what the kernel gained, withdraw what it lost."""
         self.activity += 1
+        self.starting.told()
         known = len(self.origination.gateways)
-        self.origination.kernel_changed(changes)
+        self.origination.kernel_changed(runs)
         if len(self.origination.gateways) > known:
             for peer in self.peers.values():
                 peer.export_again()  # who is the gateway of a route is not told so

@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 
@@ -16,6 +16,7 @@ from bgpd.kernel import (
     Kernel,
     KernelError,
     KernelSettings,
+    LearnedRun,
     LearnRule,
     Leg,
     LocalRoute,
@@ -37,13 +38,13 @@ class Recorder:
         self.topologies = 0
         self._changed = asyncio.Event()
 
-    def learned_changed(self, changes: Mapping[tuple[Family, bytes], LocalRoute | None]) -> None:
-        for (family, prefix), route in changes.items():
-            text = format_prefix(family, prefix)
-            if route is None:
-                del self.learned[text]
-            else:
-                self.learned[text] = route
+    def learned_changed(self, runs: Sequence[LearnedRun]) -> None:
+        for family, route, prefixes in runs:
+            for text in (format_prefix(family, prefix) for prefix in prefixes):
+                if route is None:
+                    del self.learned[text]
+                else:
+                    self.learned[text] = route
         self._changed.set()
 
     def topology_changed(self) -> None:
@@ -62,6 +63,7 @@ async def until(condition: Callable[[], bool], within: float = 5.0) -> None:
 async def running(settings: KernelSettings | None = None, user: Recorder | None = None) -> AsyncIterator[Kernel]:
     kernel = Kernel(settings or KernelSettings(), user or Recorder(), asyncio.get_running_loop())
     await kernel.start()
+    await kernel.learn()
     try:
         yield kernel
     finally:
@@ -120,7 +122,9 @@ async def test_routes_of_containers_are_learned_at_start_and_by_events(host: Nam
         host.ip("route del 10.65.0.7 dev cali1")
         host.ip("-6 route del fd00:65::7 dev cali1")
         await until(lambda: user.learned.keys() == {"10.65.0.8/32"})
-        assert kernel.learned.keys() == {parse_prefix("10.65.0.8/32")}
+        assert [(family, *learned) for family, learned in kernel.learned.items() if learned] == [
+            parse_prefix("10.65.0.8/32")
+        ]
 
 
 async def test_the_lower_metric_is_learned_and_the_other_when_it_goes(host: Namespace) -> None:
@@ -149,6 +153,22 @@ async def test_a_deleted_link_takes_its_learned_routes_along(host: Namespace) ->
         host.ip("link del cali1")
         await until(lambda: not user.learned)
         assert kernel.interface_index("cali1") is None
+
+
+async def test_a_route_that_goes_while_others_are_learned_is_not_left_behind(host: Namespace) -> None:
+    prefixes = [f"10.65.{n // 256}.{n % 256}/32" for n in range(5000)]
+    host.ip_batch(f"route add {prefix} dev cali1" for prefix in prefixes)
+    user = Recorder()
+    kernel = Kernel(KernelSettings(), user, asyncio.get_running_loop())
+    await kernel.start()
+    try:
+        learning = asyncio.ensure_future(kernel.learn())
+        host.ip_batch(f"route del {prefix} dev cali1" for prefix in prefixes[::500])
+        await learning
+        await until(lambda: len(user.learned) == 4990)
+        assert user.learned.keys() == set(prefixes) - set(prefixes[::500])
+    finally:
+        await kernel.close()
 
 
 async def test_a_renamed_link_is_judged_by_its_new_name(host: Namespace) -> None:
@@ -640,7 +660,7 @@ async def test_routes_go_on_being_written_while_others_churn(host: Namespace) ->
             host.ip_batch(f"route del 10.66.0.{n} dev cali1" for n in range(1, 100))
             await kernel.flushed()
         assert kernel.installed(IPV4_UNICAST) == len(host.ip("route show proto bgp").splitlines()) == 2500
-        await until(lambda: not kernel.learned)
+        await until(lambda: not any(kernel.learned.values()))
 
 
 _UNPRIVILEGED = """
@@ -648,7 +668,7 @@ import asyncio, os, sys
 from bgpd.kernel import Kernel, KernelError, KernelSettings
 os.setuid(65534)
 class Nobody:
-    def learned_changed(self, changes): pass
+    def learned_changed(self, runs): pass
     def topology_changed(self): pass
 async def main():
     await Kernel(KernelSettings(), Nobody(), asyncio.get_running_loop()).start()
@@ -670,7 +690,7 @@ import asyncio, subprocess
 from bgpd.addresses import parse_address, parse_prefix
 from bgpd.kernel import FibRoute, Kernel, KernelSettings, Leg
 class Nobody:
-    def learned_changed(self, changes): pass
+    def learned_changed(self, runs): pass
     def topology_changed(self): pass
 for line in (
     "link add one type veth peer name two",
@@ -682,6 +702,7 @@ for line in (
 async def main():
     kernel = Kernel(KernelSettings(), Nobody(), asyncio.get_running_loop())
     await kernel.start()
+    await kernel.learn()
     family, prefix = parse_prefix("10.1.0.0/24")
     kernel.program(family, {prefix: FibRoute((Leg(parse_address("10.0.0.2"), kernel.interface_index("one")),))})
     await kernel.flushed()

@@ -1,8 +1,11 @@
 """How events change what we know of others' routes."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from bgpd.addresses import parse_address, parse_prefix
 from bgpd.families import IPV4_UNICAST, IPV6_UNICAST, Family
-from bgpd.kernel.mirror import Mirror
+from bgpd.kernel.mirror import Mirror, RouteTable
 from bgpd.kernel.reading import RouteMessage
 from bgpd.kernel.routes import Leg, RouteBody
 from bgpd.kernel.rtnetlink import NLM_F_APPEND, NLM_F_REPLACE, RTM_DELROUTE, RTM_NEWROUTE
@@ -120,3 +123,26 @@ def test_two_mirrors_differ_in_what_either_has_alone() -> None:
     assert [(table, family, list(prefixes)) for table, family, prefixes in one.prefixes()] == [
         (254, IPV4_UNICAST, [P4])
     ]
+
+
+PREFIXES = [parse_prefix(text)[1] for text in ("10.1.0.0/24", "10.1.1.0/24", "10.2.0.0/16", "10.3.0.1/32")]
+BODIES = [body(("", 5)), body(("10.0.0.2", 6), ("10.0.0.3", 5)), body(("", 7), metric=9)]
+EVENTS = st.lists(st.tuples(st.sampled_from((RTM_NEWROUTE, RTM_DELROUTE)), *map(st.sampled_from, (PREFIXES, BODIES))))
+DUMP = st.lists(st.tuples(st.sampled_from(BODIES), st.lists(st.sampled_from(PREFIXES))))
+
+
+@given(DUMP, EVENTS)
+def test_what_a_table_knows_does_not_depend_on_when_it_is_asked(
+    dump: list[tuple[RouteBody, list[bytes]]], events: list[tuple[int, bytes, RouteBody]]
+) -> None:
+    early, late = RouteTable(), RouteTable()
+    assert (early.lengths, early.over(5)) == ({}, ())
+    for of_all, prefixes in dump:
+        early.load(of_all, prefixes)
+        late.load(of_all, prefixes)
+    for kind, prefix, of_one in events:
+        assert early.apply(kind, 0, prefix, of_one) == late.apply(kind, 0, prefix, of_one)
+    assert early.routes == late.routes
+    assert early.lengths == late.lengths
+    for device in (5, 6, 7):
+        assert sorted(early.over(device)) == sorted(late.over(device))

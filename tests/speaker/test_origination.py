@@ -7,7 +7,7 @@ import pytest
 from bgpd.addresses import parse_address, parse_prefix
 from bgpd.families import IPV4_UNICAST
 from bgpd.identity import Asn, BgpIdentifier
-from bgpd.kernel import LocalRoute
+from bgpd.kernel import LearnedRun, LocalRoute
 from bgpd.rib.loc_rib import LocRib
 from bgpd.speaker.origination import Origination
 from tests.support.cluster import Cluster, address, cluster, network, peer
@@ -16,10 +16,16 @@ OUTSIDE = {"asn": "65003", "ebgp_requires_policy": "false"}
 GATEWAY = address(2)
 
 
+def run(prefix: str, route: LocalRoute | None) -> LearnedRun:
+    """Return what the kernel tells of one prefix."""
+    family, key = parse_prefix(prefix)
+    return family, route, [key]
+
+
 def _learn(made: Cluster, prefix: str, gateway: str = "") -> None:
     """Let the first speaker's kernel have a route."""
     octets = parse_address(gateway) if gateway else b""
-    made.speakers[1].learned_changed({parse_prefix(prefix): LocalRoute(7, "eth0", octets, 0, 4, 0)})
+    made.speakers[1].learned_changed([run(prefix, LocalRoute(7, "eth0", octets, 0, 4, 0))])
 
 
 @pytest.mark.rfc("4271", "5.1.2")
@@ -86,10 +92,9 @@ def test_a_route_whose_device_goes_first_is_withdrawn_where_policy_asked_for_the
         here = made.start(1, peer(2, export='["p"]') + containers)
         made.start(2, peer(1))
         made.established()
-        key = parse_prefix("10.65.3.7/32")
-        here.learned_changed({key: LocalRoute(7, "cali1", b"", 0, 3, 0)})
+        here.learned_changed([run("10.65.3.7/32", LocalRoute(7, "cali1", b"", 0, 3, 0))])
         made.until(2, "10.65.3.7/32")
-        here.learned_changed({key: None})  # the kernel does not know device 7 any more
+        here.learned_changed([run("10.65.3.7/32", None)])  # the kernel does not know device 7 any more
         made.until(2, "10.65.3.7/32", present=False)
 
 
@@ -99,10 +104,9 @@ def test_a_route_over_a_device_that_is_renamed_is_judged_by_its_new_name() -> No
         here = made.start(1, peer(2, export='["p"]') + containers)
         made.start(2, peer(1))
         made.established()
-        key = parse_prefix("10.65.3.7/32")
-        here.learned_changed({key: LocalRoute(7, "cali1", b"", 0, 3, 0)})
+        here.learned_changed([run("10.65.3.7/32", LocalRoute(7, "cali1", b"", 0, 3, 0))])
         made.until(2, "10.65.3.7/32")
-        here.learned_changed({key: LocalRoute(7, "veth1", b"", 0, 3, 0)})
+        here.learned_changed([run("10.65.3.7/32", LocalRoute(7, "veth1", b"", 0, 3, 0))])
         made.until(2, "10.65.3.7/32", present=False)
 
 
@@ -110,12 +114,26 @@ def test_paths_of_containers_that_are_gone_are_forgotten() -> None:
     number = count(1)
     rib = LocRib(IPV4_UNICAST, lambda: None)
     origination = Origination({IPV4_UNICAST: rib}, Asn(64512), BgpIdentifier(1), number)
-    stays, comes = parse_prefix("10.65.0.1/32"), parse_prefix("10.65.0.2/32")
-    origination.kernel_changed({stays: LocalRoute(1, "cali1", b"", 0, 3, 0)})
+    stays, comes = "10.65.0.1/32", "10.65.0.2/32"
+    origination.kernel_changed([run(stays, LocalRoute(1, "cali1", b"", 0, 3, 0))])
     for device in range(2, 5000):
-        origination.kernel_changed({comes: LocalRoute(device, f"cali{device}", b"", 0, 3, 0)})
-        origination.kernel_changed({comes: None})
+        origination.kernel_changed([run(comes, LocalRoute(device, f"cali{device}", b"", 0, 3, 0))])
+        origination.kernel_changed([run(comes, None)])
     assert len(origination._kernel_paths) < 2500
-    kept = rib.table[stays[1]]
-    origination.kernel_changed({comes: LocalRoute(1, "cali1", b"", 0, 3, 0)})
-    assert rib.table[comes[1]] is kept
+    kept = rib.table[parse_prefix(stays)[1]]
+    origination.kernel_changed([run(comes, LocalRoute(1, "cali1", b"", 0, 3, 0))])
+    assert rib.table[parse_prefix(comes)[1]] is kept
+
+
+def test_under_another_as_all_that_is_learned_is_announced_anew() -> None:
+    rib = LocRib(IPV4_UNICAST, lambda: None)
+    origination = Origination({IPV4_UNICAST: rib}, Asn(64512), BgpIdentifier(1), count(1))
+    learned = {parse_prefix(f"10.65.0.{n}/32")[1]: LocalRoute(n % 2, f"cali{n % 2}", b"", 0, 3, 0) for n in range(5)}
+    origination.kernel_changed((IPV4_UNICAST, route, [prefix]) for prefix, route in learned.items())
+    before = {prefix: paths[0] for prefix, paths in rib.table.items()}
+    origination.renew(Asn(64513), BgpIdentifier(2), {IPV4_UNICAST: learned})
+    assert rib.table.keys() == learned.keys()
+    for prefix, route in learned.items():
+        (path,) = rib.table[prefix]
+        assert path is not before[prefix]
+        assert (path.interface, path.source.asn) == (route.device_name, 64513)
