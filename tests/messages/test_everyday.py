@@ -140,3 +140,11 @@ def _compare(
         assert is_classic or (whole.mp_announced and whole.mp_announced[:2] == (IPV6_UNICAST, next_hop))
         nothing_else = (whole.withdrawn, whole.mp_withdrawn, whole.is_end_of_rib, whole.faults)
         assert not any((*nothing_else, whole.mp_announced if is_classic else whole.announced))
+
+
+def test_a_next_hop_is_that_of_its_own_message_and_the_same_object_while_it_does_not_change() -> None:
+    other = GLOBAL[:-1] + b"\2"
+    hops = [GLOBAL, GLOBAL, GLOBAL + LINK_LOCAL, GLOBAL, other, other]
+    found = [hop for _, hop, _ in cut_multiprotocol([body(reach(hop, ROUTE6) + MP_MANDATORY) for hop in hops])]
+    assert found == hops
+    assert [found[at] is found[at - 1] for at in range(1, len(hops))] == [True, False, False, False, True]
