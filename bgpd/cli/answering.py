@@ -1,12 +1,14 @@
 """When the API begins to answer on the sockets that are bound: its library is imported when somebody asks.
 
 The import takes as long as all of the start before it, and even in a thread it would take half of the interpreter from
-the first sessions. So it waits for the first request, which waits in its socket's queue meanwhile, and for ``UNASKED``
-at most.
+the first sessions or the first table. So it waits for the first request, which waits in its socket's queue meanwhile,
+or for a while with little to do, so that the first answer need not take long. Times are seconds.
 """
 
 import asyncio
 import socket
+import time
+from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 Bound = list[tuple[socket.socket, bool]]
 """Listening sockets, each with whether it may do everything (or only read)."""
 
-UNASKED: Final = 3.0  # seconds from the start
+QUIET: Final = 3.0  # without a request, and with
+QUIET_SHARE: Final = 0.1  # of that at work at most
 _LIBRARIES: Final = ("aiohttp", "prometheus_client")  # what is imported late
 
 _log: structlog.typing.FilteringBoundLogger = structlog.get_logger("bgpd")
@@ -60,6 +63,8 @@ class Answering:
             await answer(self._server, self._bound)
         except Exception:
             _log.exception("a fault in bgpd: the API does not answer")
+            for listener, _ in self._bound:
+                listener.close()  # whoever waits there is told at once
 
 
 def require_libraries() -> None:
@@ -81,15 +86,17 @@ async def answer(server: "Server", bound: Bound) -> None:
 
 
 async def _asked(listeners: list[socket.socket]) -> None:
-    """Return when a connection waits on one of the sockets, or after ``UNASKED``."""
+    """Return when a connection waits on one of the sockets, or after ``QUIET``."""
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     for listener in listeners:
         loop.add_reader(listener, asked.set)
     try:
-        async with asyncio.timeout(UNASKED):
-            await asked.wait()
-    except TimeoutError:
-        pass  # so that the first answer need not wait for long
+        while not asked.is_set():
+            ran = time.process_time()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asked.wait(), QUIET)
+            if time.process_time() - ran < QUIET_SHARE * QUIET:
+                return
     finally:
         for listener in listeners:
             loop.remove_reader(listener)

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,14 +53,60 @@ async def test_the_first_request_is_answered_though_nothing_was_imported_before_
     await answers.close()
 
 
-async def test_it_answers_soon_if_nobody_asks(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answering, "UNASKED", 0.0)
+async def test_it_answers_soon_if_nobody_asks_and_there_is_little_to_do(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "QUIET", 0.01)
+    monkeypatch.setattr(answering, "QUIET_SHARE", 1.0)
     answers = Answering([(listener, True)], None)
     with capture_logs() as lines:
         answers.begin(Answers())
         async with asyncio.timeout(30):
             while IMPORTED not in events(lines):
                 await asyncio.sleep(0.005)
+    await answers.close()
+
+
+async def test_it_does_not_come_between_while_there_is_much_to_do(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answering, "QUIET", 0.01)
+    seconds = iter(range(10_000))  # of work, more at each look
+    looks: list[int] = []
+
+    def process_time() -> float:
+        looks.append(1)
+        return next(seconds)
+
+    monkeypatch.setattr(time, "process_time", process_time)
+    answers = Answering([(listener, True)], None)
+    with capture_logs() as lines:
+        answers.begin(Answers())
+        async with asyncio.timeout(30):
+            while len(looks) < 7:
+                await asyncio.sleep(0.005)
+        assert lines == []
+        assert b'"state"' in await _get(Path(listener.getsockname()), "/api/v1/status")
+    await answers.close()
+
+
+async def test_a_library_that_cannot_be_imported_keeps_nobody_waiting(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise ImportError("broken")
+
+    monkeypatch.setattr(answering, "_import_server", fail)
+    path = Path(listener.getsockname())
+    answers = Answering([(listener, True)], None)
+    with capture_logs() as lines:
+        answers.begin(Answers())
+        async with asyncio.timeout(30):
+            with pytest.raises(OSError, match=r"reset|refused"):
+                await _get(path, "/api/v1/status")
+            with pytest.raises(ConnectionRefusedError):
+                await _get(path, "/api/v1/status")
+    assert events(lines) == ["a fault in bgpd: the API does not answer"]
     await answers.close()
 
 
