@@ -5,7 +5,7 @@ RFC 4271 9.2. Hot: the per-prefix work of a flush that does not depend on who is
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, compress, islice
+from itertools import chain, compress, islice, repeat
 from operator import is_not
 from typing import TypeVar
 
@@ -87,15 +87,15 @@ class Changes:
     def before(self) -> dict[bytes, Candidates | None]:
         """What each changed prefix had before, None = nothing."""
         before, entries = self._before, self.entries
-        if self._noted < len(entries):
+        if not self._noted:
+            for old, _, prefixes, olds in reversed(entries):  # the first of a prefix is the last word
+                before.update(dict.fromkeys(prefixes, old) if olds is None else zip(prefixes, olds, strict=True))
+        elif self._noted < len(entries):
+            note = before.setdefault
             for old, _, prefixes, olds in islice(entries, self._noted, None):
-                had = dict.fromkeys(prefixes, old) if olds is None else dict(zip(prefixes, olds, strict=True))
-                if before.keys().isdisjoint(had):
-                    before.update(had)
-                else:
-                    for prefix, one in had.items():
-                        before.setdefault(prefix, one)
-            self._noted = len(entries)
+                for prefix, had in zip(prefixes, repeat(old) if olds is None else olds, strict=False):
+                    note(prefix, had)
+        self._noted = len(entries)
         return before
 
 

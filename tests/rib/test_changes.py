@@ -123,3 +123,26 @@ def test_prefixes_with_other_paths_each_are_cut_into_runs() -> None:
         PREFIXES[1]: PATHS[0].alone,
         PREFIXES[2]: PATHS[1].alone,
     }
+
+
+entries = st.tuples(st.sets(st.sampled_from(PREFIXES), min_size=1), st.sampled_from(PATHS), st.booleans())
+
+
+@given(st.lists(entries, max_size=8), st.integers(0, 8))
+def test_before_is_what_each_prefix_had_first_whenever_somebody_looks(
+    script: list[tuple[set[bytes], Path, bool]], looks_at: int
+) -> None:
+    changes, plain = Changes(), dict[bytes, object]()
+    for number, (keys, had, is_own) in enumerate(script):
+        members, olds = list(keys), [had.alone] * len(keys)
+        if is_own:
+            changes.own(olds, None, members)
+        else:
+            changes.add(had.alone, None, members, None)
+        for key in members:
+            plain.setdefault(key, had.alone)
+        if number == looks_at:
+            assert changes.before == plain
+            assert changes.are_apart() == (len(plain) == sum(len(some) for some, _, _ in script[: number + 1]))
+    assert changes.before == plain
+    assert changes.are_apart() == (len(plain) == sum(len(some) for some, _, _ in script))
