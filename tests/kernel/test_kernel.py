@@ -171,6 +171,23 @@ async def test_a_route_that_goes_while_others_are_learned_is_not_left_behind(hos
         await kernel.close()
 
 
+async def test_nothing_is_written_before_all_is_learned(host: Namespace) -> None:
+    host.ip_batch(f"route add 10.65.{n // 256}.{n % 256}/32 dev cali1" for n in range(5000))
+    user = Recorder()
+    kernel = Kernel(KernelSettings(), user, asyncio.get_running_loop())
+    await kernel.start()
+    try:
+        family, prefix = parse_prefix("10.1.0.0/24")
+        kernel.program(family, {prefix: FibRoute((Leg(GATEWAY, device(kernel)),))})
+        written: list[int] = []
+        kernel.on_written.append(lambda _, prefixes: written.append(len(user.learned)))
+        await kernel.learn()
+        await kernel.flushed()
+        assert written == [5000]
+    finally:
+        await kernel.close()
+
+
 async def test_a_renamed_link_is_judged_by_its_new_name(host: Namespace) -> None:
     host.ip("route add 10.65.0.7 dev cali1-peer")
     user = Recorder()
