@@ -50,8 +50,11 @@ def test_end_of_rib_follows_the_last_route_of_the_kernel() -> None:
             made.until(2, prefix)
             made.run(1)
             assert not has_heard_all(made)
+        to_second = made.peer(1, 2)
+        before = to_second.session.counts.sent[MessageType.UPDATE]
         here.learned_changed(run("10.65.3.9/32"))
         here.starting.end()
+        assert to_second.session.counts.sent[MessageType.UPDATE] - before == 1 + len(to_second.members)
         made.loop.run_until(lambda: has_heard_all(made), 5, "End-of-RIB")
         assert made.best(2, "10.65.3.9/32") is not None
 
