@@ -5,6 +5,7 @@ time. What it tells its owner may make the owner step it again; the actions of t
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Final, Protocol
 
 from bgpd.errors import BgpError, ErrorCode, HeaderError, OpenSubcode, RouteRefreshError, UpdateError
@@ -72,6 +73,8 @@ COLLISION_WAIT: Final = 1.0
 """Seconds that a connection which would lose waits for the first word on the one which would win."""
 SEND_HOLD_SAMPLES: Final = 4
 """Looks at a connection's progress in one send hold time; it expires at most one of these late."""
+
+_encoded: Final = lru_cache(maxsize=16)(codec.encode)  # hundreds of peers are sent the same OPEN
 
 _EXPIRED: Final[dict[Timer, type[Event]]] = {
     Timer.CONNECT_RETRY: ConnectRetryTimerExpired,
@@ -245,7 +248,7 @@ class Driver:
                 self._dialling = Connection(self._loop, self._dialled)
                 self._dial = self._loop.create_task(self._run_dial(self._dialling))
             case SendOpen(message):
-                self._send(MessageType.OPEN, codec.encode(message))
+                self._send(MessageType.OPEN, _encoded(message))
             case SendNotification(message):
                 self._send(MessageType.NOTIFICATION, codec.encode(message))
             case Close():
