@@ -17,6 +17,7 @@ from bgpd.fsm.actions import SessionEnd
 from bgpd.fsm.states import State
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages import nlri
+from bgpd.messages.attributes.block import plain_reader
 from bgpd.messages.framing import MessageType
 from bgpd.messages.negotiated import Negotiated
 from bgpd.messages.notification import administrative
@@ -417,6 +418,7 @@ class Peer:
 
     def _open_rib(self, family: Family, negotiated: Negotiated) -> None:
         nlri.prepare(family.bits, has_path_id=family in negotiated.add_path_receive)
+        plain_reader(negotiated)  # its expressions, too, are compiled before somebody waits for it
         kept = self.adj_ribs_in.get(family)
         if kept is not None and kept.has_path_ids == (family in negotiated.add_path_receive):
             kept.renegotiate(negotiated, self._interface())

@@ -1,5 +1,6 @@
 """Whole speakers joined in memory: what one says, the others know."""
 
+import re
 from random import Random
 
 import pytest
@@ -8,6 +9,10 @@ from bgpd.addresses import parse_address
 from bgpd.families import IPV4_UNICAST
 from bgpd.fsm.states import State
 from bgpd.identity import BgpIdentifier
+from bgpd.messages import nlri
+from bgpd.messages.attributes import block
+from bgpd.session.connection import Inbox
+from bgpd.speaker.peer import Peer
 from tests.support.cluster import address, cluster, mesh, network, peer
 
 
@@ -34,6 +39,33 @@ def test_a_network_that_is_taken_out_is_withdrawn_everywhere_and_no_session_move
         made.until(3, "10.65.1.0/26", present=False)
         made.until(2, "10.65.9.0/26")
         assert [made.peer(n, 1).session.flaps for n in (2, 3)] == [0, 0]
+
+
+def test_what_routes_are_cut_and_read_by_is_compiled_before_the_first_ones_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nlri.TOKENS.clear()
+    block._plain_reader.cache_clear()
+    compiled: list[object] = []
+    too_late: list[object] = []
+    compile_now, take = re.compile, Peer.updates_received
+
+    def noted(*expression: object) -> object:
+        compiled.append(expression)
+        return compile_now(*expression)
+
+    def watched(self: Peer, inbox: Inbox, stop: int) -> None:
+        before = len(compiled)
+        take(self, inbox, stop)
+        too_late.extend(compiled[before:])
+
+    monkeypatch.setattr(re, "compile", noted)
+    monkeypatch.setattr(Peer, "updates_received", watched)
+    with cluster() as made:
+        mesh(made, 2)
+        made.until(2, "10.65.1.0/26")
+    assert compiled
+    assert too_late == []
 
 
 def test_a_peer_that_stops_for_good_takes_its_routes_with_it() -> None:
