@@ -323,12 +323,14 @@ class Peer:
 
     def all_learned(self) -> None:
         """Send the End-of-RIB that was held back, behind what the peer is still to be told; or begin to tell it."""
+        at_once = b""  # all in one: a refresh that waits for one of them begins when its own is sent
         for family, (_, member) in self.members.items():
             closing, backlog = end_of_rib(family), member.backlog
             if backlog is None:
-                self.send_closing(closing)
+                at_once += closing
             elif not backlog.closing.startswith(closing):  # one that several peers share has got it already
                 backlog.closing = closing + backlog.closing
+        self.send_closing(at_once)
         self.join_groups()
 
     def import_again(self) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from bgpd.addresses import parse_prefix
 from bgpd.config import parse, resolve
-from bgpd.families import IPV4_UNICAST
+from bgpd.families import IPV4_UNICAST, IPV6_UNICAST
 from bgpd.kernel import LearnedRun, LocalRoute
 from bgpd.messages.framing import MessageType
 from bgpd.messages.route_refresh import RouteRefresh
@@ -86,6 +86,25 @@ def test_a_refresh_is_answered_after_end_of_rib() -> None:
         made.loop.run_until(lambda: has_heard_all(made), 5, "End-of-RIB")
         made.run(1)
         assert answered[MessageType.ROUTE_REFRESH] == 2
+
+
+@pytest.mark.rfc("7313", "4")
+def test_a_refresh_of_one_family_begins_after_its_own_end_of_rib() -> None:
+    both = {"families": '["ipv4-unicast", "ipv6-unicast"]'}
+    with cluster() as made:
+        here = made.start(1, peer(2, **both) + network(NETWORK) + network("fd65:1::/64"))
+        here.starting.is_under_way = True
+        made.start(2, peer(1, **both))
+        made.until(2, NETWORK)
+        made.until(2, "fd65:1::/64")
+        there = made.peer(2, 1)
+        there.session.send(RouteRefresh(1, 1).encode() + RouteRefresh(2, 1).encode())
+        made.run(1)
+        here.starting.end()
+        made.run(1)
+        assert there.got_end_of_rib == {IPV4_UNICAST, IPV6_UNICAST}
+        assert made.peer(1, 2).session.counts.sent[MessageType.ROUTE_REFRESH] == 4
+        assert not there.faults.by_kind  # such as a refresh that began too early
 
 
 CONFIG = """
