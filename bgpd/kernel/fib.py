@@ -98,7 +98,7 @@ class Fib:
         self._last_resync = float("-inf")
 
     def start(self, surroundings: Surroundings, netlink: NetlinkSocket) -> None:
-        """Get ready; writing begins with ``resynchronised``."""
+        """Get ready; writing begins with ``resume``."""
         self._surroundings = surroundings
         self._netlink = netlink
 
@@ -383,7 +383,7 @@ class Fib:
     # ------------------------------------------------------------ what the watcher tells
 
     def pause(self) -> None:
-        """Do not write until ``resynchronised`` or ``resume``."""
+        """Do not write until ``resume``."""
         self._is_paused = True
 
     def resume(self) -> None:
@@ -392,7 +392,7 @@ class Fib:
         self._schedule()
 
     async def resynchronised(self, found: Sequence[Run]) -> None:
-        """Take in all our routes that the kernel has, and go on writing where it has not what is wanted."""
+        """Take in all our routes that the kernel has; where that is not what is wanted, it is to be written."""
         routes: dict[Family, dict[bytes, tuple[FibRoute, ...]]] = {family: {} for family in self._tables}
         alone: dict[RouteBody, tuple[FibRoute, ...]] = {}
         count = 0
@@ -414,7 +414,6 @@ class Fib:
                 await sleep(0)
         if self._is_swept:
             self.sweep()
-        self.resume()
 
     def seen(self, message: RouteMessage) -> None:
         """Somebody else has added or deleted a route of our protocol."""

@@ -66,13 +66,13 @@ class OwnRoutes(Protocol):
     """What the watcher tells the FIB writer about routes of our protocol."""
 
     def pause(self) -> None:
-        """Do not write: the kernel's routes are being read."""
+        """Do not write until ``resume``: the kernel's routes are being read."""
 
     def resume(self) -> None:
         """Write again."""
 
     async def resynchronised(self, found: Sequence[Run]) -> None:
-        """These are all of our routes that the kernel has; writing may go on."""
+        """These are all of our routes that the kernel has."""
 
     def seen(self, message: RouteMessage) -> None:
         """Somebody else added or deleted a route of our protocol."""
@@ -122,6 +122,7 @@ class Watcher:
         self._resync: Task[None] | None = None
         self._retry: TimerHandle | None = None
         self._is_resync_due = False
+        self._is_all_told = False  # of what was there at the start; nothing is written before
         self._sequence = 0
         self._events: NetlinkSocket | None = None
         self._queries: NetlinkSocket | None = None
@@ -137,7 +138,6 @@ class Watcher:
         self._events.ignore_routes_of(own_port)
         self._queries = NetlinkSocket()
         await self._synchronise()
-        self._own.pause()
         self._is_topology_changed = False
         if self._notification is not None:
             self._notification.cancel()
@@ -151,7 +151,8 @@ class Watcher:
         while self._to_tell:
             self._user.learned_changed(self._to_tell.popleft())
             await asyncio.sleep(0)
-        if self._resync is None:  # else that ends the pause
+        self._is_all_told = True
+        if self._resync is None and self._retry is None:  # else that ends the pause
             self._own.resume()
 
     async def close(self) -> None:
@@ -461,6 +462,8 @@ class Watcher:
         self._own.links_changed()
         self._topology_changed()
         self._loop.add_reader(self._events.fileno(), self.read_events)
+        if self._is_all_told:
+            self._own.resume()
 
     def _discard_events(self) -> None:
         assert self._events is not None

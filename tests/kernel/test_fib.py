@@ -110,6 +110,7 @@ class KernelInMemory:
         await asyncio.sleep(0.05)
         messages = [self._message(RTM_NEWROUTE, *entry) for entry in self.ours.items()]
         await self.fib.resynchronised([(body, [prefix]) for _, _, prefix, body in messages])
+        self.fib.resume()
         self._reading = None
 
     @staticmethod

@@ -188,6 +188,50 @@ async def test_nothing_is_written_before_all_is_learned(host: Namespace) -> None
         await kernel.close()
 
 
+async def test_reading_again_while_routes_are_learned_does_not_let_anything_be_written(host: Namespace) -> None:
+    host.ip_batch(f"route add 10.65.{n // 256}.{n % 256}/32 dev cali1" for n in range(5000))
+    user = Recorder()
+    kernel = Kernel(KernelSettings(), user, asyncio.get_running_loop())
+    await kernel.start()
+    try:
+        kernel.resynchronise("a test")
+        await until(lambda: kernel._watcher._resync is None)
+        assert kernel.resyncs == 1
+        family, prefix = parse_prefix("10.1.0.0/24")
+        kernel.program(family, {prefix: FibRoute((Leg(GATEWAY, device(kernel)),))})
+        written: list[int] = []
+        kernel.on_written.append(lambda _, prefixes: written.append(len(user.learned)))
+        await kernel.learn()
+        await kernel.flushed()
+        assert written == [5000]
+    finally:
+        await kernel.close()
+
+
+async def test_what_could_not_be_read_again_is_waited_for_although_all_is_learned(
+    host: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bgpd.kernel.watcher._RETRY", 0.2)
+    kernel = Kernel(KernelSettings(), Recorder(), asyncio.get_running_loop())
+    await kernel.start()
+    try:
+        with monkeypatch.context() as broken:
+            broken.setattr(
+                "bgpd.kernel.watcher.links_request", lambda sequence: b"\x14\0\0\0\xff\x7f\x01\3" + bytes(12)
+            )
+            kernel.resynchronise("a test")
+            await until(lambda: kernel._watcher._resync is None)
+        await kernel.learn()
+        family, prefix = parse_prefix("10.1.0.0/24")
+        kernel.program(family, {prefix: FibRoute((Leg(GATEWAY, device(kernel)),))})
+        read: list[int] = []
+        kernel.on_written.append(lambda _, prefixes: read.append(kernel.resyncs))
+        await kernel.flushed()
+        assert read == [2]
+    finally:
+        await kernel.close()
+
+
 async def test_a_renamed_link_is_judged_by_its_new_name(host: Namespace) -> None:
     host.ip("route add 10.65.0.7 dev cali1-peer")
     user = Recorder()
