@@ -86,7 +86,8 @@ class Framer:
         held = self._held
         if held:
             held += data
-            if len(held) < self.needed:
+            # A wrong marker is seen before the header is complete, however the stream is cut
+            if len(held) < self.needed and (len(held) >= HEADER_SIZE or MARKER.startswith(bytes(held[:16]))):
                 return []
             data = bytes(held)
             held.clear()

@@ -71,9 +71,10 @@ class Forwarding:
 
     def _alike(self, family: Family, changes: Changes, table: Mapping[bytes, Candidates]) -> Iterator[Run]:
         """Return the changes in runs of prefixes that need the same route; where there are pools, one by one."""
-        if changes.runs and not self._unsure[family]:
+        runs = () if self._unsure[family] else changes.runs
+        if runs:
             has_pools = self._programmer.has_pools(family)
-            for old, new, prefixes in changes.runs:
+            for old, new, prefixes in runs:
                 if has_pools or _DEFAULT_ROUTE in prefixes:
                     for prefix in prefixes:
                         yield old, new, (prefix,)

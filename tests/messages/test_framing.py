@@ -1,7 +1,7 @@
 """Framing: whole messages out of a stream, and the header errors of RFC 4271 6.1."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bgpd.errors import HeaderError, HeaderSubcode
@@ -148,7 +148,18 @@ def test_no_octets_do_more_than_set_the_error(chunks: list[bytes], limit: int) -
             assert kind in set(MessageType)
 
 
+def test_a_wrong_marker_that_comes_octet_by_octet_is_seen_at_its_first_wrong_one() -> None:
+    framer = Framer()
+    for octet in KEEPALIVE + MARKER[:7]:
+        framer.feed(bytes((octet,)))
+        assert framer.error is None
+    framer.feed(b"\0")
+    assert framer.error is not None
+    assert framer.error.subcode == HeaderSubcode.CONNECTION_NOT_SYNCHRONIZED
+
+
 @given(st.lists(st.sampled_from([KEEPALIVE, UPDATE])), st.integers(0, 200), st.binary(min_size=1, max_size=3))
+@example([KEEPALIVE], 19, b"\xff\x00")
 def test_flipped_octets_never_deliver_what_comes_behind_a_fault(
     messages: list[bytes], place: int, flipped: bytes
 ) -> None:
