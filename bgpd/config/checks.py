@@ -4,6 +4,7 @@ Works on a configuration whose single values are well written; a required key th
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from bgpd.config.inheritance import first, relation
 from bgpd.config.model import Config
 from bgpd.config.policy_checks import again, near, policy_faults
 from bgpd.config.problems import Finding
-from bgpd.config.reader import expected, join, unwrap
+from bgpd.config.reader import expected, fields_of, join, unwrap
 from bgpd.config.relations import node_relations, peer_relations
 from bgpd.config.tables.cluster import EtcdTable
 from bgpd.config.tables.kernel import IpipMode
@@ -58,18 +59,25 @@ def check_file(config: Config) -> list[Finding]:
 
 def _required(table: msgspec.Struct, key: str) -> Iterator[Finding]:
     """Yield the required keys that are not there, in this table and those inside."""
-    for field in msgspec.structs.fields(table):
-        path = join(key, field.encode_name)
+    for name, field in fields_of(type(table)).items():
         value = getattr(table, field.name)
-        _, metas = unwrap(field.type)
-        if value in ("", None, ()) and any((meta.extra or {}).get("required") for meta in metas):
-            yield Finding(path, f"{_MISSING}; expected {expected(field.type)}")
+        if value in ("", None, ()) and name in _required_keys(type(table)):
+            yield Finding(join(key, name), f"{_MISSING}; expected {expected(field.type)}")
         elif isinstance(value, msgspec.Struct):
-            yield from _required(value, path)
+            yield from _required(value, join(key, name))
         elif isinstance(value, tuple):
             for index, one in enumerate(value):
                 if isinstance(one, msgspec.Struct):
-                    yield from _required(one, f"{path}[{index}]")
+                    yield from _required(one, f"{join(key, name)}[{index}]")
+
+
+@cache
+def _required_keys(model: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(
+        name
+        for name, field in fields_of(model).items()
+        if any((meta.extra or {}).get("required") for meta in unwrap(field.type)[1])
+    )
 
 
 def _node(node: NodeTable) -> Iterator[Finding]:

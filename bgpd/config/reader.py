@@ -9,11 +9,13 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from types import UnionType
 from typing import Annotated, Final, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import FieldInfo
 
 from bgpd.config.problems import Finding
 from bgpd.config.syntax import Syntax
@@ -29,7 +31,7 @@ def read(
 ) -> tuple[dict[str, object], list[Finding]]:
     """Return the document without its faulty keys, and the faults."""
     findings: list[Finding] = []
-    fields = {field.encode_name: field for field in msgspec.structs.fields(model)}
+    fields = fields_of(model)
     clean: dict[str, object] = {}
     for name, value in document.items():
         path = join(key, name)
@@ -44,6 +46,12 @@ def join(key: str, name: str) -> str:
     """Return the path of a key inside a table."""
     written = name if _BARE_KEY.fullmatch(name) else json.dumps(name, ensure_ascii=False)
     return f"{key}.{written}" if key else written
+
+
+@cache
+def fields_of(model: type[msgspec.Struct]) -> Mapping[str, FieldInfo]:
+    """Return the fields of a table by their keys; they are asked for each of a thousand peers."""
+    return {field.encode_name: field for field in msgspec.structs.fields(model)}
 
 
 def unwrap(annotation: object) -> tuple[object, tuple[Meta, ...]]:
