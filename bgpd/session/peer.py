@@ -165,7 +165,11 @@ class PeerSession:
         """Bring the session up, and up again after each end, until ``stop``."""
         self._stop_resting()
         if not self.is_started:
-            self._primary.step(ManualStartPassive() if self.settings.is_passive else ManualStart())
+            self._begin()
+
+    def _begin(self) -> None:
+        """Dial, or wait for the peer, as if nothing had failed before. Only when idle."""
+        self._primary.step(ManualStartPassive() if self.settings.is_passive else ManualStart())
 
     def stop(self, cease: Cease | None) -> None:
         """End the session until ``start``. None: close without a NOTIFICATION, as before a restart of our own."""
@@ -188,9 +192,12 @@ class PeerSession:
             self._rest = None
 
     def reset(self, cease: Cease) -> None:
-        """End the session; it comes back after the idle hold time."""
+        """End the session, which comes back after the idle hold time; one that is in that time does so at once."""
         self._drop_rival()
-        self._primary.step(AutomaticStop(cease))
+        if self.is_started and self.state is State.IDLE:
+            self._begin()
+        else:
+            self._primary.step(AutomaticStop(cease))
 
     def fail(self, error: BgpError) -> None:
         """End the established session with a NOTIFICATION for this fault; it comes back after the idle hold time."""

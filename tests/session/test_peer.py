@@ -464,6 +464,24 @@ def test_a_reset_comes_back_by_itself(pair: Pair) -> None:
     assert pair.user_b.ends[0].subcode == CeaseSubcode.ADMINISTRATIVE_RESET
 
 
+def test_a_reset_ends_the_idle_hold_time(loop: VirtualLoop) -> None:
+    pair = Pair(loop, left={"idle_hold_first": 1000, "idle_hold_max": 1000}, right={"is_passive": True})
+    pair.establish()
+    pair.network.cut(LEFT, RIGHT)
+    pair.await_lost()
+    assert pair.a.remaining(Timer.IDLE_HOLD) is not None
+    pair.a.reset(Cease(CeaseSubcode.ADMINISTRATIVE_RESET, why="reset by the operator"))
+    pair.await_established(within=3)
+    assert pair.a.remaining(Timer.IDLE_HOLD) is None
+
+
+def test_a_reset_does_not_bring_up_what_was_stopped(pair: Pair) -> None:
+    pair.a.stop(None)
+    pair.await_lost()
+    pair.a.reset(Cease(CeaseSubcode.ADMINISTRATIVE_RESET, why="reset by the operator"))
+    assert not pair.a.is_started
+
+
 def test_an_inbound_connection_ends_the_idle_hold_time(loop: VirtualLoop) -> None:
     pair = Pair(loop, left={"idle_hold_first": 1000, "idle_hold_max": 1000, "connect_retry_time": 1000})
     pair.establish()
