@@ -27,6 +27,8 @@ _BODY_SIZE: Final = 4  # of an UPDATE with nothing in it
 _START: Final = Struct("!16sHBHH")  # header, no withdrawn routes, length of the attributes
 _START_SIZE: Final = _START.size
 _WITHDRAWAL: Final = Struct("!16sHBH")  # header, length of the withdrawn routes
+_SHORT_MP_START: Final = Struct("!16sHBHHBBB")  # what _START has, then the header of an MP attribute
+_LONG_MP_START: Final = Struct("!16sHBHHBBH")
 _AFI_SAFI: Final = Struct("!HB")
 _NEXT_HOP: Final = b"\x40\x03\x04"
 _MP_START: Final = 6  # octets of MP_UNREACH_NLRI without a route, the shortest
@@ -37,6 +39,7 @@ _NATIVE_NEXT_HOPS: Final = {
 }
 _NO_ATTRIBUTES: Final = b"\0\0"
 _UPDATE: Final = int(MessageType.UPDATE)  # a member of an enum takes several times as long to look up as a global
+_LONGEST: Final = 255  # octets of a value with a length of one octet
 _MP_HEADER: Final = 4  # octets at most; with a value of up to 255 octets it has 3
 
 
@@ -382,15 +385,22 @@ def announcer(family: Family, next_hop: bytes, max_message: int) -> Callable[[by
 
         return classic
     start = _reach(family, next_hop)
-    room -= _MP_HEADER
+    before, room = len(start), room - _MP_HEADER
+    pack_short, pack_long, extended = _SHORT_MP_START.pack, _LONG_MP_START.pack, OPTIONAL | EXTENDED_LENGTH
 
     def multiprotocol(attributes: bytes, keys: Sequence[bytes]) -> bytes:
-        routes = join((start, *keys))
-        if len(routes) + len(attributes) > room or not keys:
+        routes = join(keys)
+        size = before + len(routes)
+        length = size + len(attributes)
+        if length > room or not routes:
             return b""
-        reach = tlv(MP_REACH_NLRI, OPTIONAL, routes)
-        length = len(reach) + len(attributes)
-        return join((pack(MARKER, _START_SIZE + length, _UPDATE, 0, length), reach, attributes))
+        if size > _LONGEST:
+            length += 4
+            head = pack_long(MARKER, _START_SIZE + length, _UPDATE, 0, length, extended, MP_REACH_NLRI, size)
+        else:
+            length += 3
+            head = pack_short(MARKER, _START_SIZE + length, _UPDATE, 0, length, OPTIONAL, MP_REACH_NLRI, size)
+        return join((head, start, routes, attributes))
 
     return multiprotocol
 
