@@ -385,6 +385,25 @@ class TestAnnounce:
             parsed = block.parse(each.attributes, EXTERNAL, None if each.announced else next_hop)
             assert parsed.next_hop == next_hop
 
+    @given(data=st.data())
+    def test_one_message_is_made_as_all_are(self, data: st.DataObject) -> None:
+        family = data.draw(st.sampled_from(list(FAMILIES.values())))
+        next_hop = data.draw(st.sampled_from([b"", GLOBAL] if family.is_classic else [GLOBAL, GLOBAL + LINK_LOCAL]))
+        keys = data.draw(st.lists(prefixes(family), max_size=60))
+        attributes = data.draw(blocks(has_next_hop=not next_hop))
+        whole = update.announce(family, attributes, next_hop, keys, 4096)
+        assert update.announcer(family, next_hop, 4096)(attributes, keys) == (whole[0] if whole else b"")
+        if whole:
+            assert update.announcer(family, next_hop, len(whole[0]) - 1)(attributes, keys) == b""
+
+    @pytest.mark.parametrize(("last", "size"), [([], 254), ([b"\0"], 255), ([b"\x08\x20"], 256)])
+    def test_the_length_of_mp_reach_nlri_has_two_octets_above_255(self, last: list[bytes], size: int) -> None:
+        hosts = [b"\x80\x20\x01" + bytes(12) + index.to_bytes(2) for index in range(13)]
+        keys = [*hosts, b"\x30\x20\x01" + bytes(4), b"\x20\x20\x01\0\1", *last]
+        assert 5 + len(GLOBAL) + len(b"".join(keys)) == size
+        (whole,) = update.announce(IPV6_UNICAST, MP_MANDATORY, GLOBAL, keys, 4096)
+        assert update.announcer(IPV6_UNICAST, GLOBAL, 4096)(MP_MANDATORY, keys) == whole
+
     @pytest.mark.rfc("4271", "4.3")
     @pytest.mark.parametrize("family", list(FAMILIES.values()), ids=lambda family: family.name)
     def test_no_message_both_withdraws_and_announces(self, family: Family) -> None:
