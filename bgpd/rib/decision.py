@@ -59,6 +59,8 @@ _AS_PATH_SIZE_AT: Final = 6
 _COUNT_AT: Final = 8
 _FIRST_AT: Final = 9
 _LONGEST: Final = (255 - 2) // 4  # AS numbers
+_MED: Final = b"\x80\x04\x04"  # the head of the attribute; also where by chance something else has these octets
+_LOCAL_PREF: Final = b"\x40\x05\x04"
 _number: Final = Struct("!I").unpack_from
 
 
@@ -69,16 +71,10 @@ def rank(path: Path) -> None:
     """
     attributes, source = path.attributes, path.source
     if attributes.is_everyday and not path.is_stale:
+        _rank_everyday(path)
         octets = attributes.octets
-        path.med, local_pref = preferences(octets)
-        length = path.group = 0
-        if octets[_AS_PATH_SIZE_AT]:
-            length = octets[_COUNT_AT]
-            (path.group,) = _number(octets, _FIRST_AT)
-        if (local_pref is None or local_pref == DEFAULT_LOCAL_PREF) and not path.weight:
-            path.rank = _ranks(source.preference)[octets[_ORIGIN_AT]][length]
-        else:
-            path.rank = _rank(path, local_pref, length, octets[_ORIGIN_AT])
+        path.group = _number(octets, _FIRST_AT)[0] if octets[_AS_PATH_SIZE_AT] else 0
+        path.med = preferences(octets)[0] if _MED in octets else 0
         is_plain = True
     else:
         if LLGR_STALE in attributes.communities:
@@ -96,6 +92,19 @@ def rank(path: Path) -> None:
         path.tail = tail
     else:
         path.tail = _tail(path)
+
+
+def _rank_everyday(path: Path) -> tuple[int, ...]:
+    """Fill what is compared before MED, of a path of everyday attributes, and return it."""
+    octets = path.attributes.octets
+    origin, length = octets[_ORIGIN_AT], octets[_COUNT_AT] if octets[_AS_PATH_SIZE_AT] else 0
+    local_pref = preferences(octets)[1] if _LOCAL_PREF in octets else None
+    if (local_pref is None or local_pref == DEFAULT_LOCAL_PREF) and not path.weight:
+        found = _ranks(path.source.preference)[origin][length]
+    else:
+        found = _rank(path, local_pref, length, origin)
+    path.rank = found
+    return found
 
 
 def _rank(path: Path, local_pref: int | None, length: int, origin: int) -> tuple[int, ...]:
@@ -134,12 +143,13 @@ def _tail(path: Path) -> tuple[int | bytes, ...]:
 def order(paths: Iterable[Path]) -> Candidates:
     """Return the paths best first; the result depends on the paths alone, not on their order.
 
-    Those that were never compared before are ranked here: most paths are alone with their prefixes and never need it.
+    Those that were never compared before are ranked here, as far as they have to be: most paths are alone with their
+    prefixes and never need it, and of most others it is enough to know what is compared before MED.
     """
     found = list(paths)
     for path in found:
         if not path.rank:
-            rank(path)
+            _rank_everyday(path)
     found.sort(key=_RANK)
     last = None
     for path in found:
@@ -148,9 +158,31 @@ def order(paths: Iterable[Path]) -> Candidates:
         last = path.rank
     else:
         return tuple(found)  # what is compared before MED decides
+    for path in found:
+        if not hasattr(path, "tail"):
+            rank(path)
     if len({path.med for path in found}) == 1 or len({path.group for path in found}) == len(found):
         return tuple(sorted(found, key=_WITHOUT_MED))  # MED sets none of them apart
     return _order_with_med(found)
+
+
+def insert(path: Path, candidates: Candidates) -> Candidates:
+    """Return what ``order`` would of the path and candidates that are in order.
+
+    If none of them is as good up to MED its place is between those that are better and those that are not.
+    """
+    mine = path.rank or _rank_everyday(path)
+    place = 0
+    for other in candidates:
+        theirs = other.rank or _rank_everyday(other)
+        if mine <= theirs:
+            if mine == theirs:
+                return order((path, *candidates))
+            break
+        place += 1
+    if not place:
+        return (path, *candidates)
+    return (*candidates[:place], path, *candidates[place:])
 
 
 def _order_with_med(paths: Iterable[Path]) -> Candidates:

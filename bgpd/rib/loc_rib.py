@@ -14,13 +14,16 @@ from typing import Final, TypeVar
 
 from bgpd.families import Family
 from bgpd.rib.changes import Changes, ends
-from bgpd.rib.decision import keep_oldest, order
+from bgpd.rib.decision import insert, keep_oldest, order
 from bgpd.rib.path import Candidates, Path, Source
 
 Member = TypeVar("Member")
 
 SLICE: Final = 2500  # prefixes put in order again in one go
 _NEW: Final = object()  # the kind of change that gives a prefix its first path
+_Merged = tuple[Path | None, Candidates, Candidates]
+"""A path, the candidates it was added to, and what that gave."""
+_NOTHING_MERGED: Final[_Merged] = (None, (), ())
 _Run = tuple[Candidates | None, Path | None, list[bytes] | None]
 """What is left (None = nothing), which path went, and from which prefixes; None: the source has no path there."""
 
@@ -39,7 +42,7 @@ class LocRib:
         self.table: dict[bytes, Candidates] = {}
         self.prefers_oldest = False
         self._changes = Changes()
-        self._merged: dict[Path, tuple[Candidates, Candidates, Path | None]] = {}  # the last time
+        self._merged = _NOTHING_MERGED  # the last time
         self._on_change = on_change
 
     def __len__(self) -> int:
@@ -65,7 +68,9 @@ class LocRib:
         for path, prefixes in routes:
             alone = path.alone
             before = len(table)
-            found = [place(prefix, alone) for prefix in prefixes]
+            found: Sequence[Candidates] = (
+                (place(prefixes[0], alone),) if len(prefixes) == 1 else [place(prefix, alone) for prefix in prefixes]
+            )
             count = len(table) - before
             if count:  # a dict keeps its keys in the order they came in, so the new ones are its last
                 fresh = prefixes if count == len(prefixes) else list(islice(reversed(table), count))
@@ -100,7 +105,7 @@ class LocRib:
         """Return what changed, and start afresh."""
         changes = self._changes
         self._changes = Changes()
-        self._merged = {}
+        self._merged = _NOTHING_MERGED
         return changes
 
     def at_last_take(self, prefixes: Mapping[bytes, object]) -> list[Candidates | None]:
@@ -118,7 +123,7 @@ class LocRib:
 
     def order_again(self) -> Iterator[None]:
         """Return the job that decides anew where there are several paths: ``prefers_oldest`` has changed."""
-        self._merged = {}
+        self._merged = _NOTHING_MERGED
         prefixes = iter(list(self.table))
         while chunk := list(islice(prefixes, SLICE)):
             self._order_again(chunk)
@@ -166,17 +171,17 @@ class LocRib:
 
     def _give_alike(self, path: Path, prefixes: Sequence[bytes], old: Candidates) -> Sequence[bytes]:
         """Do so where all have the same."""
-        if path in old:
+        was = _of(path.source, old)
+        if was is path:
             return ()
-        was: Path | None = old[0]
-        if len(old) == 1 and old[0].source is path.source:
-            now = path.alone
+        now = path.alone if was is not None and len(old) == 1 else self._merge(old, path, was)
+        if len(prefixes) == 1:
+            self.table[prefixes[0]] = now
         else:
-            now, was = self._merge(old, path)
-        given = dict.fromkeys(prefixes, now)
-        if len(given) < len(prefixes):
-            prefixes = list(given)
-        self.table.update(given)
+            given = dict.fromkeys(prefixes, now)
+            if len(given) < len(prefixes):
+                prefixes = list(given)
+            self.table.update(given)
         self._changes.add(old, now, prefixes, None)
         (path.received or path).held += len(prefixes)
         if was is None:
@@ -241,18 +246,20 @@ class LocRib:
                 gone += members
         return gone
 
-    def _merge(self, old: Candidates, path: Path) -> tuple[Candidates, Path | None]:
-        """Return the candidates with the path added, and the one it replaces.
+    def _merge(self, old: Candidates, path: Path, was: Path | None) -> Candidates:
+        """Return the candidates with the path added. was: the one of them that it replaces.
 
         Prefixes that had the same ones share the result.
         """
-        known = self._merged.get(path)
-        if known is not None and known[0] is old:
-            return known[1:]
-        was = _of(path.source, old)
-        now = self._order([*[other for other in old if other is not was], path], old[0].source)
-        self._merged[path] = old, now, was
-        return now, was
+        last, before, now = self._merged
+        if path is last and old is before:
+            return now
+        if was is None and not self.prefers_oldest:
+            now = insert(path, old)
+        else:
+            now = self._order([*[other for other in old if other is not was], path], old[0].source)
+        self._merged = path, old, now
+        return now
 
     def _without(self, old: Candidates, source: Source) -> _Run:
         """Return what becomes of prefixes with these candidates when those of the source go."""

@@ -105,9 +105,10 @@ class Path:
     border of our AS changes (see ``border``). imported: the path that the Loc-RIB gets in its place: itself, a copy
     that policy changed, or None when rejected. group: what MED is compared within, the neighbouring AS (RFC 4271
     9.1.2.2 c). rank: what is compared before MED, med, and tail: what is compared after it; lower is better. Of these
-    four, a path that was never compared may have none yet, and its rank is empty (see ``decision.order``). alone: the
-    1-tuple of this path, shared by all prefixes that have no other. received: of a copy, the path that came from the
-    peer; None = itself did, or it is ours. held: prefixes of the Loc-RIB that have it or a copy of it.
+    four, an everyday path has what was needed so far: none if it was never compared, and its rank is empty then, or
+    rank alone if that always decided (see ``decision.order``). alone: the 1-tuple of this path, shared by all prefixes
+    that have no other. received: of a copy, the path that came from the peer; None = itself did, or it is ours. held:
+    prefixes of the Loc-RIB that have it or a copy of it.
     """
 
     __slots__ = (

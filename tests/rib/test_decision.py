@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bgpd.families import IPV4_UNICAST
 from bgpd.identity import BgpIdentifier, PeerType
 from bgpd.messages.attributes.model import Origin
-from bgpd.rib.decision import Step, _order_with_med, against_best, equal_cost, keep_oldest, order, rank, why
+from bgpd.rib.decision import Step, _order_with_med, against_best, equal_cost, insert, keep_oldest, order, rank, why
 from bgpd.rib.path import NextHop, Path, SourceKind
 from tests.support.attributes import read_twice
 from tests.support.paths import LOCAL_ASN, negotiated, own_source, path, peer_source
@@ -72,11 +72,12 @@ def test_med_removes_a_path_before_other_neighbours_are_compared() -> None:
 
 candidates = st.lists(
     st.builds(
-        lambda number, neighbour, med, metric, kind: path(
-            peer_source(number, kind), as_path=(neighbour,), med=med, metric=metric
+        lambda number, neighbour, length, med, metric, kind: path(
+            peer_source(number, kind), as_path=(neighbour,) * length, med=med, metric=metric
         ),
         st.integers(1, 200),
         st.integers(1, 3),
+        st.sampled_from([1, 1, 1, 2]),
         st.one_of(st.none(), st.integers(0, 3)),
         st.integers(0, 2),
         st.sampled_from([PeerType.INTERNAL, PeerType.EXTERNAL]),
@@ -93,6 +94,14 @@ def test_the_order_does_not_depend_on_arrival(paths: list[Path], random: object)
     shuffled = list(paths)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert order(shuffled) == expected
+
+
+@given(candidates, st.randoms(use_true_random=False))
+def test_a_path_is_inserted_where_the_order_has_it(paths: list[Path], random: Random) -> None:
+    for at in range(len(paths)):
+        others = paths[:at] + paths[at + 1 :]
+        random.shuffle(others)
+        assert insert(paths[at], order(others)) == order(paths)
 
 
 @given(candidates)

@@ -8,10 +8,10 @@ from bgpd.families import IPV4_UNICAST
 from bgpd.identity import Asn, BgpIdentifier, PeerType
 from bgpd.messages.attributes.block import parse
 from bgpd.rib.admission import Admission
-from bgpd.rib.decision import order, rank
+from bgpd.rib.decision import insert, order, rank
 from bgpd.rib.everyday_paths import maker
 from bgpd.rib.next_hops import NextHopTable
-from bgpd.rib.path import Path
+from bgpd.rib.path import Candidates, Path
 from tests.support.attributes import HOPS, read_twice
 from tests.support.paths import LOCAL_ASN, negotiated, peer_source
 from tests.support.rib import SELF
@@ -73,6 +73,8 @@ def test_what_is_made_in_one_go_is_what_is_made_step_by_step(kind: PeerType) -> 
             assert usual.next_hop == plainly.next_hop
             order([found])
             rank(expected)
+            assert found.rank == expected.rank
+            rank(found)
             assert [getattr(found, name) for name in RANKED] == [getattr(expected, name) for name in RANKED]
     assert left > 50
     assert (made > 50) is (kind is not PeerType.CONFEDERATION)
@@ -117,7 +119,13 @@ def test_paths_that_were_never_compared_are_put_in_order_like_all_others() -> No
         several += len(unranked) > 2
         expected_order = [ranked.index(one) for one in order(ranked)]
         random.shuffle(pairs := list(range(len(ranked))))
-        assert [unranked.index(one) for one in order(unranked[at] for at in pairs)] == expected_order
+        found_order: Candidates = ()
+        if random.random() < 0.5:
+            for at in pairs:
+                found_order = insert(unranked[at], found_order)
+        else:
+            found_order = order(unranked[at] for at in pairs)
+        assert [unranked.index(one) for one in found_order] == expected_order
     assert several > 100
 
 
