@@ -63,6 +63,8 @@ class Answering:
             await answer(self._server, self._bound)
         except Exception:
             _log.exception("a fault in bgpd: the API does not answer")
+            if self._server is not None:
+                await self._server.close()  # first: it may have begun to listen on some of them
             for listener, _ in self._bound:
                 listener.close()  # whoever waits there is told at once
 

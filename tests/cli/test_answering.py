@@ -12,6 +12,7 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from bgpd.api.server import Server
 from bgpd.api.sockets import bind_unix
 from bgpd.cli import answering
 from bgpd.cli.answering import Answering
@@ -107,6 +108,32 @@ async def test_a_library_that_cannot_be_imported_keeps_nobody_waiting(
             with pytest.raises(ConnectionRefusedError):
                 await _get(path, "/api/v1/status")
     assert events(lines) == ["a fault in bgpd: the API does not answer"]
+    await answers.close()
+
+
+async def test_a_socket_that_cannot_be_served_ends_all_answers_and_nothing_more(
+    listener: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve = Server.serve
+
+    async def serve_the_first(server: Server, listener: socket.socket, *, is_full: bool) -> None:
+        if not is_full:
+            raise OSError("broken")
+        await serve(server, listener, is_full=is_full)
+
+    monkeypatch.setattr(Server, "serve", serve_the_first)
+    second = bind_unix(tmp_path / "s.ro", 0o666)
+    paths = [Path(listener.getsockname()), Path(second.getsockname())]
+    answers = Answering([(listener, True), (second, False)], None)
+    with capture_logs() as lines:
+        answers.begin(Answers())
+        async with asyncio.timeout(30):
+            with pytest.raises(OSError, match=r"reset|refused"):
+                await _get(paths[1], "/api/v1/status")
+            for path in paths:
+                with pytest.raises(ConnectionRefusedError):
+                    await _get(path, "/api/v1/status")
+    assert events(lines)[-1] == "a fault in bgpd: the API does not answer"
     await answers.close()
 
 
