@@ -267,6 +267,7 @@ class _Daemon:
         if taken_out != NOTHING:
             what = "node" if taken_out.node else f"peers {', '.join(sorted(taken_out.peers))}"
             _log.warning("drained before this start, and until bgpctl undrain", what=what)
+        garbage.start()
         await speaker.start(mark.former(), taken_out)
         beat = loop.create_task(_keep_marked(mark, drain_mark, speaker))
         loop.add_signal_handler(signal.SIGHUP, self._reload, operations)
@@ -277,7 +278,6 @@ class _Daemon:
             clustering.report(speaker, self._started)
         answering = Answering(bound, server)
         answering.begin(operations)
-        garbage.start()
         lag.start()
         self._ready(operations.summary())
         node = config.node

@@ -45,6 +45,7 @@ _SLICE: Final = 2000  # dumped routes a tick
 _MOST_ASKED: Final = 1 << 16
 _DUMP_ATTEMPTS: Final = 3
 _RETRY: Final = 1.0  # seconds after a failed resynchronisation
+_READ_AGAIN: Final = 10.0  # seconds after a dump that may be incomplete
 _NOTHING_THERE: Final = frozenset({ENOENT, ESRCH, EAFNOSUPPORT, EOPNOTSUPP})  # no such table, no such family
 
 _TYPE: Final = Struct("=H")
@@ -121,6 +122,8 @@ class Watcher:
         self._notification: TimerHandle | None = None
         self._resync: Task[None] | None = None
         self._retry: TimerHandle | None = None
+        self._read_again: TimerHandle | None = None
+        self._is_torn = False  # the kernel's data changed under each attempt to read them
         self._is_resync_due = False
         self._is_all_told = False  # of what was there at the start; nothing is written before
         self._sequence = 0
@@ -157,7 +160,7 @@ class Watcher:
 
     async def close(self) -> None:
         """Stop following."""
-        for handle in (self._notification, self._retry):
+        for handle in (self._notification, self._retry, self._read_again):
             if handle is not None:
                 handle.cancel()
         if self._resync is not None:
@@ -439,9 +442,13 @@ class Watcher:
         self._retry = None
         self.resynchronise("the last attempt failed")
 
+    def _read_torn_again(self) -> None:
+        self._read_again = None
+        self.resynchronise("the kernel's data changed while they were read")
+
     async def _synchronise(self) -> None:
         assert self._events is not None
-        self._is_resync_due = False
+        self._is_resync_due = self._is_torn = False
         self._own.pause()
         self._loop.remove_reader(self._events.fileno())
         self._discard_events()
@@ -464,6 +471,8 @@ class Watcher:
         self._loop.add_reader(self._events.fileno(), self.read_events)
         if self._is_all_told:
             self._own.resume()
+        if self._is_torn and self._read_again is None:
+            self._read_again = self._loop.call_later(_READ_AGAIN, self._read_torn_again)
 
     def _discard_events(self) -> None:
         assert self._events is not None
@@ -486,8 +495,9 @@ class Watcher:
                     addresses[subject.index] = addresses.get(subject.index, frozenset()) | {subject}
 
         assert self._queries is not None
-        await self._queries.dump(self._loop, links_request(self._next_sequence()), take)
-        await self._queries.dump(self._loop, addresses_request(self._next_sequence()), take)
+        for request in (links_request(self._next_sequence()), addresses_request(self._next_sequence())):
+            if not await self._queries.dump(self._loop, request, take):
+                self._is_torn = True
         return links, addresses
 
     async def _dump_routes(self) -> list[Run]:
@@ -515,6 +525,8 @@ class Watcher:
                 if error.errno not in _NOTHING_THERE:
                     raise
                 break
+        else:
+            self._is_torn = True
         return found
 
     async def _build_mirror(self, runs: Iterable[Run]) -> Mirror:

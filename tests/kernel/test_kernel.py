@@ -22,6 +22,8 @@ from bgpd.kernel import (
     LocalRoute,
     RouteKind,
 )
+from bgpd.kernel.netlink import NetlinkSocket
+from bgpd.kernel.rtnetlink import RTM_GETROUTE
 from tests.support.netns import Namespace
 
 pytestmark = pytest.mark.netns
@@ -697,6 +699,28 @@ async def test_a_resynchronisation_that_fails_is_tried_again(host: Namespace, mo
             await until(lambda: kernel.resyncs > 2)
         host.ip("route add 10.65.0.7 dev cali1")
         await until(lambda: "10.65.0.7/32" in user.learned)
+
+
+async def test_what_changes_under_each_dump_is_used_and_read_again(
+    host: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bgpd.kernel.watcher._READ_AGAIN", 0.01)
+    host.ip("route add 10.65.0.7 dev cali1")
+    dump, is_torn = NetlinkSocket.dump, True
+
+    async def torn_dump(
+        socket: NetlinkSocket, loop: asyncio.AbstractEventLoop, request: bytes, read: Callable[[bytes], None]
+    ) -> bool:
+        is_of_routes = int.from_bytes(request[4:6], sys.byteorder) == RTM_GETROUTE
+        return await dump(socket, loop, request, (lambda _: None) if is_torn and is_of_routes else read) and not is_torn
+
+    monkeypatch.setattr(NetlinkSocket, "dump", torn_dump)
+    user = Recorder()
+    async with running(user=user) as kernel:
+        assert not user.learned
+        await until(lambda: kernel.resyncs > 1)
+        is_torn = False
+        await until(lambda: user.learned.keys() == {"10.65.0.7/32"})
 
 
 async def test_a_route_that_nobody_is_known_for_is_found_out_about(host: Namespace) -> None:
