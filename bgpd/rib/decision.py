@@ -59,8 +59,7 @@ _AS_PATH_SIZE_AT: Final = 6
 _COUNT_AT: Final = 8
 _FIRST_AT: Final = 9
 _LONGEST: Final = (255 - 2) // 4  # AS numbers
-_MED: Final = b"\x80\x04\x04"  # the head of the attribute; also where by chance something else has these octets
-_LOCAL_PREF: Final = b"\x40\x05\x04"
+_LOCAL_PREF: Final = b"\x40\x05\x04"  # the head of the attribute; something else may have these octets by chance
 _number: Final = Struct("!I").unpack_from
 
 
@@ -71,10 +70,16 @@ def rank(path: Path) -> None:
     """
     attributes, source = path.attributes, path.source
     if attributes.is_everyday and not path.is_stale:
-        _rank_everyday(path)
         octets = attributes.octets
-        path.group = _number(octets, _FIRST_AT)[0] if octets[_AS_PATH_SIZE_AT] else 0
-        path.med = preferences(octets)[0] if _MED in octets else 0
+        path.med, local_pref = preferences(octets)
+        length = path.group = 0
+        if octets[_AS_PATH_SIZE_AT]:
+            length = octets[_COUNT_AT]
+            (path.group,) = _number(octets, _FIRST_AT)
+        if (local_pref is None or local_pref == DEFAULT_LOCAL_PREF) and not path.weight:
+            path.rank = _ranks(source.preference)[octets[_ORIGIN_AT]][length]
+        else:
+            path.rank = _rank(path, local_pref, length, octets[_ORIGIN_AT])
         is_plain = True
     else:
         if LLGR_STALE in attributes.communities:
@@ -95,7 +100,7 @@ def rank(path: Path) -> None:
 
 
 def _rank_everyday(path: Path) -> tuple[int, ...]:
-    """Fill what is compared before MED, of a path of everyday attributes, and return it."""
+    """Fill what is compared before MED, and only that, of a path of everyday attributes; return it."""
     octets = path.attributes.octets
     origin, length = octets[_ORIGIN_AT], octets[_COUNT_AT] if octets[_AS_PATH_SIZE_AT] else 0
     local_pref = preferences(octets)[1] if _LOCAL_PREF in octets else None
