@@ -173,32 +173,17 @@ async def test_a_route_that_goes_while_others_are_learned_is_not_left_behind(hos
         await kernel.close()
 
 
-async def test_nothing_is_written_before_all_is_learned(host: Namespace) -> None:
+@pytest.mark.parametrize("is_read_again", [False, True])
+async def test_nothing_is_written_before_all_is_learned(host: Namespace, is_read_again: bool) -> None:
     host.ip_batch(f"route add 10.65.{n // 256}.{n % 256}/32 dev cali1" for n in range(5000))
     user = Recorder()
     kernel = Kernel(KernelSettings(), user, asyncio.get_running_loop())
     await kernel.start()
     try:
-        family, prefix = parse_prefix("10.1.0.0/24")
-        kernel.program(family, {prefix: FibRoute((Leg(GATEWAY, device(kernel)),))})
-        written: list[int] = []
-        kernel.on_written.append(lambda _, prefixes: written.append(len(user.learned)))
-        await kernel.learn()
-        await kernel.flushed()
-        assert written == [5000]
-    finally:
-        await kernel.close()
-
-
-async def test_reading_again_while_routes_are_learned_does_not_let_anything_be_written(host: Namespace) -> None:
-    host.ip_batch(f"route add 10.65.{n // 256}.{n % 256}/32 dev cali1" for n in range(5000))
-    user = Recorder()
-    kernel = Kernel(KernelSettings(), user, asyncio.get_running_loop())
-    await kernel.start()
-    try:
-        kernel.resynchronise("a test")
-        await until(lambda: kernel._watcher._resync is None)
-        assert kernel.resyncs == 1
+        if is_read_again:
+            kernel.resynchronise("a test")
+            await until(lambda: kernel._watcher._resync is None)
+        assert kernel.resyncs == is_read_again
         family, prefix = parse_prefix("10.1.0.0/24")
         kernel.program(family, {prefix: FibRoute((Leg(GATEWAY, device(kernel)),))})
         written: list[int] = []
