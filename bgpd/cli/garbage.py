@@ -1,7 +1,7 @@
 """When the cyclic garbage collector runs.
 
 Left alone it goes through a full routing table again and again while that loads, though nearly all of it lives on: a
-quarter of the CPU time of a 300,000-prefix feed. So what exists after the start is taken out of its sight
+quarter of the CPU time of a 300,000-prefix feed. So what exists before the speaker starts is taken out of its sight
 (``gc.freeze``), new objects are looked at once, every ten seconds or when there are very many, and everything is
 looked at when the daemon has nothing else to do, and rarely. Only if new objects have piled up for long enough that
 memory matters more than a pause, is a full look taken under load. When it is idle after work, the allocator gives back
